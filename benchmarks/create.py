@@ -44,7 +44,7 @@ def server() -> Iterator[str]:
 def run(console: Console) -> list[Target]:
     """Measure and print; return the targets."""
     table = Table(title="making a call on loopback (median)", title_justify="left", title_style="bold")
-    for column in ("by", "blocking", "of bare httpx", "asyncio", "of bare httpx"):
+    for column in ("by", "sync", "of bare httpx", "asyncio", "of bare httpx"):
         table.add_column(column, justify="left" if column == "by" else "right")
     targets, columns = [], []
     with (
@@ -54,7 +54,7 @@ def run(console: Console) -> list[Target]:
         Worker("official.py", PEERS) as official,
     ):
         workers = {"calls.create": ours, "bare httpx": bare, "official": official}
-        for name, mode in (("create", "blocking"), ("acreate", "asyncio")):
+        for name, mode in (("create", "sync"), ("acreate", "asyncio")):
             task = {"task": name, "base_url": base_url, "offer": OFFER, "session": SESSION, "repeat": REPEAT}
             results = take_turns(
                 {by: lambda worker=worker, task=task: worker(task) for by, worker in workers.items()}, ROUNDS

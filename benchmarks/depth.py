@@ -36,9 +36,9 @@ class Limit:
 LIMITS = {
     "calls.create": Limit(12, 120),
     "commit_audio, its error, recv (asyncio)": Limit(14),
-    "commit_audio, its error, recv (blocking)": Limit(16),
+    "commit_audio, its error, recv (sync)": Limit(16),
     "ask with one tool call (asyncio)": Limit(35),
-    "ask with one tool call (blocking)": Limit(37),
+    "ask with one tool call (sync)": Limit(37),
 }
 
 

@@ -128,7 +128,7 @@ async def chaos(
 
 
 async def offer(http: httpx.AsyncClient, call_id: str, at: float, offered: dict[str, float]) -> None:
-    """Deliver a call's webhook, and note when it was acknowledged; again when the database is away."""
+    """Deliver a call's webhook until it is acknowledged, and note when; the database may be unavailable."""
     await asyncio.sleep(max(0.0, at - time.monotonic()))
     event = {
         "object": "event",

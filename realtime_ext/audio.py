@@ -54,7 +54,7 @@ def _check_number(field: str, value: float, allowed: str, *, high: float, above:
     Args:
         field: The argument's name, for the message.
         value: What came.
-        allowed: What is allowed in words, for the message.
+        allowed: The allowed values in words, for the message.
         high: The most that is allowed; finite, so that no huge number gets through.
         above: Whether 0 itself is too little.
 

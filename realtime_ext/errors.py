@@ -89,7 +89,7 @@ class MissingApiKeyError(RealtimeError):
     def __init__(
         self,
         message: str = "no API key: pass api_key=… to the client, or set OPENAI_API_KEY; to try without one, "
-        "run `realtime simulator` and set what it prints",
+        "run `realtime simulator` and set the variables that it prints",
     ) -> None:
         super().__init__(message)
 
@@ -101,7 +101,7 @@ class SessionProblem:
     Args:
         field: The API's dotted path, such as `audio.output.speed`; for a beta name, that name.
         value: The value that was passed.
-        allowed: What is allowed: a range in words, the values of a closed set, or None where nothing is.
+        allowed: The allowed values: a range in words, a closed set, or None where there are none.
         message: A sentence that names all three.
     """
 
@@ -121,7 +121,7 @@ class SessionConfigError(RealtimeError, ValueError):
         problems: All of them, as a tuple.
         field: The first problem's dotted path.
         value: The value found there.
-        allowed: What is allowed there.
+        allowed: The allowed values.
     """
 
     def __init__(self, problems: Iterable[SessionProblem]) -> None:
@@ -163,7 +163,7 @@ class SdpError(RealtimeError, ValueError):
     """Text that is not a session description, or one that must not be sent.
 
     Args:
-        message: What is wrong and what is allowed.
+        message: The problem and the allowed values.
         line: The line it concerns, counted from 1; None where it concerns the whole.
     """
 
@@ -278,7 +278,7 @@ class APIResponseError(RealtimeError):
     """An unexpected response with a success status: no SDP, no `Location`, no JSON.
 
     Args:
-        message: What was unexpected.
+        message: The unexpected part of the response.
         status_code: The HTTP status.
         body: The body's text.
         request_id: The `x-request-id` header, for support.

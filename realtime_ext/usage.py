@@ -31,7 +31,7 @@ def __dir__() -> list[str]:
 
 
 _logger = logging.getLogger("realtime_ext.usage")
-_told: set[tuple[str, ...]] = set()  # what was logged as missing
+_told: set[tuple[str, ...]] = set()  # the missing prices that were logged
 
 
 _AddendT = TypeVar("_AddendT", "Tokens", "Amount")
@@ -210,7 +210,7 @@ class PriceTable:
 
     Args:
         prices: In any order; of one model several, for different days.
-        currency: What they are in; a name only.
+        currency: The currency's name.
     """
 
     prices: tuple[Price, ...] = attrs.field(converter=_as_tuple)
@@ -239,7 +239,7 @@ class PriceTable:
 
         Raises:
             TypeError: `table` is no dict.
-            ValueError: It is not such a table; the message names the place, the value and what is allowed.
+            ValueError: It is not such a table; the message names the place, the value and the allowed values.
         """
         if not isinstance(table, Mapping):
             raise TypeError(f"prices: expected a PriceTable or a dict, got {type(table).__name__}")
@@ -451,7 +451,7 @@ class Usage:
         Returns:
             The sum in the table's currency, responses and transcriptions together; or None where that
             isn't known: for a model, a day or a modality that the table has no price of, and for tokens of
-            which the API didn't state the modality. `missing_prices` has what is missing, and the first
+            which the API didn't state the modality. `missing_prices` has the missing ones, and the first
             None for it is logged as a warning.
 
         Raises:

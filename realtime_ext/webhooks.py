@@ -140,7 +140,7 @@ _ENVIRONMENT = "OPENAI_WEBHOOK_SECRET"
 # digits.
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _ID_ALLOWED = "printable ASCII without blanks, dots and quotes"
-# Without dots, which part what is signed: one signature would fit another id and time as well.
+# Without dots, which separate the signed parts: one signature would fit another id and time as well.
 _WEBHOOK_ID = re.compile(r"""[^\s.'"\x00-\x1f\x7f-\U0010ffff]+""")
 
 
@@ -207,7 +207,7 @@ def _verify(
         raise WebhookVerificationError("webhook-signature holds no v1 signature")
     if not signer.fits(candidates, webhook_id, timestamp, content):
         raise WebhookVerificationError(
-            "no webhook signature fits: another secret, or a body that is not byte for byte what was sent"
+            "no webhook signature fits: another secret, or a body that is not byte for byte as it was sent"
         )
 
 
@@ -311,7 +311,7 @@ def _content(body: str | bytes) -> bytes:
     if not isinstance(body, str):
         raise WebhookVerificationError(
             f"body must be the bytes or str that came over the wire, not {type(body).__name__}: "
-            "a parsed body has lost what was signed"
+            "a parsed body no longer has the signed bytes"
         )
     try:
         return body.encode()

@@ -70,7 +70,7 @@ class Difference:
     Args:
         path: Where: the label, then properties, with `<type>` after a union and `[]` after a list.
         side: Which side has it: `official` or `ours`.
-        value: What it is: a property, a constant, an event's type or a kind of value.
+        value: Its kind: a property, a constant, an event's type or a kind of value.
     """
 
     path: str

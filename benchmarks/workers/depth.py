@@ -62,7 +62,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def blocking(options: dict[str, str], offer: str, session: Any, found: dict[str, Mapping[str, int]]) -> None:
+def run_sync(options: dict[str, str], offer: str, session: Any, found: dict[str, Mapping[str, int]]) -> None:
     from realtime_ext import RealtimeClient, tools
 
     toolbox = tools.Toolbox([add])
@@ -76,11 +76,11 @@ def blocking(options: dict[str, str], offer: str, session: Any, found: dict[str,
             link.run_tools(toolbox)
             for is_counted in (False, True):
                 drain(link)
-                with counted(found if is_counted else {}, "commit_audio, its error, recv (blocking)"):
+                with counted(found if is_counted else {}, "commit_audio, its error, recv (sync)"):
                     link.commit_audio()
                     assert link.recv().type == "error"
             for is_counted in (False, True):
-                with counted(found if is_counted else {}, "ask with one tool call (blocking)"):
+                with counted(found if is_counted else {}, "ask with one tool call (sync)"):
                     assert link.ask("add", timeout=10).tool_calls
 
 
@@ -92,7 +92,7 @@ def drain(connection: Any) -> None:
         pass
 
 
-async def awaited(options: dict[str, str], session: Any, found: dict[str, Mapping[str, int]]) -> None:
+async def run_async(options: dict[str, str], session: Any, found: dict[str, Mapping[str, int]]) -> None:
     from realtime_ext import AsyncRealtimeClient, tools
 
     toolbox = tools.Toolbox([add])
@@ -124,8 +124,8 @@ def main() -> None:
         threading.setprofile(count)
         sys.setprofile(count)
         options = {"api_key": simulator.api_key, "base_url": simulator.base_url}
-        blocking(options, given["offer"], session, found)
-        asyncio.run(awaited(options, session, found))
+        run_sync(options, given["offer"], session, found)
+        asyncio.run(run_async(options, session, found))
         sys.setprofile(None)
         threading.setprofile(None)
     if "--list" in sys.argv:

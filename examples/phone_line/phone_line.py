@@ -53,7 +53,7 @@ class PhoneLine:
 
     async def answer(self, call: IncomingCall) -> None:
         """Answer a call, and stay with it until it is over."""
-        caller = call.headers.from_.user if call.headers.from_ else "somebody"
+        caller = call.headers.from_.user if call.headers.from_ else "unknown"
         print(f"{caller} calls", flush=True)
         with self._keeping(call.id):
             async with self.calls.client.answer(
@@ -140,7 +140,7 @@ def main() -> None:
         PhoneLine(options.kept).app(), host="127.0.0.1", port=options.port, log_level="warning"
     )
     socket = config.bind_socket()
-    socket.listen()  # from now on nobody is refused
+    socket.listen()  # from now on connections are accepted
     print(f"http://127.0.0.1:{socket.getsockname()[1]}/webhook", flush=True)
     uvicorn.Server(config).run([socket])
 

@@ -41,7 +41,7 @@ def app(public: str | None) -> FastAPI:
         url = public or str(request.base_url).replace("http", "ws", 1).rstrip("/")
         twiml = (
             f"<Response><Connect><Stream url={quoteattr(f'{url}/media')}>"
-            f'<Parameter name="caller" value={quoteattr(numbers[0] if numbers else "somebody")}/>'
+            f'<Parameter name="caller" value={quoteattr(numbers[0] if numbers else "unknown")}/>'
             "</Stream></Connect></Response>"
         )
         return Response(twiml, media_type="application/xml")
@@ -52,7 +52,7 @@ def app(public: str | None) -> FastAPI:
         await websocket.accept()
         async with MediaStream(websocket) as stream:
             start = await stream.start()
-            print(f"{start.parameters.get('caller', 'somebody')} calls", flush=True)
+            print(f"{start.parameters.get('caller', 'unknown')} calls", flush=True)
             session = (
                 SessionBuilder("gpt-realtime-2.1")
                 .instructions("You answer for the front desk of a small hotel. Greet the caller.")
@@ -87,7 +87,7 @@ def main() -> None:
             simulator.on_response("Front desk, good morning.", match="^$")
         config = uvicorn.Config(app(options.public), host="127.0.0.1", port=options.port, log_level="warning")
         socket = config.bind_socket()
-        socket.listen()  # from now on nobody is refused
+        socket.listen()  # from now on connections are accepted
         print(f"http://127.0.0.1:{socket.getsockname()[1]}/voice", flush=True)
         uvicorn.Server(config).run([socket])
 

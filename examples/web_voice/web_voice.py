@@ -83,7 +83,7 @@ def main() -> None:
             rehearse(simulator)
         config = uvicorn.Config(app(), host="127.0.0.1", port=options.port, log_level="warning")
         socket = config.bind_socket()
-        socket.listen()  # from now on nobody is refused
+        socket.listen()  # from now on connections are accepted
         print(f"http://127.0.0.1:{socket.getsockname()[1]}/", flush=True)
         uvicorn.Server(config).run([socket])
 

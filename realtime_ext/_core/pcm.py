@@ -13,7 +13,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def as_bytes(data: Buffer, name: str = "data") -> bytes | bytearray:
-    """Return any bytes-like object as bytes, copying only what is neither bytes nor a bytearray.
+    """Return any bytes-like object as bytes, copying it unless it is bytes or a bytearray.
 
     Raises:
         TypeError: It is not bytes-like; for a str, with the hint that base64 has to be decoded first.

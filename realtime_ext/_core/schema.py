@@ -1,11 +1,11 @@
-"""The one evaluator of JSON Schema: what is wrong with a value, where, and what is allowed there.
+"""The only evaluator of JSON Schema: the violations of a value, their places, and the allowed values.
 
 Sessions, events, tools' definitions and the arguments that a model sends for them are all checked here. A
 schema is compiled when a value is first checked against it: references and unions become the forms that a
 value may have at each place, so that checking is one call for each object, list and number. The API's limits
 come from `realtime_api.schemas` alone, which is loaded on first use.
 
-This module must not know about sessions, tools or events, and must not change what it checks.
+This module must not know about sessions, tools or events, and must not change the value.
 
 Source: JSON Schema 2020-12, https://json-schema.org/draft/2020-12/json-schema-validation.
 """
@@ -66,7 +66,7 @@ class Violation:
         path: Where, such as `guest.names[0]`; empty for the value itself.
         value: What stands there, without secrets.
         allowed: What would do: the values of a closed set as a tuple, otherwise a phrase, or None.
-        message: A phrase with the path, what was wrong and what is allowed.
+        message: A phrase with the path, the violation and the allowed values.
         name: The own name of a field that isn't known.
         known: The names of the fields that are known beside it.
     """
@@ -86,7 +86,7 @@ class Violation:
 
 
 _Known = dict[tuple["Place", int, str, bool], list[Violation]]
-"""What was found so far, by place, the value's id, its path, and whether it must be hidden."""
+"""The results so far, by place, the value's id, its path, and whether it must be hidden."""
 
 
 class Place:
@@ -136,12 +136,12 @@ class Place:
 
     @property
     def words(self) -> str:
-        """What is allowed here, as a phrase."""
+        """The allowed values, as a phrase."""
         return self._words(self.forms)
 
     @property
     def allowed(self) -> Any:
-        """What is allowed here: the values of a closed set as a tuple, otherwise a phrase."""
+        """The allowed values: those of a closed set as a tuple, otherwise a phrase."""
         sets = [form.values for form in self.forms]
         if not sets or any(values is None for values in sets):
             return self.words
@@ -315,7 +315,7 @@ class Form:
 
     @property
     def words(self) -> str:
-        """What is allowed, as a phrase."""
+        """The allowed values, as a phrase."""
         if self.values is not None:
             return " or ".join(repr(value) for value in self.values)
         noun = "an absolute URI such as 'https://…'" if self.is_uri else _NAMES[self.type]
@@ -339,7 +339,7 @@ class Form:
         return self.type == "number" or isinstance(value, int) or value.is_integer()
 
     def fits(self, value: Any) -> bool:
-        """Whether a value of this form's type keeps to its limits; what is inside it is not looked at."""
+        """Whether a value of this form's type keeps to its limits; its members are not checked."""
         if self.values is not None and not any(_same(value, one) for one in self.values):
             return False
         size = value
@@ -443,7 +443,7 @@ def build_violation(
         path: The dotted path.
         value: What stands there; `ABSENT` for nothing.
         allowed: What would do, for programs.
-        reason: What is wrong, such as "expected" and what would do.
+        reason: The violation, such as "expected" and an allowed value.
         secret: Whether the value must not be shown.
         hint: What to do about it.
         name: As `Violation.name`.
@@ -502,7 +502,7 @@ def _check(at: Place, value: Any, path: str, secret: bool, found: list[Violation
     if len(forms) == 1 and forms[0].is_bare:
         _check_form(at, forms[0], siblings, value, path, secret, found, known)
     elif forms:
-        # What is inside is looked at once for each form: without remembering, unions inside of unions would
+        # The members are checked once for each form: without remembering, unions inside of unions would
         # multiply the work with each level of what a model wrote.
         key = (at, id(value), path, secret)
         violations = known.get(key)
@@ -525,7 +525,7 @@ def _without_notes(violations: list[Violation]) -> list[Violation]:
 
 
 def _violations(at: Place, value: Any, path: str, known: _Known) -> list[Violation]:
-    """Return what is wrong with a value at a further place that it must, may or must not fit."""
+    """Return the violations of a value at a further place that it must, may or must not fit."""
     found: list[Violation] = []
     _check(at, value, path, False, found, known)
     return _without_notes(found)

@@ -1,7 +1,7 @@
 """Secrets: values that are passed on and never shown.
 
 The job: hold a key so that no repr, log or traceback prints it, and mask keys in text that came from
-elsewhere before it goes into a message. It must not decide what is secret beyond the shapes listed here.
+elsewhere before it goes into a message. It treats only the shapes listed here as secret.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def hidden(value: Any) -> Any:
 
 
 class MaskedDict(dict[str, T]):
-    """A dict whose repr has no values: tracebacks with locals show what is passed from frame to frame."""
+    """A dict whose repr has no values: tracebacks with locals show the arguments of each frame."""
 
     __slots__ = ()
 

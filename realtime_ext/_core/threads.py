@@ -1,7 +1,7 @@
 """Run a blocking function for an event loop, in a daemon thread that does not keep the program from ending.
 
 The threads of `asyncio.to_thread` are joined when a program ends, so that a tool which hangs would keep it
-from ending. It must not be used for what has to be finished.
+from ending. It must not be used for work that has to be finished.
 """
 
 from __future__ import annotations

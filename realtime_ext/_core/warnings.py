@@ -18,7 +18,7 @@ _place: ContextVar[Place | None] = ContextVar("realtime_ext caller", default=Non
 
 
 def context_of_caller() -> Context:
-    """Return a context for what is run in another thread, in which warnings name the place that calls now."""
+    """Return a context for work in another thread, in which warnings name the current caller."""
     context = copy_context()
     context.run(_place.set, _find_place())
     return context

@@ -84,7 +84,7 @@ class Recording:
     """Both directions of the call as this side has them, PCM16 24 kHz mono.
 
     Args:
-        sent: What was said.
+        sent: The speech that was sent.
         sent_at: When it began, in seconds since the demo began.
         received: All that came in, with the silence that the other side sends.
         received_at: When the first of it came.

@@ -1,4 +1,4 @@
-"""Draw a call: what was said, the events, what was heard, over one clock."""
+"""Draw a call on one time axis: sent speech, events, received speech."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _draw_wave(axes: Axes, label: str, pcm: bytes, start: float, color: str) -> 
 
 
 def _draw_events(axes: Axes, lanes: Sequence[str], moments: Sequence[Moment]) -> None:
-    """Assign each type a lane, from the top in the order of appearance; what was sent is hollow."""
+    """Assign each type a lane, from the top in the order of appearance; sent events are hollow."""
     for row, lane in enumerate(lanes):
         color = next((color for start, color in _FAMILIES.items() if lane.startswith(start)), "black")
         for direction, face in (("received", color), ("sent", "white")):

@@ -59,14 +59,14 @@ def loudness(pcm: bytes) -> Loudness:
 
 
 def difference(sent: bytes, arrived: bytes) -> str | None:
-    """Compare what was played at one end of a call with what was heard at the other.
+    """Compare the audio played at one end of a call with the audio heard at the other.
 
     Args:
-        sent: What was played.
-        arrived: What was heard, with any silence before and after.
+        sent: The played audio.
+        arrived: The heard audio, with any silence before and after.
 
     Returns:
-        What is wrong with the audible span's length, energy or course; None if it is what was played.
+        The difference in length, energy or course of the audible span; None if they agree.
     """
     there, here = loudness(sent), loudness(arrived)
     if not here.energy:
@@ -78,7 +78,7 @@ def difference(sent: bytes, arrived: bytes) -> str | None:
         return f"{ratio:.2f} times the played energy arrived ({there.dbfs:.1f} dBFS, {here.dbfs:.1f} dBFS)"
     likeness = _likeness(there.levels, here.levels)
     if likeness < _LEAST_LIKENESS:
-        return f"what arrived rises and falls otherwise than what was played (correlation {likeness:.2f})"
+        return f"the loudness of received and sent audio differs (correlation {likeness:.2f})"
     return None
 
 

@@ -203,10 +203,10 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 API's defaults, or for what the client secret brings along.
             audio_in: The audio to send: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of
                 any length: an async one for the async client; the sync client's may block, since it runs in
-                worker threads. None: silence. What it raises ends the connection, and is the cause.
+                worker threads. None: silence. An exception of it ends the connection, and is the cause.
             audio_out: The destination of received audio: path of a WAV file to write, or a function called
                 with PCM16 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is
-                dropped. What it raises ends the connection, and is the cause.
+                dropped. An exception of it ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
             tools: As for `connect`; not with a client secret, which brings its session along.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
@@ -216,7 +216,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             connect_timeout: Seconds from the answer to an open data channel.
             host_addresses: IP addresses of this machine to be reached at; None for all that it has.
             on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there,
-                on the event loop; it must not block. What it raises is logged.
+                on the event loop; it must not block. Its exceptions are logged.
             timeout: Seconds for the request that makes the call; None for the client's.
             extra_headers: Further headers of that request.
             extra_query: Further query parameters of that request.

@@ -21,7 +21,7 @@ def main() -> None:
     traceback comes first. A warning is a line, too.
     """
     warnings.showwarning = _show_warning
-    # What is logged as a warning is raised as well, or shown; twice is no help.
+    # Logged warnings are also raised or shown; once is enough.
     logging.getLogger("realtime_ext").addHandler(logging.NullHandler())
     try:
         from ._commands import app

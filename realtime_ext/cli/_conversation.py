@@ -26,7 +26,7 @@ from ._output import is_terminal, note, paint, print_line, write
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
 _TRANSCRIPT_S = 5.0  # for what a file says, once it is answered
-_POLL = 0.05  # seconds between looks at what is still to be played
+_POLL = 0.05  # seconds between checks of the audio that is still to be played
 
 
 class View:
@@ -161,7 +161,7 @@ class Conversation:
 
     Args:
         session: Its session.
-        messages: What is typed first.
+        messages: The first messages.
         files: WAV files that are said then, each in a turn of its own.
         has_microphone: Whether the microphone is open.
         audio_out: A WAV file for the replies, `speaker`, or None.
@@ -326,7 +326,7 @@ def _open_wav(path: str) -> Any:
 def _keep(sink: wave.Wave_write, connection: AsyncConnection, event: Any) -> None:
     pcm = audio.decode(event)
     sink.writeframes(pcm)
-    connection.playback.played_bytes(len(pcm))  # or an interruption would delete what is not counted as heard
+    connection.playback.played_bytes(len(pcm))  # an interruption deletes audio that is not counted
 
 
 @contextlib.contextmanager

@@ -26,9 +26,9 @@ class Finding:
     """One thing that was looked at.
 
     Args:
-        name: What it is.
+        name: The check's name.
         state: `ok`; `missing`, which only some uses need; `failed`, which nothing works without.
-        detail: What was found.
+        detail: The finding.
         hint: What to do; empty where nothing is to be done.
     """
 

@@ -1,4 +1,4 @@
-"""`realtime listen`: receive webhooks, verify, show, keep and forward them; replay what was kept."""
+"""`realtime listen`: receive webhooks, verify, show, save and forward them; replay saved ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def listen(
 ) -> None:
     """Receive webhooks: verify, show, save, forward and replay them.
 
-    It goes on until Ctrl-C. The sender gets your app's answer; 400 for what is not genuine, 502 if your app
+    It runs until Ctrl-C. The sender gets your app's answer; 400 for invalid signatures, 502 if your app
     doesn't answer, 200 without --forward-to. To receive the API's, open a tunnel to this port and enter its
     URL as the webhook's.
     """
@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
     def use(
         self, key: str, tolerance: float, forward_to: str | None, save: Path | None, *, as_json: bool
     ) -> None:
-        """Set what is done with deliveries."""
+        """Set the handling of deliveries."""
         from ..webhooks import Deduplicator
 
         self._key, self._tolerance, self._forward_to, self._save = key, tolerance, forward_to, save
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _replay(file: str, url: str, key: str, *, as_json: bool) -> bool:
-    """Send what was saved, freshly signed; return whether all of it was answered with success."""
+    """Send saved webhooks, freshly signed; return whether all were answered with success."""
     from .. import webhooks
 
     good = True

@@ -103,7 +103,7 @@ def read_session(
 
     Args:
         file: A file that holds it, or None.
-        model, instructions, voice: What is set in it, or in a new one.
+        model, instructions, voice: Settings that are added to it, or to a new one.
         default: Whether there is one where no option says anything.
 
     Raises:

@@ -70,7 +70,7 @@ def api(simulator: bool, dialect: Any = None) -> Iterator[Any]:
 
 
 def _words(connection: Any, *, live: bool) -> str:
-    """Wait for the words of what was committed, showing them as they come on a terminal."""
+    """Wait for the transcript of the committed audio; on a terminal, show it as it arrives."""
     prefix = "conversation.item.input_audio_transcription."
     for event in connection:
         if event.type == f"{prefix}delta" and live:

@@ -129,7 +129,7 @@ def post(url: str, content: bytes, headers: dict[str, str]) -> tuple[int, int]:
 
     began = time.monotonic()
     try:
-        # Sent as it came: no redirects, and no proxy before what is usually this machine.
+        # Sent as it came: no redirects, and no proxy, since the app is usually on this machine.
         with httpx.stream(
             "POST",
             url,

@@ -65,7 +65,7 @@ T = TypeVar("T")
 EventT = TypeVar("EventT")
 
 _AHEAD = 256 * 2**10  # characters of audio events that may be on their way to the loop
-_LAST_AUDIO = 1.0  # seconds that `close` waits for what is on its way
+_LAST_AUDIO = 1.0  # seconds that `close` waits for audio that is being sent
 
 
 class Connection(HandlesEvents):
@@ -74,7 +74,7 @@ class Connection(HandlesEvents):
     Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers
     first. Every method that waits can be interrupted by Ctrl-C, and the connection be used afterwards.
 
-    Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
+    Methods that send return the `event_id` of the sent event. What a kind of session doesn't have is refused
     with `RealtimeError`, before anything is sent; if the connection has ended they raise
     `ConnectionClosedError`, with what wasn't sent in `unsent`. While it reconnects, they wait.
 
@@ -275,7 +275,7 @@ class Connection(HandlesEvents):
         """Ask the model, and follow its events over registered tools to the final message.
 
         Args:
-            text: What the user says; None asks about what is in the conversation already.
+            text: The user's message; None to answer the conversation so far.
             response: `RealtimeResponseCreateParams` or a dict, for this response only.
 
         Returns:
@@ -294,7 +294,7 @@ class Connection(HandlesEvents):
         """Ask the model, and wait for the whole turn; as `stream`.
 
         Args:
-            text: What the user says; None asks about what is in the conversation already.
+            text: The user's message; None to answer the conversation so far.
             timeout: Seconds for the whole turn; None for no limit.
             response: For this response only.
 
@@ -387,7 +387,7 @@ class Connection(HandlesEvents):
 
     @property
     def transcript(self) -> list[TranscriptLine]:
-        """What was said and written so far, as `AsyncConnection.transcript`."""
+        """The transcript so far, as `AsyncConnection.transcript`."""
         return self._call(lambda: self._inner.transcript)
 
     @property
@@ -446,7 +446,7 @@ class Connection(HandlesEvents):
         async def send() -> T:
             result = await self._audio.before(partial(function, *args, **kwargs))
             if self._events.is_read:
-                self._events.fetch()  # for the answer to what was sent
+                self._events.fetch()  # for the answer to the sent event
             return result
 
         return self._run(send)
@@ -638,7 +638,7 @@ class Stream:
 
 
 class Playback:
-    """Counts what was played, as `AsyncPlayback`: an interruption cuts where the user stopped hearing.
+    """Counts played audio, as `AsyncPlayback`: an interruption cuts where the user stopped hearing.
 
     connection.playback.played_bytes(len(chunk))           # after each chunk, oldest audio first
     ...

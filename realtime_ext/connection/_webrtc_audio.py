@@ -1,4 +1,4 @@
-"""The audio of a WebRTC call: what is sent (WAV file or async iterator) and where the received goes.
+"""The audio of a WebRTC call: its source (WAV file or async iterator), and the sink of received audio.
 
 Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono; on the wire it is Opus.
 """
@@ -147,7 +147,7 @@ class OutgoingAudio(MediaStreamTrack):
             async for piece in pieces:
                 if self.readyState != "live":  # it goes on although it was cancelled
                     return
-                data = as_bytes(piece, "what it yielded")
+                data = as_bytes(piece, "the yielded audio")
                 length += len(data)
                 self._buffer += data
                 if len(self._buffer) >= AHEAD_BYTES:
@@ -224,7 +224,7 @@ class IncomingAudio:
 
 
 async def open_source(source: AsyncAudioIn | None) -> bytes | AsyncIterable[bytes] | None:
-    """Return what is to be said as audio: a file is read, in a thread.
+    """Return the audio to be sent: a file is read, in a thread.
 
     Args:
         source: A path, an async iterable, or None.

@@ -1,7 +1,7 @@
 """A WebRTC peer in Python (extra ``webrtc``): offer, answer, audio both ways, a data channel for events.
 
 It carries text messages and audio, and knows nothing of HTTP or of the messages' meaning: `_dialing` makes
-the call. What it uses of the internals of aiortc and aioice is at the end; it changes single connections and
+the call. The code that uses internals of aiortc and aioice is at the end; it changes single connections and
 nothing global, because the application's own peers share the libraries.
 """
 
@@ -76,7 +76,7 @@ class WebRtcPeer:
         connect_timeout: Seconds from the answer to an open data channel.
         host_addresses: IP addresses of this machine to be reached at. None: all that it has, and 127.0.0.1 if
             it has no other. A server on this machine may need `host_addresses_towards` its URL.
-        on_progress: Called when ICE, DTLS and the data channel have connected; what it raises is logged.
+        on_progress: Called when ICE, DTLS and the data channel have connected; its exceptions are logged.
 
     Raises:
         TypeError: An argument has the wrong type.

@@ -1,12 +1,13 @@
 """The microphone and the loudspeaker of this machine (extra ``devices``); sounddevice is loaded on use.
 
-`Microphone` yields what it hears, `Loudspeaker` plays and counts what was heard, and `Headset` puts both on a
-connection: it feeds the session, plays the replies, and falls silent when the user begins to speak.
+`Microphone` yields the recorded audio, `Loudspeaker` plays audio and counts the part that was heard, and
+`Headset` puts both on a connection: it feeds the session, plays the replies, and falls silent when the user
+begins to speak.
 
     async with client.connect(session) as connection, Headset(connection):
         await connection.run()
 
-Audio is the API's PCM: 16 bits, mono, 24 kHz. This module must not decide what is said.
+Audio is the API's PCM: 16 bits, mono, 24 kHz. This module must not decide on the conversation.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Microphone(_Stream):
         device: Which one; None for the system's default.
 
     Attributes:
-        is_muted: Whether silence is yielded in place of what it hears; False at first.
+        is_muted: Whether silence is yielded in place of the recorded audio; False at first.
 
     Raises:
         ImportError: The extra `devices` is not installed. This and what follows is raised on entering.
@@ -150,7 +151,7 @@ class Microphone(_Stream):
             await arrived.wait()
 
     def close(self) -> None:
-        """Close the microphone; iterating ends once what was heard is read."""
+        """Close the microphone; iterating ends after the recorded audio was read."""
         super().close()
         self._put(_END)
 
@@ -207,12 +208,12 @@ class Loudspeaker(_Stream):
             return _ms(self._waiting)
 
     def play(self, pcm: bytes) -> None:
-        """Play audio after what is waiting; returns at once."""
+        """Play audio after the queued audio; returns at once."""
         with self._lock:
             self._waiting += pcm
 
     def flush(self) -> float:
-        """Drop what was not played; return how much that was, in milliseconds."""
+        """Drop the queued audio; return its length in milliseconds."""
         with self._lock:
             dropped = _ms(self._waiting)
             self._waiting.clear()

@@ -7,7 +7,7 @@
             await stream.bridge(connection)
 
 The messages are JSON: `connected`, `start`, `media`, `mark`, `dtmf` and `stop` come in, `media`, `mark` and
-`clear` go out. G.711 passes as it is, both ways. This module must not decide what is said.
+`clear` go out. G.711 passes as it is, both ways. This module must not decide on the conversation.
 
 Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
@@ -44,7 +44,7 @@ def __dir__() -> list[str]:
 _logger: logging.Logger = logging.getLogger("realtime_ext")
 
 _BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
-_PIECE = 100 * _BYTES_PER_MS  # what is sent at once, and counted by one mark
+_PIECE = 100 * _BYTES_PER_MS  # the size of one message, counted by one mark
 _PATIENCE = 2.0  # seconds that the last marks may be late
 _START_SECONDS = 10.0  # until the stream starts, which services do at once
 _FORMATS: Mapping[str, Literal["pcmu", "pcma"]] = {
@@ -170,7 +170,7 @@ class MediaStream:
     async def bridge(
         self, connection: AsyncConnection, *, on_dtmf: Callable[[str], object] | None = None
     ) -> None:
-        """Connect the caller with a session, until one of them ends; what was said by then is played.
+        """Connect the caller with a session, until one of them ends; received speech is played.
 
         It reads the connection's events, for the handlers that are registered with `on` and for its tools.
 
@@ -221,7 +221,7 @@ class MediaStream:
         """Fall silent, stop the model, and cut the conversation where the caller heard it last."""
         if self._waiting or self._sent:
             self._waiting.clear()
-            self._sent.clear()  # marks come back for what is cleared, too: those count for nothing
+            self._sent.clear()  # marks also come back for cleared audio, and are ignored
             self._on_the_way = 0
             self._silent.set()
             await self._send({"event": "clear"})
@@ -265,7 +265,7 @@ class MediaStream:
 
     def _heard(self, connection: AsyncConnection, name: str) -> None:
         if all(name != known for known, _ in self._sent):
-            return  # of what was cleared
+            return  # of cleared audio
         known = ""
         while known != name:
             known, size = self._sent.popleft()

@@ -49,8 +49,8 @@ _Speaker = Literal["user", "assistant"]
 class Recorder:
     """Writes both sides of a conversation, as its observer.
 
-    What is sent faster than it is spoken, as files and the model's replies are, is put behind what came
-    before it on the same side. Of a reply that is interrupted, what is cut from the conversation is cut here.
+    Audio that is sent faster than it is spoken, such as files and the model's replies, is put behind the
+    earlier audio of the same side. An interrupted reply is cut where the conversation is.
 
     Any thread may call it. Writing to the files is the only thing that it waits for. The files
     can be read by their owner alone (mode 0600). Audio past a WAV file's 4 GiB, some 12 hours, is dropped.
@@ -137,7 +137,7 @@ class Recorder:
         self._beside("assistant", pcm)
 
     def close(self) -> None:
-        """Write what is left, and close the files; closing twice does nothing more."""
+        """Write the remaining audio, and close the files; closing twice does nothing more."""
         with self._lock:
             if self._transcript.closed:
                 return

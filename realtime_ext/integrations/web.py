@@ -155,7 +155,7 @@ class RunningCalls:
 
         Args:
             call: The call, or its id.
-            work: A coroutine. What it raises is logged; it is cancelled when the app shuts down.
+            work: A coroutine. Its exceptions are logged; it is cancelled when the app shuts down.
 
         Returns:
             The task, which raises nothing but its cancellation.
@@ -182,7 +182,7 @@ class RunningCalls:
         """End all calls, within some seconds, and close a client made here; calls may begin again later."""
         self._is_closing = True
         try:
-            await asyncio.sleep(0)  # what has not begun would end without hanging up
+            await asyncio.sleep(0)  # a task that has not begun would end without hanging up
             tasks = list(self._tasks.values())
             for task in tasks:
                 task.cancel()
@@ -335,9 +335,9 @@ def offer_endpoint(
     """Make the endpoint to which a page posts its offer; the arguments are those of `router`.
 
     It answers as the API does, with 201, the SDP answer and a `Location` that ends with the call's id; 400 to
-    a bad offer, 413 to a long one, 415 to what is not application/sdp, 403 as `authorize` decides, 502 where
-    the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type keeps other sites'
-    pages from making calls unless the app's CORS rules allow that. It raises as `router`.
+    a bad offer, 413 to a long one, 415 to media types other than application/sdp, 403 as `authorize`
+    decides, 502 where the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type
+    keeps other sites' pages from making calls unless the app's CORS rules allow that. It raises as `router`.
     """
     if tools is not None and not callable(tools):
         tools = _toolbox(tools)
@@ -481,7 +481,7 @@ async def _refusal(authorize: Callable[[Request], object] | None, request: Reque
 
 
 def _upstream(error: BaseException) -> Response:
-    """Answer for the API: what it says may concern the app's own set-up, so it goes to the log."""
+    """Answer for the API: its message may concern the app's own set-up, so it is logged instead."""
     if isinstance(error, BadRequestError) and error.code == "invalid_offer":
         return _error_response(400, error.message, code="invalid_offer")
     _logger.warning("a call was not made: %s", error)

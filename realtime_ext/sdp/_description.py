@@ -59,7 +59,7 @@ _MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/([0-9]{1,5}))? +([^ ]+) +([^ ].*)
 _REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
 _RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
 _FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
-# What is quoted need not be a whole line, so the name alone marks what follows as secret.
+# A quotation need not be a whole line, so the name alone marks the rest as secret.
 _SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
 _LINE = operator.attrgetter("line")
 _LONGEST = 40
@@ -71,9 +71,9 @@ class Problem:
     """Why the API would refuse an offer, or why the call that it makes would stay silent.
 
     Attributes:
-        line: The line it concerns, counted from 1; for what is missing, the place that lacks it.
+        line: The line it concerns, counted from 1; for a missing line, its place.
         code: A short name in snake_case for programs to hold on to, such as `no_final_crlf`.
-        message: What was found and what is needed. ICE passwords are masked.
+        message: The problem and the requirement. ICE passwords are masked.
         hint: Where this mostly comes from, and what to do about it.
         fatal: False where only that line is lost and the call can still be made without it.
     """
@@ -314,7 +314,7 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
     """Read the text after `a=candidate:`.
 
     Raises:
-        CandidateError: It isn't one; the message names what is missing or wrong, without the text itself.
+        CandidateError: It isn't one; the message names the missing or invalid field, without the text itself.
     """
     fields = value.rstrip(" ").split(" ")
     if fields == [""]:
@@ -449,7 +449,7 @@ class Section:
 
 @attrs.frozen(repr=False)
 class Media(Section):
-    """One media section. What it doesn't state itself is the session's where SDP defines it so.
+    """One media section. Attributes that it lacks are the session's where SDP defines it so.
 
     Attributes:
         line: The line of its m=, counted from 1.

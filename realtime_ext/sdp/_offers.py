@@ -1,6 +1,6 @@
 """Offers: checks before a call is made with one, and the repair of line ends.
 
-A rule stands here if a peer of the API's kind refuses what it names, or if the call would be made and stay
+A rule stands here if a peer of the API's kind refuses the offer for it, or if the call would be made and stay
 silent. What the API tolerates is no problem: offers without candidates, with `.local` candidates alone,
 without a data channel, with video, offers that only send or only receive.
 """
@@ -402,7 +402,7 @@ def _unknown_line(number: int, letter: str) -> Problem:
         number,
         "unknown_line",
         f"SDP has no line `{letter}=`; its letters are v o s i u e p c b t r z k a m",
-        "Readers must refuse what they don't know: remove the line.",
+        "Receivers must reject unknown lines of this kind: remove the line.",
     )
 
 

@@ -40,7 +40,7 @@ class Builder:
     """A session that is being built: a JSON object that is never changed in place.
 
     Every method returns a new builder. Nothing is checked before `build`, or before the session is sent, so
-    that all problems come at once. Only what was asked for is written.
+    that all problems are reported at once. Only requested fields are written.
     """
 
     _kind: ClassVar[str]
@@ -80,7 +80,7 @@ class Builder:
         """Add fields that this package doesn't know.
 
         Args:
-            **fields: Their values. A dict goes into what is there already, field by field:
+            **fields: Their values. A dict is merged into the current value, field by field:
                 `extra(audio={"input": {"new": 1}})` adds `audio.input.new`. Known fields are checked as ever.
         """
         more = plain(fields)
@@ -189,7 +189,7 @@ class InputBuilder(Builder):
         prompt: str | None = None,
         delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None,
     ) -> Self:
-        """Transcribe the input. What is left out stays as an earlier call set it.
+        """Transcribe the input. Omitted settings stay as an earlier call set them.
 
         Args:
             model: A transcription model; None turns transcription off. Left out, it stays as it was set, or
@@ -310,7 +310,7 @@ class SessionBuilder(InputBuilder):
         )
 
     Every method returns a new builder. Nothing is checked before `build`, or before the session is sent, so
-    that all problems come at once. Only what was asked for is written, and `type`.
+    that all problems are reported at once. Only requested fields and `type` are written.
 
     Args:
         model: The model, such as `gpt-realtime-2.1`; left out for updates, and where the model is named
@@ -355,7 +355,7 @@ class SessionBuilder(InputBuilder):
     def voice(
         self, voice: str | Mapping[str, Any] | SupportsToDict | None = None, *, speed: float | None = None
     ) -> Self:
-        """Set how the model speaks. What is left out stays as an earlier call set it.
+        """Set how the model speaks. Omitted settings stay as an earlier call set them.
 
         Args:
             voice: A voice's name, or `{"id": …}` for a custom one.

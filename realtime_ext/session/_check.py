@@ -1,11 +1,11 @@
 """Check a session, given as a builder, a model or a dict, and return the JSON object that is sent.
 
-The job: apply the schemas, the beta names and the rules, and order what they find: beta names,
+The job: apply the schemas, the beta names and the rules, and order the problems: beta names,
 `type`, the schema's fields in its own order, the rules. Limits are the schema's alone; rules are about
 several fields at once, or about what a session would do later. A rule about fields that an update leaves out
 finds nothing in the update; it is applied again to the merged session.
 
-Every operation with a session comes through here. What is checked is not changed.
+Every operation with a session comes through here. The session is not changed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def resolve(
         TypeError: It is none of the three.
 
     Warns:
-        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+        SessionConfigWarning: A field is unknown, or it is unknown whether the model supports it.
     """
     given = read(session)
     if validate:
@@ -106,7 +106,7 @@ def resolve_update(
         session: What changes: a builder, a generated model or a dict.
         current: The session as it is, as far as it is known; rules across fields are applied to the two
             merged.
-        validate: Whether to check it. What was wrong with the current session already is not reported.
+        validate: Whether to check it. Problems of the current session itself are not reported.
         kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
 
     Returns:
@@ -117,7 +117,7 @@ def resolve_update(
         TypeError: It is none of the three.
 
     Warns:
-        SessionConfigWarning: A field is not known, or it is not known whether the model has what is asked.
+        SessionConfigWarning: A field is unknown, or it is unknown whether the model supports it.
     """
     given = read(session)
     before = {} if current is None else read(current).body
@@ -188,7 +188,7 @@ def examine(
         given: The session.
         kinds: Names of the kinds that are accepted.
         is_update: Whether it changes a session that runs.
-        is_partial: Whether what is absent may be set elsewhere.
+        is_partial: Whether absent fields may be set elsewhere.
         model: The model that serves it unless the session names one.
 
     Returns:
@@ -336,7 +336,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
     Args:
         session: The session, of any shape; what a rule can't read is the schema's to refuse.
         model: The model that serves it; None if none is named.
-        is_partial: Whether what is absent may be set elsewhere, as in an update.
+        is_partial: Whether absent fields may be set elsewhere, as in an update.
 
     Returns:
         The problems, rule by rule.
@@ -485,4 +485,4 @@ def _forced_tool(choice: dict[str, Any], tools: list[Any]) -> list[SessionProble
 
 
 def _one_of(what: str, names: Any) -> str:
-    return f"expected one of {what} ({', '.join(map(shown, names)) or 'there are none'})"
+    return f"expected one of {what} ({', '.join(map(shown, names)) or 'none'})"

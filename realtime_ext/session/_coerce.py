@@ -1,4 +1,4 @@
-"""Coerce what is passed as a session to plain JSON values, and merge an update into a session.
+"""Coerce sessions to plain JSON values, and merge an update into a session.
 
 The job: turn builders, generated models, tuples and enums into JSON values, and find values without a JSON
 form. This module must not judge a session.
@@ -109,7 +109,7 @@ def plain(value: Any, problems: list[SessionProblem] | None = None) -> Any:
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})
-_DEEPEST = 100  # levels; checking what is deeper could run out of stack
+_DEEPEST = 100  # levels; checking deeper values could exhaust the stack
 
 
 def _plain(value: Any, path: str, problems: list[SessionProblem], *, secret: bool, left: int) -> Any:
@@ -185,7 +185,7 @@ def _without_nulls(at: Place, value: Any) -> Any:
     return kept
 
 
-# Objects that an update changes field by field; any other value replaces what was there.
+# Objects that an update changes field by field; any other value replaces the old one.
 _BY_FIELD = frozenset({"audio", "audio.input", "audio.output"})
 
 
@@ -195,7 +195,7 @@ def merge(current: SessionInput, update: SessionInput) -> dict[str, Any]:
     Args:
         current: The session as it is: as it was asked for, or as `session.created` or `session.updated`
             describe it.
-        update: What changes. What is absent stays, an empty string or list clears, null turns off.
+        update: The changed fields. Absent fields stay, an empty string or list clears, null turns off.
 
     Returns:
         The session as it will be; new, and neither of the two is changed.

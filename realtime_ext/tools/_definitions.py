@@ -324,7 +324,7 @@ def _hints(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except (NameError, TypeError):
-        return {}  # msgspec, which needs them too, raises what is wrong
+        return {}  # msgspec, which needs them too, raises the error
 
 
 _LIMITS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length")

@@ -399,7 +399,7 @@ def _read_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Return a function's annotations, resolved and with what `Annotated` adds.
 
     Raises:
-        NameError: One names what there isn't, such as a type that only type checkers import.
+        NameError: One names something undefined, such as a type that only type checkers import.
         TypeError: One is no type.
     """
     plain = _unwrapped(function)

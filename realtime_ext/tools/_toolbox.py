@@ -282,7 +282,7 @@ def _succeeded(value: Any) -> ToolResult:
     """Return a tool's return value as one JSON document.
 
     Text that is a JSON object or array by itself goes as it is; other text becomes a JSON string, and None
-    null. Raises ValueError for what has no JSON form.
+    null. Raises ValueError for values without a JSON form.
     """
     silent = isinstance(value, Silent)
     output = value.output if silent else value
@@ -299,7 +299,7 @@ class _Raised:
 
 
 def _returned(ready: Callable[[], Any]) -> Any:
-    """Return what a tool returns, or what it raises if that is no Exception."""
+    """Return a tool's return value, or its exception if that is not an Exception."""
     try:
         return ready()
     except Exception:

@@ -69,7 +69,7 @@ class ToolFailure:
         kind: What went wrong, as the model sees it: "unknown_tool", "invalid_json", "missing_argument",
             "unknown_argument", "invalid_argument", or "tool_failed" when the tool itself raised or its
             result can't be written as JSON.
-        error: What was raised: a `ToolArgumentError`, or the tool's own exception.
+        error: The exception: a `ToolArgumentError`, or the tool's own.
         arguments: The arguments as the model sent them.
         call_id: The function call's id; empty outside of a connection.
     """
@@ -100,7 +100,7 @@ class ArgumentError(ToolArgumentError):
     """An error in the arguments that the model sent.
 
     Args:
-        message: A sentence for the model: what was wrong, where, and what is allowed.
+        message: A sentence for the model: the problem, its place, and the allowed values.
         kind: As `ToolFailure.kind` has it.
     """
 

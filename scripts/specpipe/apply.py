@@ -37,7 +37,7 @@ from .transforms import notation
 
 @attrs.frozen
 class Applied:
-    """The result of an update, and what is left to do by hand.
+    """The result of an update, and the remaining manual steps.
 
     Attributes:
         written: Names of the files that changed.
@@ -69,7 +69,7 @@ def update(openapi: Path, ours: Document, upstream: Slice, origin: source.Source
         whole: The upstream document.
 
     Returns:
-        What was changed and what is left to do.
+        The changes and the remaining steps.
 
     Raises:
         SpecError: no package can be generated from the result.

@@ -1,6 +1,6 @@
 """The module of official names: aliases of the generated classes under the names of the official package.
 
-`openapi/types.toml` has the rules and the exceptions; the template prints what they amount to for the schemas
+`openapi/types.toml` has the rules and the exceptions; the template prints their result for the schemas
 at hand.
 """
 

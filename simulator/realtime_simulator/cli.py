@@ -120,7 +120,9 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON object a line; the first has the addresses")
     passing = parser.add_mutually_exclusive_group()
     passing.add_argument("--record", metavar="FILE", help="record what goes to --upstream and back")
-    passing.add_argument("--replay", metavar="FILE", help="replay what was recorded; check what clients send")
+    passing.add_argument(
+        "--replay", metavar="FILE", help="replay a recording, and check the requests of clients"
+    )
     add("--upstream", metavar="URL", help="the API to record, such as https://api.openai.com/v1")
     return parser
 
@@ -485,7 +487,7 @@ def _conform(words: list[str], program: str) -> int:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="a recording (YAML), or a tape of the simulator")
     add("--profile", default="openai", choices=PROFILES, help="whose service it is (openai)")
-    add("--known", action="store_true", help="print also what is knowingly different, with the reason")
+    add("--known", action="store_true", help="also print the intended differences, with their reasons")
     options = parser.parse_args(words)
     from realtime_simulator._conformance.conform import conform
     from realtime_simulator._recordings.recording import RecordingError

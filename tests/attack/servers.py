@@ -91,14 +91,14 @@ def _http(case: Any) -> None:
     with Loopback(_sending(chunks, case.get("then"))) as server:
         options: dict[str, Any] = {"base_url": server.base_url, "timeout": 0.2, "max_retries": 1}
 
-        async def awaited() -> None:
+        async def main() -> None:
             async with AsyncRealtimeClient(KEY, **options) as client:
                 client._http.clock = _CLOCK
                 await operation(client)
 
         try:
             if case.get("is_async"):
-                asyncio.run(awaited())
+                asyncio.run(main())
             else:
                 with RealtimeClient(KEY, **options) as client:
                     client._http.clock = _CLOCK
@@ -217,7 +217,7 @@ def _websocket(case: Any) -> None:
         options: dict[str, Any] = {"base_url": server.base_url, "timeout": 0.3, "max_retries": 0}
         asked: dict[str, Any] = {"model": "gpt-realtime", "websocket_options": {"close_timeout": 0.1}}
 
-        async def awaited() -> None:
+        async def main() -> None:
             async with (
                 AsyncRealtimeClient(KEY, **options) as client,
                 client.connect(**asked) as connection,
@@ -225,13 +225,13 @@ def _websocket(case: Any) -> None:
             ):
                 await connection.run()
 
-        def blocking() -> None:
+        def in_threads() -> None:
             with RealtimeClient(KEY, **options) as client, client.connect(**asked) as connection:
                 while True:
                     connection.recv(0.1)
 
         try:
-            asyncio.run(awaited()) if case.get("is_async") else blocking()
+            asyncio.run(main()) if case.get("is_async") else in_threads()
         except TimeoutError as error:  # of this program, or an APITimeoutError
             if isinstance(error, RealtimeError):
                 _check(error)

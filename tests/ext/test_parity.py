@@ -27,7 +27,7 @@ def public(cls: type) -> dict[str, Any]:
 
 
 def shape(function: Any) -> list[tuple[str, Any, Any, str]]:
-    """A signature: names, kinds, defaults and annotations, the async ones told as the blocking ones."""
+    """A signature: names, kinds, defaults and annotations, those of async functions as of sync ones."""
     signature = inspect.signature(function)
     entries = [
         (parameter.name, parameter.kind, parameter.default, str(parameter.annotation))
@@ -44,17 +44,17 @@ def _as_sync(annotation: str) -> str:
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_both_clients_have_the_same_methods(pair: tuple[type, type]) -> None:
-    blocking, awaited = pair
-    assert {RENAMED.get(name, name) for name in public(blocking)} == set(public(awaited))
+    sync, asynchronous = pair
+    assert {RENAMED.get(name, name) for name in public(sync)} == set(public(asynchronous))
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
-    blocking, awaited = (public(cls) for cls in pair)
-    for name, function in blocking.items():
+    sync, asynchronous = (public(cls) for cls in pair)
+    for name, function in sync.items():
         if not callable(function):
             continue
-        twin = awaited[RENAMED.get(name, name)]
+        twin = asynchronous[RENAMED.get(name, name)]
         assert shape(function) == shape(twin), name
 
 
@@ -76,13 +76,11 @@ def test_operations_are_coroutines_in_the_async_client_alone(pair: tuple[type, t
 
 
 def test_both_clients_carry_the_same_resources() -> None:
-    blocking, awaited = RealtimeClient(api_key="k"), AsyncRealtimeClient(api_key="k")
-    resources = {
-        name: type(item).__name__ for name, item in vars(blocking).items() if not name.startswith("_")
-    }
+    sync, asynchronous = RealtimeClient(api_key="k"), AsyncRealtimeClient(api_key="k")
+    resources = {name: type(item).__name__ for name, item in vars(sync).items() if not name.startswith("_")}
     assert resources == {
         name: type(item).__name__.removeprefix("Async")
-        for name, item in vars(awaited).items()
+        for name, item in vars(asynchronous).items()
         if not name.startswith("_")
     }
     assert {"calls", "client_secrets", "translation_client_secrets", "sessions", "webhooks"} < set(resources)

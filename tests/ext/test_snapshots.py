@@ -139,8 +139,8 @@ def test_every_operation_has_its_snapshots_and_no_snapshot_is_left_over() -> Non
 
 def test_both_clients_send_the_same() -> None:
     for case in CASES:
-        sync, awaited = (interaction(path_of(case, mode))["request"] for mode in MODES)
-        assert sync == awaited
+        sync, asynchronous = (interaction(path_of(case, mode))["request"] for mode in MODES)
+        assert sync == asynchronous
 
 
 def interaction(path: Path) -> dict[str, Any]:

@@ -89,12 +89,12 @@ def test_only_an_internal_http_client_is_closed() -> None:
     copy.close()
     assert made.is_closed
 
-    async def awaited() -> None:
+    async def main() -> None:
         made = client.get_async_httpx_client()
         await client.aclose()
         assert made.is_closed
 
-    asyncio.run(awaited())
+    asyncio.run(main())
 
 
 def test_error_responses_are_returned_or_raised_in_full() -> None:
@@ -131,7 +131,7 @@ def test_raw_and_streamed_responses() -> None:
     with client.stream(request) as response:
         assert b"".join(response.iter_bytes()) == response.content and response.json() == ANSWER
 
-    async def awaited() -> None:
+    async def main() -> None:
         http_client = httpx.AsyncClient(transport=httpx.MockTransport(server))
         mine = AuthenticatedClient(token="sk").set_async_httpx_client(http_client)
         assert (await mine.asend(request)).json() == ANSWER
@@ -139,7 +139,7 @@ def test_raw_and_streamed_responses() -> None:
             assert await response.aread()
         await http_client.aclose()
 
-    asyncio.run(awaited())
+    asyncio.run(main())
     assert {request.headers["authorization"] for request in server.seen} == {"Bearer sk"}
     client.get_httpx_client().close()
 

@@ -449,7 +449,7 @@ def test_a_connection_that_is_refused_is_a_difference(tmp_path: Path) -> None:
 def test_a_broken_event_is_refused(tmp_path: Path) -> None:
     interactions = load("spoken_turn")
     del events(interactions, "input_audio_buffer.speech_started")[0]["audio_start_ms"]
-    with pytest.raises(RecordingError, match="an event lacks what it should have: KeyError"):
+    with pytest.raises(RecordingError, match="an event has an unexpected shape: KeyError"):
         found(tmp_path, interactions)
 
 

@@ -63,10 +63,10 @@ class Runner:
         if self._loop is None:
             return cast(T, result)
 
-        async def awaited() -> T:
+        async def main() -> T:
             return await cast(Awaitable[T], result)
 
-        return self._loop.run(awaited())
+        return self._loop.run(main())
 
     def close(self) -> None:
         """Close everything that was made here."""

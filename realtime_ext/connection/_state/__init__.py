@@ -1,4 +1,4 @@
-"""What a connection knows and decides, without I/O: messages and time in, events and what is to be sent out.
+"""The state and decisions of a connection, without I/O: messages and time in, events and messages out.
 
 | module           | its subject                                                                     |
 |------------------|---------------------------------------------------------------------------------|
@@ -9,7 +9,7 @@
 | `event_kinds`    | kinds of events, and waiters for one of them                                    |
 | `handlers`       | functions registered for kinds of events                                        |
 | `client_events`  | events to be sent: checked, given an id, encoded                                |
-| `turns`          | turns, and what they amount to                                                  |
+| `turns`          | turns, and their results                                                        |
 | `function_calls` | the model's function calls, and when the next response is created               |
 | `responses`      | active responses, and the queue for the next one                                |
 | `session_state`  | configuration, acknowledgements, expiry                                         |

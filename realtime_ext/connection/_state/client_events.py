@@ -1,6 +1,6 @@
 """Client events: made from a method's arguments, checked, given an id, and encoded.
 
-Audio takes a shorter path, since it is most of what is sent and needs no checks. It must not send.
+Audio takes a shorter path, since most sent events are audio and need no checks. It must not send.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ def append_messages(data: Any, kind: str, next_id: Callable[[], str]) -> Iterato
         ValueError: The text is not base64, or the audio is a whole WAV file.
     """
     if type(data) is bytes and len(data) <= _LARGEST_AUDIO and data[:4] != _RIFF:
-        # What a microphone brings, fifty times a second: one message, with nothing to look at.
+        # Audio of a microphone, fifty times a second: one message, without checks.
         return iter((_append(kind, next_id(), _base64(data)),))
     return _pieces(data, kind, next_id)
 

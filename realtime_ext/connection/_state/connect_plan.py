@@ -30,7 +30,7 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 _NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
 _CAUSES = (
-    "there is no such call to attach to: it isn't ready yet, has ended, belongs to another project, or was "
+    "the call to attach to was not found: it isn't ready yet, has ended, belongs to another project, or was "
     "made with a client secret"
 )
 
@@ -167,7 +167,7 @@ def confirming_plan(call_id: str, session_type: str) -> Plan:
 
 
 def call_id_in(location: str | None) -> str | None:
-    """Return the id of the call that a `Location` header names, in an answer that is of no other use.
+    """Return the id of the call that a `Location` header names, in an otherwise unusable answer.
 
     Args:
         location: The header; None if there is none.

@@ -1,6 +1,6 @@
 """A connection without its I/O: applies each event to the components, and follows the link's life.
 
-Messages and the time come in; events, and what is to be sent, go out. The rest of `connection` asks the
+Messages and the time come in; events and messages to send go out. The rest of `connection` asks the
 component that knows: `queue`, `session`, `conversation`, `playback`, `responses`, `turns`, `client_events`.
 This module must not do I/O, read a clock or wait.
 """
@@ -290,7 +290,7 @@ class ConnectionState:
         if code == "session_expired":
             self.session.expired(error.get("message"))
         if code == _NOT_ACTIVE and (event_id in self._cancels or (event_id is None and self._cancels)):
-            # There was nothing left to cancel, so the program has what it asked for.
+            # There was nothing left to cancel, so the request is fulfilled.
             self._cancels.pop(event_id or "", None)
             return _WITHHELD
         self._replayed.pop(event_id or "", None)

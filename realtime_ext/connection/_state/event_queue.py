@@ -173,7 +173,7 @@ class EventQueue:
 
         Args:
             events: Where events and their numbers are added, about 1 MiB at most; they no longer count
-                towards the limit. The reader reports what it was given with `given`.
+                towards the limit. The reader reports delivered events with `given`.
             done: Called then, with False if no more events will come.
         """
         self.is_consumed = True

@@ -201,7 +201,7 @@ class Stopwatch:
             self._done.append(timing.latency())
 
     def reset(self) -> None:
-        """Forget what was going on: the link is lost."""
+        """Forget the current response: the link is lost."""
         self._asked.clear()
         self._running.clear()
         self.speech_ended = None

@@ -39,13 +39,13 @@ class Position:
 
 @attrs.frozen(kw_only=True)
 class Interruption:
-    """What an application has to throw away when the user begins to speak.
+    """The audio that an application has to drop when the user begins to speak.
 
     Args:
         item_id: The item that was being played.
         content_index: The part of its content.
         played_ms: How much of it was played, and so heard.
-        unplayed_ms: How much audio has come that was not played, later items' too: flush that.
+        unplayed_ms: Received audio that was not played, of later items too: flush it.
         unplayed_bytes: The same in bytes.
     """
 
@@ -65,7 +65,7 @@ class _Part:
     played: int = 0
     is_complete: bool = False
     is_cut: bool = False
-    left_ms: int | None = None  # what the server's cut left of it; None where it cut nothing
+    left_ms: int | None = None  # the rest after the server's truncation; None if there was none
 
     @property
     def played_ms(self) -> int:
@@ -83,7 +83,7 @@ class PlaybackState:
         is_local: Whether the application plays it.
 
     Attributes:
-        to_flush: What was to be thrown away when the user last began to speak; None if nothing was.
+        to_flush: The audio to drop when the user last began to speak; None if there was none.
     """
 
     __slots__ = ("_form", "_incomplete", "_is_counted", "_parts", "_unplayed", "is_local", "to_flush")
@@ -197,7 +197,7 @@ class PlaybackState:
         )
 
     def pending(self) -> Interruption | None:
-        """Return what would have to be thrown away now; None if there is nothing."""
+        """Return the audio that an interruption would drop now; None if there is none."""
         if not self._unplayed:
             return None
         part = self._unplayed[0]
@@ -215,7 +215,7 @@ class PlaybackState:
         self.to_flush = self.pending()
 
     def interrupt(self) -> Interruption | None:
-        """Throw away all that was not played; return what that was."""
+        """Drop all audio that was not played, and return its extent."""
         interruption = self.pending()
         for part in tuple(self._unplayed):
             self._cut(part)

@@ -89,7 +89,7 @@ class Responses:
         """Record the end of a response."""
         self._is_hidden = False
         if self._active.pop(_id(response), None) is None:
-            # It began before this connection. A refusal of what was asked for may have crossed it.
+            # It began before this connection. A refusal of the request may have crossed it.
             self._answer(in_conversation=self._is_in_conversation(response))
         self._grant()
 

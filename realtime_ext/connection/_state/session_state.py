@@ -28,7 +28,7 @@ UNCLEAR_FOR = 1.0  # seconds in which a refusal still counts after an answer tha
 
 LIFETIME = 3600.0  # seconds that a session lasts
 WARNING_BEFORE = 300.0  # seconds before the end
-_LATEST_TIME = 1e11  # unix seconds; what is beyond is no time of this API
+_LATEST_TIME = 1e11  # unix seconds; larger numbers are invalid
 _SENTENCE = 300  # characters of the server's words on the end that are kept
 _REFUSABLE = 16  # updates that are undone if a refusal names them after all
 
@@ -50,7 +50,7 @@ class Acknowledgement(Waiter[None]):
 
     Args:
         event_id: The update's id.
-        session: What it sets.
+        session: The fields that it sets.
 
     Attributes:
         sign: Filled when there is an answer, also an unclear one.
@@ -103,7 +103,7 @@ class SessionState:
         self.expiry: str | None = None
         self._before: str | None = None  # the description before that
         self._configuration: JSON = {}
-        self._in_force: list[tuple[str, JSON]] = []  # what was acknowledged last, by the ids of the updates
+        self._in_force: list[tuple[str, JSON]] = []  # the latest acknowledged updates, by id
         self._updates: list[Acknowledgement] = []
         self._ends_at: float | None = None  # unix seconds
         self._is_warned = False
@@ -141,7 +141,7 @@ class SessionState:
             self._ends_at = float(expires_at)
 
     def sent(self, event_id: str, session: Any) -> Acknowledgement:
-        """Record an update that is about to go out; what is returned is filled by its acknowledgement."""
+        """Record an update that is about to be sent; the returned waiter is filled by its acknowledgement."""
         update = Acknowledgement(event_id, session)
         self._updates.append(update)
         return update
@@ -160,7 +160,7 @@ class SessionState:
         before = None if self._before is None else _json.decode(self._before)
         shown = self.content or {}
         unclear: Acknowledgement | None = None
-        is_next = True  # what is looked at is the oldest update without an answer
+        is_next = True  # the oldest update without an answer
         for number, update in enumerate(self._updates, 1):
             answer = answer_to(update.session, shown, before)
             if answer is Answer.SHOWN or (answer is Answer.EMPTY and is_next):
@@ -260,7 +260,7 @@ class Answer(enum.Enum):
     """What a description is to an update."""
 
     SHOWN = enum.auto()
-    """It has what was sent."""
+    """It shows the sent values."""
     EMPTY = enum.auto()
     """Nothing was sent that it could show."""
     UNCLEAR = enum.auto()
@@ -272,7 +272,7 @@ class Answer(enum.Enum):
 def answer_to(sent: Any, shown: JSON, before: JSON | None) -> Answer:
     """Return what a description is to an update.
 
-    Only texts, numbers and truth values are compared: lists and what is cleared come back in other forms.
+    Only texts, numbers and truth values are compared: lists and cleared fields come back in other forms.
 
     Args:
         sent: The session's fields that the update sets.
@@ -291,7 +291,7 @@ def answer_to(sent: Any, shown: JSON, before: JSON | None) -> Answer:
         else:
             is_ours |= before is not None and _is_shown(value, _at(before, path)) is not True
             answer = Answer.SHOWN if answer is Answer.EMPTY else answer
-    # Where one thing became what was sent and another stayed as it was, the server left that out.
+    # If one field has the sent value and another is unchanged, the server ignored the other.
     return Answer.OTHERS if is_unchanged and not is_ours else answer
 
 

@@ -50,7 +50,7 @@ class Fleet:
         max_wait: Seconds that a call may wait for a free slot before it is rejected.
         busy_status: The SIP status that it is rejected with.
         max_failures: How many owners of one call may raise or die, before it is closed.
-        after_failures: What is done then: `hangup` (or reject, if it was not accepted), or `leave`.
+        after_failures: The action then: `hangup` (or reject, if it was not accepted), or `leave`.
         keep: Seconds for which the records of ended calls are kept; no shorter than webhooks are retried
             for, which is three days.
         observer: Called with the name of what happened and its attributes, which are text, numbers and

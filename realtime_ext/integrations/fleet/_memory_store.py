@@ -160,7 +160,7 @@ class MemoryStore:
         return True
 
     async def sweep(self, worker: int) -> tuple[list[CallRecord], list[CallRecord]]:
-        """Hand on the calls of dead workers and those without a job, and drop what is long over."""
+        """Hand on the calls of dead workers and those without a job, and drop calls that ended long ago."""
         now, today = time.monotonic(), datetime.now(UTC)
         dead = [
             number for number, known in self._workers.items() if now - known.beat > self.limits.time_to_live

@@ -1,4 +1,4 @@
-"""A call as its owner has it: open it, save what the next owner needs, do once what has effects.
+"""A call as its owner has it: open it, save data for the next owner, run effects once.
 
 Everything that writes or acts asks first whether this worker still owns the call, by the worker's own clock
 and by the epoch.
@@ -180,7 +180,7 @@ class OwnedCall:
         """Store data for the next owner.
 
         Args:
-            data: Small JSON, such as a dict; it replaces what was stored before.
+            data: Small JSON, such as a dict; it replaces the stored data.
 
         Raises:
             OwnershipLost: The call belongs to another worker by now, or the database was unavailable so long
@@ -205,7 +205,7 @@ class OwnedCall:
                 caller, so that its result is recorded.
 
         Returns:
-            What it returned, as JSON has it; at a repetition what it returned then.
+            Its return value as JSON; at a repetition the first one.
 
         Raises:
             EffectUnknown: An earlier owner began it, and its outcome was not recorded in time.

@@ -4,7 +4,7 @@ All lies in a schema of its own, `realtime_fleet`, procrastinate's tables too. O
 queue: what fetches, defers, notifies and registers workers. Its `Worker` is not used: it cancels the jobs
 that it runs when the database is unavailable for a moment, and calls outlive that.
 
-Each change is one statement, or one transaction that locks what it decides by. Time is the database's.
+Each change is one statement, or one transaction that locks the rows it depends on. Time is the database's.
 """
 
 from __future__ import annotations
@@ -278,7 +278,7 @@ class PostgresStore:
         return bool(await self._query(END, call=call_id, epoch=epoch, outcome=outcome))
 
     async def sweep(self, worker: int) -> tuple[list[CallRecord], list[CallRecord]]:
-        """Hand on the calls of dead workers and those without a job, and drop what is long over."""
+        """Hand on the calls of dead workers and those without a job, and drop calls that ended long ago."""
         limits = self.limits
         async with self._connection() as db, db.transaction():
             rows = await _rows(

@@ -112,7 +112,7 @@ class Effect:
     Args:
         state: `new`: it may be run now; `done`: it was; `unknown`: it was begun, and how it went is not
             recorded; `lost`: the call has another owner.
-        result: What it returned, once it is done.
+        result: Its return value, once it is done.
     """
 
     state: Literal["new", "done", "unknown", "lost"]
@@ -191,7 +191,7 @@ class Store(Protocol):
         """End a call and remove its job; return whether it was one's own."""
 
     async def sweep(self, worker: int) -> tuple[list[CallRecord], list[CallRecord]]:
-        """Hand on the calls of dead workers and those without a job, and drop what is long over.
+        """Hand on the calls of dead workers and those without a job, and drop calls that ended long ago.
 
         Only one sweep runs at a time, and none right after the database came back.
 

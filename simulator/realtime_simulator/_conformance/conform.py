@@ -126,7 +126,7 @@ class _Play:
             self._audio = scripts.appended(recording)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise recordings.RecordingError(
-                f"{recording.name}: an event lacks what it should have: {error!r}"
+                f"{recording.name}: an event has an unexpected shape: {error!r}"
             ) from error
         self._bindings = Bindings(given=set(_given(recording)))
         self._comparison = Comparison(self._bindings, profile)

@@ -1,4 +1,4 @@
-"""Replay recorded sessions to clients: they receive what was recorded, and must send what was recorded.
+"""Replay recorded sessions: clients receive the recorded answers, and must send the recorded requests.
 
 Messages are compared by type and content, in the order of the tape. Values that clients create each time,
 their event and item ids, may differ; the client's ids replace those of the tape from then on.

@@ -1,4 +1,4 @@
-"""One test body for both connections: whatever is awaitable is awaited on the runner's loop."""
+"""One test body for both connections: awaitables run on the runner's loop."""
 
 from __future__ import annotations
 

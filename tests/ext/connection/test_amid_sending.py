@@ -27,7 +27,7 @@ BUSY = {
 EARLIER = {"id": "resp_before", "object": "realtime.response", "conversation_id": "conv_1", "output": []}
 
 
-def blocking(server: ScriptedServer, **options: Any) -> Connecting:
+def sync_connect(server: ScriptedServer, **options: Any) -> Connecting:
     """Connect the sync client, which has threads."""
     return RealtimeClient("key", base_url=server.base_url).connect("gpt-realtime", **options)
 
@@ -84,9 +84,9 @@ def test_a_question_cancelled_while_sending_does_not_block_the_next() -> None:
         asyncio.run(main())
 
 
-def test_a_blocking_question_keeps_its_time_limit_while_the_link_takes_nothing() -> None:
+def test_ask_keeps_its_time_limit_while_the_link_accepts_nothing() -> None:
     script = Stalling()
-    with ScriptedServer(script, max_queue=1) as server, blocking(server) as connection:
+    with ScriptedServer(script, max_queue=1) as server, sync_connect(server) as connection:
         connection.retrieve_item("item_1")
         assert script.stalled.wait(20)
         stopped = threading.Event()
@@ -183,10 +183,10 @@ def test_a_handlers_own_time_limit_is_not_the_questions(runner: Runner) -> None:
         async def handler(event: Any) -> None:
             await target.wait_for("never.comes", timeout=0.05)
 
-        def blocking_handler(event: Any) -> None:
+        def sync_handler(event: Any) -> None:
             target.wait_for("never.comes", timeout=0.05)
 
-        target.on("response.created", handler if runner.is_async else blocking_handler)
+        target.on("response.created", handler if runner.is_async else sync_handler)
         with pytest.raises(APITimeoutError, match=r"^never.comes did not come within 0.05 s"):
             connection.ask("Hello?", timeout=20)
 
@@ -204,7 +204,7 @@ def test_an_observer_that_sends_gets_an_error_and_blocks_nothing(caplog: pytest.
         if event.type == "rate_limits.updated":
             held[0].clear_audio()
 
-    with ScriptedServer(script) as server, blocking(server, observer=observer) as connection:
+    with ScriptedServer(script) as server, sync_connect(server, observer=observer) as connection:
         held.append(connection)
         with connection.expect("rate_limits.updated") as expected:
             connection.commit_audio()

@@ -190,19 +190,19 @@ def test_a_call_that_is_not_ready_is_waited_for() -> None:
     assert sum(pauses[:-1]) == pytest.approx(4.5)
     assert pauses[:-1] == sorted(pauses[:-1])
     assert isinstance(pauses[-1], NotFoundError)
-    assert str(pauses[-1]).startswith("there is no such call to attach to")
+    assert str(pauses[-1]).startswith("the call to attach to was not found")
 
 
 @pytest.mark.parametrize(("is_sideband", "waits"), [(True, False), (False, True)])
 def test_no_other_404_is_waited_for(is_sideband: bool, waits: bool) -> None:
     error = refused(handshake(is_sideband=is_sideband, waits_for_call=waits), 404)
     assert isinstance(error, NotFoundError)
-    assert ("no such call" in str(error)) is is_sideband
+    assert ("the call to attach to" in str(error)) is is_sideband
 
 
 def test_other_refusals_of_a_sideband_are_not_explained_by_its_call() -> None:
     error = refused(handshake(is_sideband=True, waits_for_call=True), 401)
-    assert isinstance(error, APIStatusError) and "no such call" not in str(error)
+    assert isinstance(error, APIStatusError) and "the call to attach to" not in str(error)
 
 
 def test_busy_servers_are_tried_again_as_often_as_allowed() -> None:

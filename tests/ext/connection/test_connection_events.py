@@ -392,7 +392,7 @@ def test_long_audio_is_split_within_the_limit(runner: Runner) -> None:
     for given in (data, base64.b64encode(data).decode()):
         with ScriptedServer() as server, connect(runner, server) as connection:
             last = connection.append_audio(given)
-            # The awaited runner goes on writing only while its loop runs.
+            # The async runner goes on writing only while its loop runs.
             while len(server.received) < 2:
                 with pytest.raises(APITimeoutError):
                     connection.wait_for("nothing.comes", timeout=0.01)

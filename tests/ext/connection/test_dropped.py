@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def loops() -> list[threading.Thread]:
-    """The threads of blocking connections."""
+    """The threads of sync connections."""
     return [thread for thread in threading.enumerate() if thread.name == "realtime_ext loop"]
 
 
@@ -43,7 +43,7 @@ def dropped() -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_blocking_connection_that_is_dropped_ends(kind: str) -> None:
+def test_a_sync_connection_that_is_dropped_ends(kind: str) -> None:
     with ScriptedServer(Model(speaks=False)) as server:
         client = RealtimeClient("key", base_url=server.base_url)
         assert client.connect(**KINDS[kind]).__enter__().ask("One").text == "answer 1"
@@ -55,7 +55,7 @@ def test_a_blocking_connection_that_is_dropped_ends(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_awaited_connection_that_is_dropped_ends(kind: str) -> None:
+def test_an_async_connection_that_is_dropped_ends(kind: str) -> None:
     async def drop(base_url: str) -> None:
         async with AsyncRealtimeClient("key", base_url=base_url) as client:
             turn = await (await client.connect(**KINDS[kind]).__aenter__()).ask("One")

@@ -113,7 +113,7 @@ def test_a_peer_that_stops_reading_ends_the_connection(runner: Runner) -> None:
                 connection.append_audio(bytes(100_000))
         server.closing.set()
     assert caught.value.code == 1011
-    # The blocking runner's audio is queued, up to 256 KiB of it, and what fails comes with the next call.
+    # The sync runner's audio is queued, up to 256 KiB of it, and a failure is raised by the next call.
     assert 1 <= len(caught.value.unsent) <= (1 if runner.is_async else 3)
 
 

@@ -217,7 +217,7 @@ def test_tools_that_are_not_run_or_not_declared_warn(runner: Runner) -> None:
             connection.run_tools([hours])
 
 
-def test_warnings_of_a_blocking_connection_name_the_line_that_calls() -> None:
+def test_warnings_of_a_sync_connection_name_the_line_that_calls() -> None:
     def line() -> int:
         return sys._getframe(1).f_lineno
 

@@ -325,14 +325,14 @@ def test_a_format_that_is_no_object_is_answered_with_the_object(given: str, writ
             "tool_choice.name",
             "y",
             (),
-            "expected one of tools (there are none)",
+            "expected one of tools (none)",
         ),
         (
             {"tools": [SERVER], "tool_choice": {"type": "function", "name": "shop"}},
             "tool_choice.name",
             "shop",
             (),
-            "there are none",
+            "(none)",
         ),
         (
             {"tools": [SERVER], "tool_choice": {"type": "mcp", "server_label": "other"}},

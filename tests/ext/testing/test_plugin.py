@@ -54,13 +54,13 @@ from realtime_ext import AsyncRealtimeClient, RealtimeClient, webhooks
 
 SESSION = {"type": "realtime", "model": "gpt-realtime-2.1"}
 
-def test_blocking(realtime_simulator, realtime_client):
+def test_sync(realtime_simulator, realtime_client):
     call = realtime_client.calls.create(pathlib.Path(OFFER).read_bytes(), SESSION)
     assert [c.id for c in realtime_simulator.calls] == [call.id]
     assert realtime_client.client_secrets.create().value.startswith("ek_")
     assert "openai-organization" not in realtime_simulator.requests[-1].headers
 
-def test_awaited_in_one_loop_after_the_other(realtime_simulator, async_realtime_client):
+def test_async_in_one_loop_after_the_other(realtime_simulator, async_realtime_client):
     for _ in range(3):
         asyncio.run(async_realtime_client.client_secrets.create(SESSION))
 
@@ -71,7 +71,7 @@ def test_awaited_in_one_loop_after_the_other(realtime_simulator, async_realtime_
     asyncio.run(both_at_once())
     assert [request.status for request in realtime_simulator.requests] == [200] * 5
 
-def test_awaited_in_a_block(async_realtime_client):
+def test_async_in_a_block(async_realtime_client):
     async def main():
         async with async_realtime_client as client:
             return await client.client_secrets.create()

@@ -1,7 +1,7 @@
 """Runs in build/peers: the official package talks to a simulator, and judges every event that comes.
 
 Reads `base_url`, `api_key` and perhaps `call_id` (then it only goes beside that call) on stdin. Each script
-below is run by the blocking and by the awaited client. Writes for each run how many events of each type came,
+below is run by the sync and by the async client. Writes for each run how many events of each type came,
 and those that the package's own union does not take in pydantic's strict mode.
 """
 
@@ -292,13 +292,13 @@ def main(given):
                 except websockets.exceptions.ConnectionClosed as closed:
                     reports["refused"] = [code, closed.rcvd.code]
 
-    async def awaited():
+    async def main():
         async with openai.AsyncOpenAI(**options) as client:
             for script, union, connect in connects(client, given):
                 async with connect() as connection:
                     reports[f"async {script.__name__}"] = await arun(connection, Run(script, union))
 
-    asyncio.run(awaited())
+    asyncio.run(main())
     return reports
 
 

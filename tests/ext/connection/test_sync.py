@@ -1,4 +1,4 @@
-"""The blocking connection as a front of the asynchronous one: batches, posted audio, threads, Ctrl-C."""
+"""The sync connection as a façade of the async one: batches, posted audio, threads, Ctrl-C."""
 
 # ruff: noqa: SIM117 - a server is one thing, a connection to it another
 
@@ -283,7 +283,7 @@ def test_a_slow_tool_does_not_block_the_connection() -> None:
 
 
 @pytest.mark.parametrize("name", ["where", "observer"])
-def test_a_blocking_call_in_the_loops_thread_is_refused(name: str) -> None:
+def test_a_sync_call_in_the_loops_thread_is_refused(name: str) -> None:
     held: list[Connection] = []
     faults: list[Exception] = []
 
@@ -530,7 +530,7 @@ def test_an_async_key_is_refused() -> None:
             client.connect("gpt-realtime").__enter__()
 
 
-def test_a_call_is_answered_through_the_blocking_client_off_the_loop() -> None:
+def test_a_call_is_answered_through_the_sync_client_off_the_loop() -> None:
     threads: list[str] = []
 
     def rest(request: httpx.Request) -> httpx.Response:
@@ -545,7 +545,7 @@ def test_a_call_is_answered_through_the_blocking_client_off_the_loop() -> None:
     assert threads == [f"accept {worker}", f"accept {worker}", f"hangup {worker}"]
 
 
-def test_blocking_calls_work_inside_a_running_event_loop() -> None:
+def test_sync_calls_work_inside_a_running_event_loop() -> None:
     async def main() -> str:
         with opening(server) as connection:
             return connection.ask("Hello?").text

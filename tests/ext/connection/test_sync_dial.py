@@ -1,4 +1,4 @@
-"""`dial` of the blocking client: audio from iterators and to functions that may block, and its end."""
+"""`dial` of the sync client: audio from iterators and to functions that may block, and its end."""
 
 from __future__ import annotations
 
