@@ -325,8 +325,10 @@ def test_after_a_new_session_a_lost_link_settles_nothing() -> None:
     calls.forget()
     calls.item_done(call("c"), "resp_2")
     assert [job.call_id for job in calls.jobs()] == ["c"]
-    calls.link_lost()
+    calls.done("resp_2", call("c"))
     assert calls.settled == [("resp_1", True)]
+    calls.answered(CallJob(call_id="c", name="add", arguments="{}", response_id="resp_2"), silent=False)
+    assert calls.settled == [("resp_1", True), ("resp_2", True)]
 
 
 def test_a_request_that_is_not_permitted_yet_is_continued_by_none() -> None:

@@ -201,7 +201,7 @@ def test_an_anonymous_error_does_not_block_the_gate_for_ever(runner: Runner) -> 
 
     with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.create_response()
-        assert connection.ask("Hi").status == "completed"
+        assert connection.ask("Hi", timeout=5).status == "completed"
 
 
 def answers(*rounds: Any) -> Any:

@@ -8,6 +8,7 @@ import logging
 import pickle
 import sys
 import threading
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -351,6 +352,12 @@ def test_a_context_is_passed_to_annotated_parameters(call: Call) -> None:
     assert told == ("unknown_argument", "where: context: not known here, got an object; known are a, b")
 
 
+def test_a_context_names_the_phone_or_webrtc_call_of_its_connection() -> None:
+    connection = types.SimpleNamespace(call_id="rtc_1")
+    assert tools.ToolContext(connection=connection).rtc_call_id == "rtc_1"
+    assert tools.ToolContext().rtc_call_id is None
+
+
 def test_parameters_of_every_kind_get_their_arguments(call: Call) -> None:
     def mixed(a: int, b: int = 2, /, c: int = 3, *, d: int = 4) -> list[int]:
         return [a, b, c, d]
@@ -421,7 +428,7 @@ def test_cancelling_a_call_cancels_its_tool() -> None:
         started = asyncio.Event()
         context = tools.ToolContext(connection=started)
         task = asyncio.create_task(toolbox.acall("forever", "{}", context=context))
-        await started.wait()
+        await asyncio.wait_for(started.wait(), 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

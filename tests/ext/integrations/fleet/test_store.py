@@ -72,6 +72,11 @@ async def test_a_former_owner_changes_nothing(make_fleet: MakeFleet) -> None:
         record = await store.find("rtc_1")
         assert record is not None
         assert (record.owner, record.epoch, record.state, record.data) == (two, new, "accepted", {"step": 1})
+        assert record.accepted is not None
+        accepted = record.accepted
+        assert await store.write("rtc_1", new, state="closing")
+        closing = await store.find("rtc_1")
+        assert closing is not None and closing.accepted == accepted
         assert await store.fetch(one) is None, "nor was the call enqueued again"
         beat = await store.beat(two)
         assert beat is not None
@@ -193,7 +198,7 @@ async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
             await store.sweep(worker)
             return await store.find("rtc_1") is None
 
-        await until(is_gone)
+        await until(is_gone, 10.0)
 
 
 @run_async
