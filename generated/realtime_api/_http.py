@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -65,7 +66,8 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
 
     Args:
         body: Values by part name; bytes and str are sent unchanged, list items as separate parts, everything else as
-            JSON.  A pair of a file's name and its content is a file; so are bytes, then called `upload`.
+            JSON.  Files are written as in httpx: an open file, bytes (then called `upload`), or a tuple of name, content
+            and, optionally, content type.
         content_types: Content type by part name; by default it depends on the value's type.
 
     Returns:
@@ -85,7 +87,11 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
         media = content_types.get(name)
         file = "upload" if isinstance(value, bytes) and media in (None, BINARY) else None
         if isinstance(value, tuple):
-            file, value = value
+            file, value, *given = value
+            media = given[0] if given else media
+        if hasattr(value, "read"):
+            file = file or os.path.basename(str(getattr(value, "name", "upload")))
+            value = value.read()
         if media is None:
             media = (
                 "text/plain" if isinstance(value, str) else BINARY if isinstance(value, bytes) else "application/json"
@@ -133,18 +139,55 @@ def events(response: httpx.Response) -> list[Any]:
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
     """
-    found: list[Any] = []
-    data: list[str] = []
-    for line in re.split("\r\n|\n|\r", text(response).removeprefix("\ufeff")):
-        field, _, value = line.partition(":")
-        if field == "data":
-            data.append(value.removeprefix(" "))
-        elif data and not line:
-            if data == ["[DONE]"]:
-                break
-            found.append(json.loads("\n".join(data)))
-            data = []
-    return found
+    return list(EventReader().read(response.content))
+
+
+class EventReader:
+    """Reads the JSON of server-sent events from the chunks of a response, up to `[DONE]`.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._rest = ""
+        self._ended_with_cr = False
+        self._data: list[str] = []
+        #: Whether `[DONE]` came.
+        self.is_done = False
+
+    def read(self, chunk: bytes) -> Iterator[Any]:
+        """Yield the JSON of each event that a chunk completes.
+
+        Raises:
+            ModelError: the data of an event is not valid JSON.
+        """
+        text = self._decoder.decode(chunk)
+        if text and self._ended_with_cr:
+            text = text.removeprefix("\n")  # the second half of a line end
+        self._ended_with_cr = text.endswith("\r") if text else self._ended_with_cr
+        *lines, self._rest = re.split("\r\n|\n|\r", self._rest + text)
+        for line in lines:
+            field, _, value = line.partition(":")
+            if field == "data":
+                self._data.append(value.removeprefix(" "))
+            elif self._data and not line and not self.is_done:
+                data, self._data = "\n".join(self._data), []
+                self.is_done = data == "[DONE]"
+                if not self.is_done:
+                    yield _event(data)
+
+
+def _event(data: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise ModelError("event", None, "the data is not JSON") from None
+
+
+def status_error(response: httpx.Response, parsed: Any) -> StatusError:
+    """Return the error of a response that has been read."""
+    return StatusError(response.status_code, response.content, response.headers, parsed)
 
 
 def plain(value: Any, style: str = "comma", quoted: Callable[[str], str] = str) -> str:
@@ -214,7 +257,10 @@ def form(body: object) -> bytes:
         TypeError: `body` is not an object.
     """
     fields = {key: value if isinstance(value, list) else [value] for key, value in _fields(body).items()}
-    return urlencode([(key, plain(item)) for key, items in fields.items() for item in items]).encode()
+    pairs = [(key, item) for key, items in fields.items() for item in items]
+    return urlencode(
+        [(key, plain(item, "json" if isinstance(item, (dict, list)) else "comma")) for key, item in pairs]
+    ).encode()
 
 
 def is_str(value: object) -> TypeGuard[str]:
@@ -269,7 +315,7 @@ def build(
         error.status_code, error.headers, error.content = code, response.headers, response.content
         raise
     if raise_for_status and code >= 400:
-        raise StatusError(code, response.content, response.headers, parsed)
+        raise status_error(response, parsed)
     known = code in HTTPStatus._value2member_map_
     return Response(
         status_code=HTTPStatus(code) if known else code,
@@ -280,6 +326,7 @@ def build(
 
 
 __all__ = [
+    "EventReader",
     "build",
     "encode",
     "events",
@@ -297,6 +344,7 @@ __all__ = [
     "pairs",
     "plain",
     "raw",
+    "status_error",
     "text",
     "wrong_body",
     "wrong_media",

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -44,16 +46,29 @@ def _limit(kind: type[Any], timeout: Any) -> Any:
     return kind(**timeout.as_dict()) if hasattr(timeout, "as_dict") else kind(timeout)
 
 
+#: Held while an httpx client is created, so that threads share one.
+_CREATING = threading.Lock()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None  # not in a loop, or in one of another library
+
+
 class _Pool:
     """The httpx clients shared by a client and its copies."""
 
-    __slots__ = ("async_client", "client", "own", "own_async")
+    __slots__ = ("async_client", "client", "loop", "own", "own_async")
 
     def __init__(self) -> None:
         self.client: httpx.Client | None = None
         self.async_client: httpx.AsyncClient | None = None
         #: Whether they were created here rather than passed in.
         self.own = self.own_async = False
+        #: The loop of the async client's connections.
+        self.loop: asyncio.AbstractEventLoop | None = None
 
 
 @attrs.define
@@ -64,7 +79,7 @@ class Client:
     clients of httpx2. Proxies of the environment are used unless `base_url` is on this machine.
 
     Args:
-        base_url: URL that the operations' paths are appended to, by default `https://api.openai.com/v1`.
+        base_url: URL that the operations' paths are appended to; its query is sent with every request, by default `https://api.openai.com/v1`.
         cookies: Sent with every request.
         headers: Sent with every request.
         timeout: Seconds, or an `httpx.Timeout`; None for the httpx client's own, which are five seconds.
@@ -110,10 +125,11 @@ class Client:
 
     def get_httpx_client(self) -> httpx.Client:
         """Return the `httpx.Client` for sync requests, created on first use."""
-        if self._pool.client is None:
-            settings = self._settings()
-            self._pool.client, self._pool.own = _library(settings).Client(**settings), True
-        return self._pool.client
+        with _CREATING:
+            if self._pool.client is None:
+                settings = self._settings()
+                self._pool.client, self._pool.own = _library(settings).Client(**settings), True
+            return self._pool.client
 
     def set_async_httpx_client(self, async_client: AsyncHttpClient) -> Self:
         """Use `async_client` for async requests; see `set_httpx_client`."""
@@ -121,11 +137,18 @@ class Client:
         return self
 
     def get_async_httpx_client(self) -> httpx.AsyncClient:
-        """Return the `httpx.AsyncClient` for async requests, created on first use."""
-        if self._pool.async_client is None:
-            settings = self._settings()
-            self._pool.async_client, self._pool.own_async = _library(settings).AsyncClient(**settings), True
-        return self._pool.async_client
+        """Return the `httpx.AsyncClient` for async requests, created on first use, and again in another event loop once
+        the first one is closed."""
+        with _CREATING:
+            pool, loop = self._pool, _running_loop()
+            left = pool.own_async and pool.loop is not None and pool.loop is not loop and pool.loop.is_closed()
+            if pool.async_client is None or left:
+                settings = self._settings()
+                pool.async_client, pool.own_async = _library(settings).AsyncClient(**settings), True
+                pool.loop = None
+            if pool.loop is None:
+                pool.loop = loop
+            return pool.async_client
 
     def send(
         self,
@@ -212,7 +235,9 @@ class Client:
             own = [f"{name}={value}" for name, value in self._cookies.items()]
             sent["Cookie"] = "; ".join([*own, *filter(None, [sent.get("Cookie")])])
         # A client that was passed in may have its own base URL; otherwise this client's is used.
-        base = "" if str(client.base_url) else self._base_url.rstrip("/")
+        base, own_query = self._base()
+        if str(client.base_url) not in ("", f"{base}/"):
+            base = own_query = ""
         limit = self._timeout if timeout is None else timeout
         built = client.build_request(
             request.method,
@@ -222,18 +247,23 @@ class Client:
             params=query,
             **({} if limit is None else {"timeout": _limit(type(client.timeout), limit)}),
         )
-        if request.query:
+        if request.query or own_query:
             # As `params`, commas between the values of a parameter would be encoded.
-            both = [request.query, built.url.query.decode()]
-            built.url = built.url.copy_with(query="&".join(filter(None, both)).encode())
+            every = [own_query, request.query, built.url.query.decode()]
+            built.url = built.url.copy_with(query="&".join(filter(None, every)).encode())
         return built
+
+    def _base(self) -> tuple[str, str]:
+        """Return the base URL without a slash at its end, and its query, which every request gets."""
+        url = httpx.URL(self._base_url)
+        return str(url.copy_with(query=None, fragment=None)).rstrip("/"), url.query.decode()
 
     def _authorization(self) -> dict[str, str]:
         return {}
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
-            "base_url": self._base_url,
+            "base_url": self._base()[0],
             "headers": {**self._headers, **self._authorization()},
             "verify": self._verify_ssl,
             "follow_redirects": self._follow_redirects,

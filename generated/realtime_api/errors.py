@@ -62,7 +62,15 @@ class StatusError(ApiError):
         self.parsed: Any = parsed
 
     def __str__(self) -> str:
-        return f"status {self.status_code} with a body of {len(self.content)} bytes"
+        return f"status {self.status_code}{self._details()}"
+
+    def _details(self) -> str:
+        """Return the message and the code of an error envelope, or the size of another body."""
+        error = getattr(self.parsed, "error", None)
+        message, code = getattr(error, "message", None), getattr(error, "code", None)
+        if not isinstance(message, str) or not message:
+            return f" with a body of {len(self.content)} bytes"
+        return f": {message}" + (f" ({code})" if isinstance(code, str) and code else "")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
@@ -72,7 +80,7 @@ class UnexpectedStatus(StatusError):
     """A status code that is not in the API description, raised with `raise_on_unexpected_status`."""
 
     def __str__(self) -> str:
-        return f"unexpected status {self.status_code} with a body of {len(self.content)} bytes"
+        return f"unexpected status {self.status_code}{self._details()}"
 
 
 __all__ = ["ApiError", "ModelError", "StatusError", "UnexpectedStatus"]

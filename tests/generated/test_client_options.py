@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from realtime_api import AuthenticatedClient, Client, errors, models
 from realtime_api.api.realtime import create_realtime_client_secret as operation
+from realtime_simulator import Simulator
 
 BODY = models.RealtimeCreateClientSecretRequest()
 ANSWER = {
@@ -43,6 +47,59 @@ def test_the_default_base_url_is_from_the_api_description() -> None:
         "https://api.openai.com/v1/realtime/client_secrets",
         "http://h/v2/realtime/client_secrets",
     ]
+
+
+@pytest.mark.parametrize("passed_in", [True, False])
+def test_the_query_of_the_base_url_is_sent_with_every_request(passed_in: bool) -> None:
+    server = Server()
+    url = "http://h/v1?api-version=2,3"
+    if passed_in:
+        client = server.client(base_url=url)
+    else:
+        transport = httpx.MockTransport(server)
+        client = AuthenticatedClient(token="sk", base_url=url, httpx_args={"transport": transport})
+    operation.sync(client=client, body=BODY)
+    operation.sync(client=client, body=BODY, query={"a": "1"})
+    assert [str(request.url) for request in server.seen] == [
+        "http://h/v1/realtime/client_secrets?api-version=2,3",
+        "http://h/v1/realtime/client_secrets?api-version=2,3&a=1",
+    ]
+
+
+def test_threads_that_use_a_new_client_at_once_share_one_httpx_client() -> None:
+    for _ in range(20):
+        client, start = AuthenticatedClient(token="sk"), threading.Barrier(8)
+
+        def use(client: AuthenticatedClient = client, start: threading.Barrier = start) -> httpx.Client:
+            start.wait(10)
+            return client.get_httpx_client()
+
+        with ThreadPoolExecutor(8) as threads:
+            used = [future.result() for future in [threads.submit(use) for _ in range(8)]]
+        assert len({id(one) for one in used}) == 1
+        client.close()
+        assert used[0].is_closed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of connections whose loop was closed before them
+def test_a_client_is_used_in_one_event_loop_after_another() -> None:
+    with Simulator() as simulator:
+        client = AuthenticatedClient(token=simulator.api_key, base_url=simulator.base_url)
+
+        async def twice() -> list[int]:
+            answers = [await operation.asyncio_detailed(client=client, body=BODY) for _ in range(2)]
+            return [answer.status_code for answer in answers]
+
+        assert asyncio.run(twice()) == asyncio.run(twice()) == [200, 200]
+
+        async def close() -> bool:
+            await operation.asyncio(client=client, body=BODY)
+            await client.aclose()
+            return client.get_async_httpx_client().is_closed
+
+        assert asyncio.run(close())
+        gc.collect()
 
 
 def test_a_custom_client_sends_token_headers_and_cookies() -> None:
@@ -106,7 +163,7 @@ def test_error_responses_are_returned_or_raised_in_full() -> None:
     error = caught.value
     assert isinstance(error, errors.ApiError) and error.status_code == 401
     assert error.headers["X-Request-Id"] == "req_1" and error.parsed == returned
-    assert b'"bad"' in error.content and "bad" not in f"{error} {error!r}"
+    assert (str(error), repr(error)) == ("status 401: no (bad)", "<StatusError: status 401: no (bad)>")
 
 
 def test_an_unexpected_response_has_status_headers_and_body() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -235,6 +237,88 @@ def test_server_sent_events_are_parsed_by_their_schema(
         assert encode(parsed(b'{"c": "1"}', "application/json")) == {"c": "1"}
         with pytest.raises(made.module("errors").ModelError, match="not JSON"):
             parsed(b"data: {\n\n")
+
+
+CRLF_STREAM = (
+    b'data: {"b":"1"}\r\n\r\ndata: {"b":"\xc3\xa9"}\r\r: x\n\ndata: {"b":"3"}\n\ndata: [DONE]\n\ndata: no\n\n'
+)
+
+
+class Chunks(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The bytes of a stream, each on its own."""
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = [content[place : place + 1] for place in range(len(content))]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            yield chunk
+
+
+@pytest.fixture
+def streaming(tmp_path: Path) -> Iterator[Imported]:
+    """A package whose operation answers with events or with an envelope."""
+    content = {"text/event-stream": {"schema": ref("B")}, "application/octet-stream": {"schema": BINARY}}
+    refused = {"description": "", "content": {"application/json": {"schema": ref("C")}}}
+    operation = {
+        "operationId": "op",
+        "deprecated": True,
+        "responses": {"200": {"description": "", "content": content}, "4XX": refused},
+    }
+    with Imported(make(document(OTHERS, {"/realtime": {"get": operation}}), tmp_path)) as made:
+        yield made
+
+
+def answering(made: Imported, response: Callable[[], httpx.Response]) -> Any:
+    transport = httpx.MockTransport(lambda request: response())
+    return made.package.Client(base_url="http://h", httpx_args={"transport": transport})
+
+
+@pytest.mark.filterwarnings("ignore:op is deprecated")
+def test_events_are_yielded_as_they_arrive(streaming: Imported) -> None:
+    module = streaming.module("api.default.op")
+    headers = {"content-type": "text/event-stream"}
+    client = answering(streaming, lambda: httpx.Response(200, stream=Chunks(CRLF_STREAM), headers=headers))
+
+    async def read() -> list[str]:
+        return [event.b async for event in module.astream(client=client)]
+
+    assert [event.b for event in module.stream(client=client)] == ["1", "é", "3"]
+    assert asyncio.run(read()) == ["1", "é", "3"]
+    refusing = answering(streaming, lambda: httpx.Response(429, json={"c": "slow down"}))
+    with pytest.raises(streaming.module("errors").StatusError) as caught:
+        list(module.stream(client=refusing))
+    assert caught.value.parsed.c == "slow down"
+
+
+def test_bytes_are_not_read_as_events(streaming: Imported) -> None:
+    audio = httpx.Response(200, content=b"ID3\x00", headers={"content-type": "audio/mpeg"})
+    client = answering(streaming, lambda: audio)
+    with pytest.warns(DeprecationWarning) as caught:
+        assert streaming.module("api.default.op").sync(client=client) == b"ID3\x00"
+    assert [Path(one.filename) for one in caught] == [Path(__file__)]  # once, at the line of the caller
+
+
+def test_open_files_and_content_types_are_sent_as_httpx_does(
+    package: Callable[..., Imported], tmp_path: Path
+) -> None:
+    path = tmp_path / "tone.wav"
+    path.write_bytes(b"RIFF")
+    with package({"multipart/form-data": {"type": "object"}}) as made, path.open("rb") as file:
+        body = {"a": file, "b": ("b.txt", io.BytesIO(b"text"), "text/csv"), "c": io.BytesIO(b"bytes")}
+        content = send(made, body=body).content
+    assert b'name="a"; filename="tone.wav"\r\nContent-Type: application/octet-stream\r\n\r\nRIFF' in content
+    assert b'name="b"; filename="b.txt"\r\nContent-Type: text/csv\r\n\r\ntext' in content
+    assert b'name="c"; filename="upload"\r\nContent-Type: application/octet-stream\r\n\r\nbytes' in content
+
+
+def test_objects_in_a_form_are_json(package: Callable[..., Imported]) -> None:
+    with package({"application/x-www-form-urlencoded": {"type": "object"}}) as made:
+        content = built(made, body={"a": ["1", "2"], "o": {"x": 1}, "l": [[1, "b"]]}).content
+    assert content == b"a=1&a=2&o=%7B%22x%22%3A1%7D&l=%5B1%2C%22b%22%5D"
 
 
 @pytest.mark.parametrize("body", [{"n": float("nan")}, {"n": object()}])

@@ -59,6 +59,8 @@ class Content:
         annotation: Type of the parsed body.
         strict: Source of the expression that decodes `data` strictly.
         schema: The body's schema.
+        each: Source of the expression that decodes the `data` of one event; "" for other kinds.
+        each_annotation: Type of one event.
     """
 
     media: str
@@ -66,6 +68,8 @@ class Content:
     annotation: str
     strict: str
     schema: dict[str, Any]
+    each: str = ""
+    each_annotation: str = ""
 
 
 @attrs.frozen
@@ -228,7 +232,7 @@ def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> 
         codes=status.upper() if status != "default" else status,
         first=first,
         last=last,
-        bodies=tuple(sorted(bodies, key=lambda body: _order(body.media))),
+        bodies=tuple(sorted(bodies, key=lambda body: (body.kind != "events", _order(body.media)))),
         description=str(answer.get("description") or ""),
         headers=tuple(
             (name, str(header.get("description") or "")) for name, header in answer.get("headers", {}).items()
@@ -250,7 +254,15 @@ def _content(scope: Scope, media: str, described: Any) -> Content:
     if is_events and any(leaf.get("type") != "string" for leaf in scope.graph.leaves(schema)):
         each = {"type": "array", "items": schema}
         shown = expressions.annotation(scope, each, lenient=True)
-        return Content(media, "events", shown, expressions.decode(scope, each, "data"), each)
+        return Content(
+            media,
+            "events",
+            shown,
+            expressions.decode(scope, each, "data"),
+            each,
+            expressions.decode(scope, schema, "data"),
+            expressions.annotation(scope, schema, lenient=True),
+        )
     if kind_of_media(media) == "json":
         shown = expressions.annotation(scope, schema, lenient=True)
         name = ref_name(schema)

@@ -11,7 +11,7 @@ import attrs
 
 from ..document import Document, escape, operations, words
 from ..errors import SpecError
-from .bodies import Answer, Body, build_answer, build_bodies
+from .bodies import Answer, Body, Content, build_answer, build_bodies
 from .expressions import Scope
 from .graph import Graph
 from .parameters import Parameter, build_parameters
@@ -67,6 +67,13 @@ class Operation:
         if self._accepts_json_bytes:
             return "Also accepts a mapping, or JSON as bytes, sent unchanged."
         return "Also accepts a mapping; bytes in it are sent unchanged."
+
+    @property
+    def streamed(self) -> Content | None:
+        """The server-sent events of a successful response, or None."""
+        successful = (answer for answer in self.answers if answer.first < 400)
+        events = (body for answer in successful for body in answer.bodies if body.kind == "events")
+        return next(events, None)
 
     def _union(self, annotations: list[str]) -> str:
         if "Any" in annotations:
