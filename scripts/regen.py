@@ -40,7 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     parser.add_argument("--slice", type=Path, metavar="FILE", help="instead of openapi/slice.toml")
     for name in ("patches", "names"):
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"instead of openapi/{name}.toml")
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            metavar="FILE",
+            help=f"instead of openapi/{name}.toml (with --slice: none)",
+        )
     options = parser.parse_args(arguments)
     target = (options.out or pipeline.ROOT / "generated").resolve()
     try:
@@ -69,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _inputs(options: argparse.Namespace) -> pipeline.Inputs:
-    """Return the input files; patches and names apply to the project's own slice only."""
+    """Return the input files."""
     other = {"slice_file": options.slice, "patches_file": options.patches, "names_file": options.names}
     files = {key: path.resolve() for key, path in other.items() if path is not None}
     made = pipeline.Inputs(spec=Path(), openapi=pipeline.OPENAPI, vendored=False, **files)

@@ -46,8 +46,8 @@ class Inputs:
         openapi: The folder with patches, names, configuration, templates and source.
         vendored: Whether it is the project's own API description, to which all patches and names must apply.
         slice_file: The slice file (default: the folder's, else the project's).
-        patches_file: The patches (default: the folder's).
-        names_file: The names (default: the folder's).
+        patches_file: The patches (default: the folder's, or none with a slice file).
+        names_file: The names (default: the folder's, or none with a slice file).
         reviewing: Report unions that need a review, or no longer do, instead of failing.
     """
 
@@ -67,7 +67,9 @@ class Inputs:
         return slice.default() if path is None else slice.read(path)
 
     def patches(self) -> tuple[patches.Patch, ...]:
-        """Read the patches."""
+        """Read the patches; none for another API's slice unless they are named."""
+        if self.patches_file is None and self.slice_file is not None:
+            return ()
         return patches.read(self.patches_file or self.openapi / "patches.toml")
 
     def shutdowns(self) -> shutdowns.Shutdowns | None:
@@ -75,7 +77,9 @@ class Inputs:
         return shutdowns.read(self.openapi / shutdowns.FILE) if self.slice_file is None else None
 
     def names(self) -> dict[str, str]:
-        """Read the chosen names by pointer."""
+        """Read the chosen names by pointer; none for another API's slice unless they are named."""
+        if self.names_file is None and self.slice_file is not None:
+            return {}
         return names.read(self.names_file or self.openapi / "names.toml")
 
 
@@ -126,13 +130,20 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     with _step("slice"):
         config = inputs.config
         part = slice.cut(loaded, config)
-        validation.check(part.document)
+        invalid = _problem(part.document)
     say("slice", slice.sizes(part))
     with _step("patches"):
-        located, _ = notation.locate(part.document)
         wanted = inputs.patches()
-        patched, unused = patches.apply(located, wanted, skip_missing=lenient)
-        patched, _ = notation.locate(patched, again=True)
+        try:
+            located, _ = notation.locate(part.document)
+            patched, unused = patches.apply(located, wanted, skip_missing=lenient)
+            patched, _ = notation.locate(patched, again=True)
+        except Exception:
+            if invalid is not None:
+                raise invalid from None  # patches expect a valid description
+            raise
+        if invalid is not None and _problem(patched) is not None:
+            raise invalid
         part = attrs.evolve(part, webhooks=slice.webhooks(patched, config))
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
@@ -169,6 +180,16 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     )
 
 
+def _problem(document: Document) -> SpecError | None:
+    """Return the first problem of a description, which a patch may fix; None if it is valid."""
+    try:
+        validation.check(document)
+    except SpecError as error:
+        error.step = "slice"
+        return error
+    return None
+
+
 def _review(
     guesses: dict[str, frozenset[str]], wanted: tuple[patches.Patch, ...], inputs: Inputs
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -191,10 +212,11 @@ def _review(
         n for n, pointer in reviews.items() if not any(pointer in there for there in guesses.values())
     ]
     if missing and not inputs.reviewing:
-        name, pointer = next(iter(missing.items()))
+        (name, pointer), *others = missing.items()
+        more = "".join(f"\n  also  {place}" for _, place in others)
         raise SpecError(
             f"the members of {name} have no discriminator or constant",
-            pointer=pointer,
+            pointer=f"{pointer}{more}",
             hint='add a constant or a discriminator by a patch, or accept it by a patch with op = "by_shape"',
         )
     if unneeded and inputs.vendored and not inputs.reviewing:

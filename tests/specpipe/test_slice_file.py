@@ -65,11 +65,11 @@ link = "https://example.com"
 
 def generated(spec: Path, folder: Path, path: str, schemas: str, patches: str = "") -> Path:
     (folder / "slice.toml").write_text(FILE.format(path=path, schemas=schemas))
-    (folder / "patches.toml").write_text(patches)
-    (folder / "none.toml").write_text("")
     out = folder / "out"
-    none = ["--patches", folder / "patches.toml", "--names", folder / "none.toml"]
-    more = ["--slice", folder / "slice.toml", *none]
+    more = ["--slice", folder / "slice.toml"]
+    if patches:
+        (folder / "patches.toml").write_text(patches)
+        more += ["--patches", folder / "patches.toml"]
     assert regen.main([str(part) for part in ["--spec", spec, "--out", out, *more]]) == 0
     return out
 

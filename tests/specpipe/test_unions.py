@@ -265,6 +265,42 @@ def test_a_union_matched_by_shape_is_refused_or_reviewed(
     assert caught.value.pointer == "/components/schemas/RealtimeThing/properties/inside"
 
 
+def test_all_unions_to_review_are_named_at_once(openapi: Path) -> None:
+    document = description("Left", "Right")
+    for name in ("One", "Two"):
+        document["components"]["schemas"][f"Realtime{name}"] = model(
+            inside={"anyOf": [model(**{f"{name}{side}": {"type": "string"}}) for side in ("a", "b")]}
+        )
+    (openapi / "realtime.yaml").write_text(document_io.dump(document))
+    for name in ("patches.toml", "names.toml"):
+        (openapi / name).write_text("")
+    inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
+    with pytest.raises(SpecError) as caught:
+        pipeline.prepare(inputs, lambda step, what: None)
+    places = [f"/components/schemas/Realtime{name}/properties/inside" for name in ("Thing", "One", "Two")]
+    assert all(place in str(caught.value) for place in places)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_patch_may_fix_an_invalid_description(openapi: Path, fixed: bool) -> None:
+    document = description("Cat", "Dog")
+    document["components"]["schemas"]["RealtimeThing"]["properties"]["odd"] = {"type": "string", "enum": []}
+    (openapi / "realtime.yaml").write_text(document_io.dump(document))
+    pointer = "/components/schemas/RealtimeThing/properties/odd/enum"
+    patch = PATCH.replace("by_shape", "remove").replace(
+        "/components/schemas/RealtimeThing/properties/inside", pointer
+    )
+    (openapi / "patches.toml").write_text(patch if fixed else "")
+    (openapi / "names.toml").write_text("")
+    inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
+    if fixed:
+        pipeline.prepare(inputs, lambda step, what: None)
+        return
+    with pytest.raises(SpecError, match="enum") as caught:
+        pipeline.prepare(inputs, lambda step, what: None)
+    assert (caught.value.step, caught.value.pointer) == ("slice", pointer)
+
+
 def test_a_nested_object_without_required_properties_keeps_its_class(tmp_path: Path) -> None:
     union = model(
         cat=ref("Cat"), cats=list_of("Cat"), by_name=map_of("Cat"), any={"anyOf": [ref("Cat"), ref("Dog")]}

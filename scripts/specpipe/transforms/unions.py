@@ -156,7 +156,9 @@ def join_containers(document: Document) -> tuple[Document, int]:
                 continue
             first, *others = alike
             once = [part for index, part in enumerate(held) if part not in held[:index]]
-            inner = once[0] if len(once) == 1 else rule({"anyOf": once})
+            # Its place in the original description, for reviews and names: the first container's.
+            at = {POINTER: place} if (place := first.get(POINTER, schema.get(POINTER))) else {}
+            inner = once[0] if len(once) == 1 else rule({**at, "anyOf": once})
             same = {key: value for key, value in first.items() if all(m.get(key) == value for m in others)}
             joined = {**same, keyword: inner}
             out = [joined if member is first else member for member in out if member not in others]
