@@ -42,7 +42,7 @@ OBEYED = {*map(chr, range(9)), *map(chr, range(11, 32)), *map(chr, range(127, 16
 
 
 class _Calls(RunningCalls):
-    """The owner of calls that nobody attaches to."""
+    """The owner of calls without an attached connection."""
 
     def attach(self, *args: Any, **options: Any) -> Any:
         return None

@@ -42,7 +42,7 @@ def test_a_tone_keeps_its_pitch_level_and_place(rates: tuple[int, int]) -> None:
     assert worst <= 12  # a thousandth of the tone
 
 
-def test_what_the_target_rate_cannot_hold_is_filtered_out() -> None:
+def test_frequencies_above_the_target_rate_are_filtered_out() -> None:
     resampler = audio.Resampler(48000, 8000)
     out = resampler.process(sine(6000, 48000, 0.5)) + resampler.flush()
     assert max(abs(value) for value in unpack(out)[400:-400]) <= 2

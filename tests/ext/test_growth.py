@@ -50,7 +50,7 @@ SESSIONS: dict[str, Callable[[int], Events]] = {
     "items that follow nothing": lambda n: (added(i, None) for i in range(n)),
     "items from the last to the first": lambda n: (added(i, i - 1) for i in range(n, 0, -1)),
     "items behind the same one": lambda n: (added(i, 0) for i in range(1, n)),
-    "responses that nobody plays": responses,
+    "responses that are not played": responses,
     "pieces in one turn": deltas,
     "errors": lambda n: ({"type": "error", "error": {"type": "x", "message": str(i)}} for i in range(n)),
 }

@@ -246,7 +246,7 @@ def test_a_value_that_would_inject_a_header_is_refused_by_name(value: str) -> No
 
 
 @pytest.mark.parametrize("name", ["", " ", "From:", "Fr om", "From\r\n", "Ünicode", "a\x00"])
-def test_a_name_that_is_no_token_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"SIP header 1: .* is not a header name"):
         SipHeaders([("To", "x"), (name, "value")])
 

@@ -191,7 +191,7 @@ def test_no_snapshot_holds_a_secret(path: Path) -> None:
     assert [secret for secret in known if secret in text] == []
 
 
-def test_the_patterns_find_what_they_look_for() -> None:
+def test_the_patterns_match_their_targets() -> None:
     """Else the test above would pass on anything."""
     samples = {
         "API key": "Incorrect key: sk-proj-4711",
@@ -209,7 +209,7 @@ def test_the_patterns_find_what_they_look_for() -> None:
 
 @pytest.mark.slow
 def test_recording_anew_writes_the_same_snapshots_without_the_secrets_of_the_wire(tmp_path: Path) -> None:
-    """With the values that really went over the wire, which nobody knows of the snapshots that are kept."""
+    """With the values that really went over the wire, which are unknown for saved snapshots."""
     secrets = record_snapshots.record(tmp_path)
     written = sorted(tmp_path.glob("*/*.yaml"))
     assert [path.relative_to(tmp_path) for path in written] == [path.relative_to(FOLDER) for path in PATHS]

@@ -173,7 +173,7 @@ def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simula
         detail = json.loads(console.locator("#detail-text").inner_text())
         assert detail["item"]["content"][0]["text"] == "How tall is the tower?"
         console.get_by_label("Search events").fill("nothing like that")
-        expect(console.get_by_text("No event is like that.")).to_be_visible()
+        expect(console.get_by_text("No event matches the filter.")).to_be_visible()
 
 
 def test_thousands_of_events_are_a_handful_of_elements(console: Page, sim: Simulator) -> None:
@@ -247,7 +247,7 @@ def test_a_call_with_the_microphone_is_heard_muted_and_hung_up(console: Page, si
     assert sim.calls[-1].ended == "hangup"
 
 
-def test_a_tone_is_answered_and_what_the_model_says_is_heard(console: Page, sim: Simulator) -> None:
+def test_a_tone_is_answered_and_the_models_speech_is_heard(console: Page, sim: Simulator) -> None:
     sim.on_speech(lambda heard: "What is the time?")
     start_with_tone(console)
     level(console, "Model").evaluate(
@@ -356,7 +356,7 @@ def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
     assert sim.calls[-1].ended == "peer"
 
 
-def test_what_the_caller_hears_is_heard_in_the_page(console: Page, sim: Simulator) -> None:
+def test_the_page_plays_the_audio_that_the_caller_hears(console: Page, sim: Simulator) -> None:
     tab(console, "Phone")
     with receiving() as receiver, RealtimeClient(sim.api_key, base_url=sim.base_url) as client:
         console.get_by_label("Your webhook").fill(receiver.url)
@@ -393,7 +393,7 @@ def test_a_fault_is_set_happens_and_is_removed(console: Page, sim: Simulator) ->
     console.get_by_role("tab", name="Faults (1)").click()
     expect(listed).to_contain_text("happened once")
     button(console, "Remove all").click()
-    expect(listed).to_have_text("None: everything goes well.")
+    expect(listed).to_have_text("No faults are active.")
     assert list(sim.faults) == []
     console.get_by_label("Fault", exact=True).select_option("socket_drop")
     console.get_by_label("after", exact=True).fill("response.dome")
@@ -420,7 +420,7 @@ def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page
     button(console, "Play it").click()
     expect(console.get_by_role("alert")).to_contain_text("line 2: responses[0].sai")
     assert answer() == "Shall I book a room for you?"
-    button(console, "As at the start").click()
+    button(console, "Restore the first scenario").click()
     expect(state).to_contain_text("repeats what was said")
     assert answer() == "You said: Hello"
 

@@ -58,7 +58,7 @@ def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> N
 
 
 @pytest.mark.programs
-def test_live_calls_what_the_environment_names_and_prints_json_lines_if_asked_to(tmp_path: Path) -> None:
+def test_live_calls_the_server_of_the_environment_and_prints_json_lines_on_request(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
         done = realtime("demo", "--live", "--json", "--out=kept", cwd=tmp_path, simulator=simulator)
         assert done.status == 0, done.out + done.err

@@ -150,7 +150,7 @@ def serving(name: str, *arguments: str, cwd: Path, **variables: str) -> Iterator
         stdout=subprocess.PIPE,
         text=True,
     )
-    hanging = threading.Timer(60, process.kill)  # whoever waits for its next line is told that it ended
+    hanging = threading.Timer(60, process.kill)  # readers that wait for its next line see its end
     hanging.start()
     try:
         yield process
@@ -224,7 +224,7 @@ def test_web_voice_talks_and_books_in_a_browser(web_voice: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_web_voice_answers_what_is_typed_while_it_talks(web_voice: str, tmp_path: Path) -> None:
+def test_web_voice_answers_typed_text_while_it_talks(web_voice: str, tmp_path: Path) -> None:
     with browsing(web_voice, tmp_path) as page:
         page.click("#talk")
         until(page, "Good morning. How can I help you?\n")
@@ -249,7 +249,7 @@ def test_web_voice_talks_with_a_client_secret_in_a_browser(web_voice: str, tmp_p
 def test_a_phone_line_transfers_and_survives_its_restart(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
         simulator.on_speech(lambda heard: "The kitchen, please.")
-        simulator.on_refer(200)  # where the call is transferred to, somebody answers
+        simulator.on_refer(200)  # the transferred call is answered
         simulator.on_response(call_tool("transfer", {"department": "kitchen"}), match="kitchen")
         simulator.on_response("Front desk, good morning.", match="^$")
         service = {

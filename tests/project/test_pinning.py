@@ -149,7 +149,7 @@ def test_the_version_is_a_semantic_one_held_with_the_source() -> None:
 
 
 @pytest.mark.parametrize("folder", [".", "simulator"])
-def test_what_is_built_on_it_pins_compatible_releases(folder: str) -> None:
+def test_dependents_pin_compatible_releases(folder: str) -> None:
     """This version and additions are in the range, a document that breaks senders or receivers is not."""
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (need,) = [n for n in map(Requirement, project["dependencies"]) if n.name == "realtime-api-client"]
@@ -185,7 +185,7 @@ def test_the_readme_has_provenance_and_compatibility() -> None:
 
 
 @pytest.mark.slow
-def test_both_distributions_hold_what_they_must(built: dict[str, Path]) -> None:
+def test_both_distributions_contain_all_files(built: dict[str, Path]) -> None:
     with zipfile.ZipFile(built[".whl"]) as wheel:
         files = set(wheel.namelist())
         (name,) = [file for file in files if file.endswith(".dist-info/METADATA")]

@@ -102,7 +102,7 @@ def value_module(value: Any) -> str:
     return ".".join(part for part in home.split(".") if not part.startswith("_"))
 
 
-def test_a_module_shows_what_the_reference_documents(subtests: pytest.Subtests) -> None:
+def test_a_module_shows_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(module: str) -> None:
         loaded = import_module(module)
         assert dir(loaded) == sorted(set(loaded.__all__))
@@ -117,7 +117,7 @@ def test_a_module_shows_what_the_reference_documents(subtests: pytest.Subtests) 
 
 
 @pytest.mark.parametrize("name", SHORT_PATHS)
-def test_a_short_path_shows_what_the_module_shows(name: str) -> None:
+def test_a_short_path_shows_the_names_of_its_module(name: str) -> None:
     short, module = import_module(f"realtime_ext.{name}"), import_module(f"realtime_ext.integrations.{name}")
     assert public(dir(short)) == set(module.__all__)
     assert all(getattr(short, each) is getattr(module, each) for each in module.__all__)
@@ -200,7 +200,7 @@ def shown(path: str) -> set[str]:
     return public(sorted((set(dir(cls)) - foreign) | own)) | {name for name, _ in members(path)}
 
 
-def test_classes_and_instances_show_what_the_reference_documents(subtests: pytest.Subtests) -> None:
+def test_classes_and_instances_show_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(path: str) -> None:
         twin = path.replace(".Async", ".")  # an async class says that it is as the sync one
         names = documented(path) | (documented(twin) if twin != path and twin in classes() else set())

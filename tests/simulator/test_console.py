@@ -147,7 +147,7 @@ def test_an_event_is_injected_as_if_a_client_had_sent_it(sim: Simulator, control
     assert control.post("/simulator/sessions/sess_x/inject", json=event).status_code == 404
 
 
-def test_a_scenario_takes_the_place_of_what_was_played_and_the_start_comes_back(
+def test_a_scenario_replaces_the_current_one_and_the_first_can_be_restored(
     fresh: Simulator,
 ) -> None:
     def answer() -> str:

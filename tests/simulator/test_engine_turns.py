@@ -50,7 +50,7 @@ def test_a_spoken_turn_is_found_committed_and_answered() -> None:
     assert it.asked == []
     assert hear(it) == []
     assert it.asked[-1][1].text == "book a room"
-    # The model has the words, whoever sees them.
+    # The model has the words, even if clients do not get them.
     assert it.asked[-1][1].items[0]["content"] == [{"type": "input_audio", "transcript": "book a room"}]
     again = append(it, tone() + silence())
     assert again[0]["audio_start_ms"] == pytest.approx(2700, abs=40)

@@ -367,7 +367,7 @@ def test_rates_repeat_with_a_seed() -> None:
     assert drawn() == drawn() and len(set(drawn())) == 2
 
 
-def test_nulls_leave_what_is_there_and_what_is_required() -> None:
+def test_nulls_replace_only_optional_fields() -> None:
     event = {"type": "response.created", "event_id": "event_1", "response": {"id": "resp_1"}}
     changed = with_nulls(event)
     assert changed["event_id"] == "event_1" and changed["response"]["id"] == "resp_1"

@@ -203,7 +203,7 @@ def check_phone(printed: list[dict[str, Any]], ended: list[str]) -> None:
     )
     assert [facts["webhook"] for facts in announced] == ["realtime.call.incoming"] * 2
     assert announced[0]["caller"].startswith("<sip:+14155550100@")
-    answered["said"] = answered["said"][:3]  # whoever is transferred may be gone before the transcript comes
+    answered["said"] = answered["said"][:3]  # a transferred caller may be gone before the transcript comes
     for facts, expected in ((answered, ANSWERED), (hung_up, HUNG_UP)):
         assert {key: facts[key] for key in expected} == expected
         assert facts["errors"] == ended

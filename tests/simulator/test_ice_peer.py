@@ -149,7 +149,7 @@ def test_a_packet_that_has_to_wait_is_completed_in_a_task(monkeypatch: pytest.Mo
     assert asyncio.run(main()) == ["begun", "ready", "done"]
 
 
-def test_rtcp_reports_what_was_sent_and_received(sim: Simulator) -> None:
+def test_rtcp_reports_sent_and_received_packets(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:
             receiver = caller.peer.getTransceivers()[0].receiver

@@ -73,7 +73,7 @@ def ask(script: Script, turn: Turn) -> Any:
 # The default
 
 
-def test_it_repeats_what_was_said_and_greets_who_said_nothing() -> None:
+def test_it_repeats_the_users_words_and_greets_a_silent_user() -> None:
     assert default(turn("Is it warm?")) == Say("You said: Is it warm?")
     greeting = default(turn())
     assert isinstance(greeting, Say) and greeting.text

@@ -502,7 +502,7 @@ def test_items_of_a_model_that_reasons_have_a_phase_and_end_together() -> None:
     assert phases == ["final_answer", "commentary"]
 
 
-def test_a_model_that_reasons_ends_what_was_begun_when_it_is_cancelled() -> None:
+def test_a_reasoning_model_ends_its_items_when_it_is_cancelled() -> None:
     session = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
     it = Driven(session, pacing=Pacing(speed=1))
     it.send("response.create")
@@ -635,7 +635,7 @@ def test_clearing_the_output_stops_the_player() -> None:
     assert error_of(Driven().send("output_audio_buffer.clear"))["code"] == "invalid_value"
 
 
-def test_an_interrupted_player_cuts_the_item_to_what_was_heard() -> None:
+def test_an_interrupted_player_truncates_the_item_to_the_heard_part() -> None:
     it = Driven(plays_audio=True)
     it.send("response.create")
     item_id = next(e for e in it.answer() if e["type"] == "response.output_item.done")["item"]["id"]

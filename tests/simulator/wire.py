@@ -49,7 +49,7 @@ class Socket:
             additional_headers=sent,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             max_size=None,
-            max_queue=None,  # closing waits until what nobody reads has room
+            max_queue=None,  # closing waits for room for unread messages
             open_timeout=TIMEOUT,
         )
         # From 17.1 on, websockets wants to be entered; before, that gives the connection itself.

@@ -82,7 +82,9 @@ UNION = {"anyOf": [ref("B"), ref("C")]}
         ({"anyOf": [ref("B"), {"type": "null"}]}, OTHERS["B"], [("type", "n", True, False)]),
     ],
 )
-def test_naming_a_schema_is_no_change(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
+def test_naming_a_schema_does_not_count_as_a_change(
+    before: dict[str, Any], after: dict[str, Any], told: list[Row]
+) -> None:
     found = rows(described(before, U=UNION), described(after, U=UNION))
     assert [row for row in found if row[1] == "n"] == told
 
@@ -135,7 +137,7 @@ def test_an_operation_parameter_overrides_its_path_s() -> None:
     assert rows(before, after) == []
 
 
-def test_a_parameter_that_moves_to_the_path_is_no_change() -> None:
+def test_a_parameter_that_moves_to_the_path_does_not_count_as_a_change() -> None:
     before, after = described(TEXT), described(TEXT)
     _shared(after)[1] = _post(after).pop("parameters")[0]
     assert rows(before, after) == []

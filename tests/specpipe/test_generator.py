@@ -230,7 +230,7 @@ def test_templates_receive_the_plan(
         "realtime_thing_2_fa.py": "# RealtimeTHING2FA 2\n",
     }
     assert more("more.jinja", word="loud") == "LOUD a test"
-    assert capsys.readouterr().out == "", "the generator talks to nobody"
+    assert capsys.readouterr().out == "", "the generator prints nothing"
 
 
 def test_a_warning_while_rendering_is_an_error(

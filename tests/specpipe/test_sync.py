@@ -82,7 +82,7 @@ def test_additions_exit_with_one(run: Any, tmp_path: Path) -> None:
     assert (status, report["bump"], len(report["changes"])) == (1, "minor", 2)
 
 
-def test_another_notation_is_no_change(run: Any, tmp_path: Path) -> None:
+def test_another_notation_does_not_count_as_a_change(run: Any, tmp_path: Path) -> None:
     def respell(document: dict[str, Any]) -> None:
         document["openapi"] = "3.1.0"
         session = document["components"]["schemas"]["RealtimeSession"]

@@ -16,7 +16,7 @@ from specpipe.errors import SpecError
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
 
-#: What February brings that nobody here has written about.
+#: Additions of February without texts of this project.
 NEW_TEXTS = {
     f"{P}~1calls/post/responses/201/headers/Location",
     f"{P}~1calls/post/responses/202",

@@ -47,7 +47,7 @@ class Done:
 
 
 def environment(simulator: Simulator | None, **more: str) -> dict[str, str]:
-    """The environment of a command that reaches a simulator, or nobody, on a machine with a proxy."""
+    """The environment of a command that reaches a simulator, or no server, on a machine with a proxy."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     inherited |= PROXIED
     own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "200", "TERM": "xterm"}
@@ -140,7 +140,7 @@ class Terminal:
         assert ready, f"nothing more came: {self.shown!r}"
         try:
             piece = os.read(self._master, 65536)
-        except OSError:  # how Linux says that nobody holds the terminal any more
+        except OSError:  # on Linux, after the terminal's last process ended
             return False
         self.shown += piece.decode(errors="replace")
         return bool(piece)

@@ -1,4 +1,4 @@
-"""What upstream added and nobody here has written about: `make check` waits for it, `make test` does not."""
+"""Upstream additions without texts of this project: `make check` waits for it, `make test` does not."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ GUEST = {
         ([], ["expected an object, got []"]),
     ],
 )
-def test_messages_name_the_field_the_value_and_what_is_allowed(value: Any, messages: list[str]) -> None:
+def test_messages_name_the_field_the_value_and_the_allowed_values(value: Any, messages: list[str]) -> None:
     assert [problem.message for problem in check(GUEST, value)] == messages
 
 

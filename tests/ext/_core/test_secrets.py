@@ -1,4 +1,4 @@
-"""Secrets show themselves to nobody."""
+"""Secrets are masked wherever they could be shown."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_reject_says_why(runner: Runner, status: int) -> None:
         (486.0, TypeError, "status_code: expected a SIP status from 300 to 699, got float"),
     ],
 )
-def test_a_status_that_is_none_is_refused(runner: Runner, status: Any, error, message: str) -> None:
+def test_an_invalid_status_is_refused(runner: Runner, status: Any, error, message: str) -> None:
     with pytest.raises(error, match=message):
         runner.run(runner.client(never).calls.reject(CALL, status))
 

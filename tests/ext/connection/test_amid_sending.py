@@ -1,4 +1,4 @@
-"""What comes amid sending: a stalled link, a response that nobody saw begin, an observer, other limits."""
+"""Interruptions while sending: a stalled link, a response with a missed start, an observer, other limits."""
 
 from __future__ import annotations
 

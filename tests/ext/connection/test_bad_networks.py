@@ -61,7 +61,7 @@ def test_a_link_lost_within_a_frame_loses_only_that_frame(runner: Runner) -> Non
         assert connection.is_closed
 
 
-def test_bytes_that_are_no_frames_end_the_connection_with_a_reason(runner: Runner) -> None:
+def test_invalid_frames_end_the_connection_with_a_reason(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.bytes_on_the_wire(b"\xff\xff\xff\xff")
         peer.until_closed()
@@ -238,7 +238,7 @@ def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(runner
     assert caught.value.code == 1001
 
 
-def test_what_the_server_says_of_the_end_is_bounded_and_shows_no_secret(runner: Runner) -> None:
+def test_the_servers_message_on_the_end_is_bounded_and_shows_no_secret(runner: Runner) -> None:
     secret = "ek" + "_0123456789abcdef0123456789abcdef"
 
     def script(peer: Peer) -> None:

@@ -349,7 +349,7 @@ def test_without_validation_events_go_as_given(runner: Runner) -> None:
         server.wait_for("conversation.item.delete")
 
 
-def test_shortcuts_return_the_id_of_what_they_sent(runner: Runner) -> None:
+def test_shortcuts_return_the_id_of_the_sent_event(runner: Runner) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
         ids = [
             connection.commit_audio(),

@@ -181,7 +181,7 @@ def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
 
 
 @pytest.mark.parametrize("odd", [{"de": "Tag"}, ["Tag"], 7, True])
-def test_words_that_are_no_text_count_for_none(odd: Any) -> None:
+def test_words_of_another_type_than_text_are_ignored(odd: Any) -> None:
     ledger = Conversation()
     ledger.put(message("a", text=odd), None)
     ledger.put(message("b", "assistant", text=odd, transcript="Good day."), "a")

@@ -187,12 +187,12 @@ class Session(RuleBasedStateMachine):
         assert sum(ticket.done and self.core.close_info is None for ticket in self.tickets) <= 1
 
     @invariant()
-    def nobody_waits_at_an_open_gate(self) -> None:
+    def a_free_queue_lets_the_next_one_through(self) -> None:
         if self.core.close_info is None and self.server.active is None and not self.server.inbox:
             assert not self.tickets or any(ticket.done for ticket in self.tickets)
 
     @invariant()
-    def an_ending_reaches_everybody(self) -> None:
+    def the_end_fills_all_waiters(self) -> None:
         if self.core.close_info is not None:
             for waiter in (*self.tickets, *self.waiters, *(waiter for _, waiter in self.updates)):
                 assert waiter.done
@@ -272,7 +272,7 @@ def test_for_a_program_that_only_asks_the_latest_events_are_kept(caplog: pytest.
     kept = [core.queue.take().data["number"] for _ in range(LATEST)]
     assert kept == list(range(2 * LATEST, 3 * LATEST))
     assert sum("not being consumed" in record.getMessage() for record in caplog.records) == 1
-    for number in range(LATEST + 1):  # from now on somebody does
+    for number in range(LATEST + 1):  # from now on they are consumed
         tell(core, "later.event", number=number)
     assert core.queue.take().data["number"] == 0
 

@@ -124,7 +124,7 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         ({"safety_identifier": "a\nb"}, "safety_identifier: not usable"),
     ],
 )
-def test_what_the_request_cannot_carry_is_refused_when_dial_is_called(
+def test_arguments_that_the_request_cannot_carry_are_refused_when_dial_is_called(
     given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):

@@ -25,7 +25,7 @@ Scenario = Callable[[FarEnd], Awaitable[None]]
 
 
 def run(scenario: Scenario, far_end: FarEnd | None = None) -> FarEnd:
-    """Run a scenario; no task may be left, and no failure that nobody has seen."""
+    """Run a scenario; no task and no unretrieved exception may be left."""
 
     async def scene(end: FarEnd) -> None:
         unseen: list[dict[str, Any]] = []

@@ -19,7 +19,7 @@ TURNS = [*range(8), 10, 13, 17, 21, 28, 34, 45, 55, 89]  # of the event loop, af
 
 
 def watched() -> list[dict[str, Any]]:
-    """Collect the failures that nobody sees from now on."""
+    """Collect unretrieved exceptions from now on."""
     unseen: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
     return unseen

@@ -1,4 +1,4 @@
-"""A connection that nobody closes: a warning says so, and nothing of it stays."""
+"""A connection that is dropped without being closed: it is warned of, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def loops() -> list[threading.Thread]:
 
 
 def dropped() -> list[str]:
-    """Collect what nobody can reach; return the warnings."""
+    """Collect garbage; return the warnings."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         gc.collect()

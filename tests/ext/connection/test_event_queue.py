@@ -63,7 +63,7 @@ def test_events_are_taken_in_order_and_release_their_size() -> None:
     assert (queue.take(), budget.used) == (None, 0)
 
 
-def test_the_place_in_the_stream_is_the_later_of_what_was_given_and_what_was_sent() -> None:
+def test_the_place_in_the_stream_is_the_later_of_the_last_given_and_the_last_sent() -> None:
     queue, _ = filled(3)
     assert (queue.place, numbers(queue.unread())) == (0, [1, 2, 3])
     queue.take()
@@ -98,7 +98,7 @@ def test_only_where_turns_are_followed_old_events_are_dropped(is_asked: bool, ke
     assert numbers(queue.unread()) == list(range(LATEST + 3 - kept, LATEST + 3))
 
 
-def test_another_thread_gets_what_is_queued_and_its_numbers() -> None:
+def test_another_thread_gets_queued_events_with_their_numbers() -> None:
     queue, budget = filled(2)
     batch: deque[tuple[Any, int]] = deque()
     told: list[bool] = []

@@ -86,7 +86,7 @@ def test_calls_that_only_a_failed_response_lists_are_not_run(status: str) -> Non
     assert calls.jobs() == []
 
 
-def test_an_output_that_is_no_list_holds_no_calls() -> None:
+def test_an_output_other_than_a_list_has_no_calls() -> None:
     assert not Calls().response_done({"id": "resp_1", "status": "completed", "output": None})
 
 
@@ -155,7 +155,7 @@ def test_a_call_that_is_retrieved_has_a_follow_up_of_its_own() -> None:
     assert calls.jobs() == [FollowUpJob(response_id=job.response_id)]
 
 
-def test_a_new_session_forgets_what_is_to_be_done_and_not_what_was_run() -> None:
+def test_a_new_session_forgets_pending_jobs_and_remembers_finished_calls() -> None:
     calls = Calls()
     calls.done("resp_1", call("a"), request())
     job, approval = calls.jobs()

@@ -76,7 +76,7 @@ def test_a_peer_that_answers_no_ping_is_given_up(runner: Runner) -> None:
         server.closing.set()
 
 
-def test_without_an_interval_there_are_no_pings(runner: Runner) -> None:
+def test_without_an_interval_no_pings_are_sent(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
         peer.expect("input_audio_buffer.commit")

@@ -26,7 +26,7 @@ import sys, threading
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 
 class Untidy(Model):
-    '''Mixes in what nobody knows: every tenth event, and messages that are no events.'''
+    '''Mixes in unknown data: every tenth event, and messages other than events.'''
 
     def handle(self, peer, event):
         sends, count = peer.send, 0

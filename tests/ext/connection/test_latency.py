@@ -65,7 +65,7 @@ def test_a_response_to_speech_counts_from_its_end() -> None:
     timed.respond(1200, 1500, 3000)
     expected = Latency(first_event_ms=200, first_audio_ms=500, done_ms=2000, after_speech_ms=500)
     assert timed.only == expected
-    timed.respond(4000, 4100, 4200)  # nobody spoke or asked
+    timed.respond(4000, 4100, 4200)  # without speech or a request
     assert timed.core.watch.latencies.responses == (expected, Latency())
 
 

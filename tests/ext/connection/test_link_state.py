@@ -146,7 +146,7 @@ def test_an_expired_session_says_so() -> None:
 # Events in
 
 
-def test_descriptions_set_the_format_of_what_is_played() -> None:
+def test_descriptions_set_the_format_of_played_audio() -> None:
     core = state()
     assert tell(core, "session.created", session={"audio": {"output": {"format": {"type": "audio/pcmu"}}}})
     core.playback.received("item_1", 0, 80)
@@ -164,7 +164,7 @@ def test_only_an_update_is_acknowledged_by_a_description() -> None:
     assert core.session.is_described is True
 
 
-def test_a_cancellation_that_came_too_late_is_no_error() -> None:
+def test_a_late_cancellation_is_not_reported_as_an_error() -> None:
     core = state()
     out, _ = send(core, "response.cancel")
     refuse(core, out.event_id, "response_cancel_not_active")
@@ -233,7 +233,7 @@ def test_a_response_is_its_turns_and_updates_the_conversation_when_it_is_done() 
 
 
 @pytest.mark.parametrize("data", ["{", b"{", bytearray(b"{"), "5"])
-def test_a_message_that_is_no_json_object_is_an_unknown_event(data: Any) -> None:
+def test_a_message_other_than_a_json_object_is_an_unknown_event(data: Any) -> None:
     content, event, size = read_message(data)
     raw = 5 if data == "5" else bytes(data) if isinstance(data, bytearray) else data
     assert (content, event.data, size) == ({}, {"raw": raw}, 1)
@@ -255,7 +255,7 @@ def test_a_failure_of_our_own_is_logged_with_its_traceback_and_the_event_deliver
 # Senders
 
 
-def test_senders_wait_while_there_is_no_link() -> None:
+def test_senders_wait_for_the_link() -> None:
     core = sideband()
     assert core.wait_link().done
     lose(core)
@@ -459,7 +459,7 @@ def test_a_new_link_that_is_lost_before_it_is_used_fails_its_update_and_frees_th
 # Interruptions
 
 
-def test_an_interruption_truncates_what_was_heard_and_deletes_what_was_not() -> None:
+def test_an_interruption_truncates_heard_items_and_deletes_unheard_ones() -> None:
     core = state()
     tell(core, "response.created", response={"id": "resp_1", "conversation_id": "c"})
     say(core, "item_1")
@@ -486,7 +486,7 @@ def test_where_the_api_plays_its_buffer_is_cleared() -> None:
         state(role=Role(kind="transcription")).interrupt()
 
 
-def test_speech_of_the_user_notes_what_to_flush_and_a_truncation_what_was_heard() -> None:
+def test_speech_of_the_user_records_the_audio_to_flush_and_a_truncation_the_heard_part() -> None:
     core = state()
     tell(
         core,

@@ -347,7 +347,7 @@ def test_entering_twice_is_refused(runner: Runner) -> None:
             opening.__enter__()
 
 
-def test_what_the_server_says_of_the_session_is_there(runner: Runner) -> None:
+def test_the_servers_description_of_the_session_is_available(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session(voice="marin"))
         peer.until_closed()

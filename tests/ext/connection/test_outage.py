@@ -33,7 +33,7 @@ SENDS = {
 
 
 class Outage(ScriptedServer):
-    """A server that lets nobody in a second time, once somebody waits to send."""
+    """A server that accepts no second connection once a sender waits."""
 
     held = threading.Event()
 

@@ -156,7 +156,7 @@ def test_the_other_side_hanging_up_ends_the_iteration() -> None:
     run(scenario)
 
 
-async def nobody_there(answerer: Answerer, answer: str) -> str:
+async def no_answerer(answerer: Answerer, answer: str) -> str:
     await answerer.pc.close()
     lines = answer.split("\r\n")
     return "\r\n".join(  # 9 is the port `discard`
@@ -188,7 +188,7 @@ async def deaf_data_channel(answerer: Answerer, answer: str) -> str:
 @pytest.mark.parametrize(
     ("damage", "layer"),
     [
-        (nobody_there, "ICE"),
+        (no_answerer, "ICE"),
         (other_certificate, "DTLS"),
         (deaf_data_channel, "the data channel 'oai-events'"),
     ],
@@ -227,7 +227,7 @@ def test_an_answer_that_cannot_be_applied_is_an_sdp_error(answer: str) -> None:
     run(scenario)
 
 
-def test_what_the_apps_audio_raises_ends_the_call_and_is_the_cause() -> None:
+def test_an_exception_of_the_apps_audio_ends_the_call_and_is_the_cause() -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield tone(20)
         raise LookupError("no more text to speak")
@@ -248,7 +248,7 @@ def test_what_the_apps_audio_raises_ends_the_call_and_is_the_cause() -> None:
     run(scenario)
 
 
-def test_what_the_apps_listener_raises_ends_the_call_and_is_the_cause() -> None:
+def test_an_exception_of_the_apps_listener_ends_the_call_and_is_the_cause() -> None:
     async def broken(pcm: bytes) -> None:
         raise LookupError("the loudspeaker is gone")
 

@@ -116,7 +116,7 @@ def test_a_part_is_over_when_it_was_played_and_is_complete_or_another_follows() 
     assert state.position is not None, "it was not played"
 
 
-def test_an_application_that_counts_has_heard_all_but_what_is_left() -> None:
+def test_an_application_that_counts_has_heard_all_but_the_rest() -> None:
     counting, silent = PlaybackState(is_local=True), PlaybackState(is_local=True)
     for state in (counting, silent):
         for item_id in ("a", "b", "c"):

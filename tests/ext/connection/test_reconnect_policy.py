@@ -220,7 +220,7 @@ def test_the_end_of_a_connection_tells_each_sender_its_unsent_events() -> None:
     assert pending.closed(lost()).unsent == ({"number": 9},), "those who waited were told once"
 
 
-def test_a_new_link_forgets_what_was_reported_before() -> None:
+def test_a_new_link_forgets_earlier_reports() -> None:
     pending = Pending()
     pending.failed([{"number": 9}])
     pending.link_ready()

@@ -188,7 +188,7 @@ def test_a_condition_is_a_function(runner: Runner, where: Any, words: str) -> No
 
 
 @pytest.mark.parametrize("code", ["f", "d", "i", "q"])
-def test_audio_that_is_no_pcm16_is_refused(runner: Runner, code: str) -> None:
+def test_audio_other_than_pcm16_is_refused(runner: Runner, code: str) -> None:
     samples = array.array(code, [0] * 480)
     words = f"append_audio: expected bytes or 16-bit integers, got items of format '{code}'"
     refused(runner, lambda connection: connection.append_audio(samples), TypeError, words)

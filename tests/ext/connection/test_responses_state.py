@@ -114,7 +114,7 @@ def test_one_that_waits_in_vain_for_an_unknown_response_lets_the_next_try() -> N
     assert second.done
 
 
-def test_a_known_active_response_is_no_unknown_one() -> None:
+def test_a_known_active_response_is_not_taken_for_an_unknown_one() -> None:
     responses = Responses()
     responses.created(response())
     responses.sent("evt_1", CREATE)

@@ -381,7 +381,7 @@ def test_words_of_the_finished_response_count_where_deltas_are_missing() -> None
     assert (stream.turn().text, stream.turn().transcript) == ("One two.", "two.")
 
 
-def test_audio_is_decoded_and_what_is_no_base64_is_left_out() -> None:
+def test_audio_is_decoded_and_invalid_base64_is_dropped() -> None:
     server = Server()
     stream = server.open()
     server.begin("resp_1", "a")

@@ -120,7 +120,7 @@ def test_a_response_in_between_does_not_belong_to_the_turn(runner: Runner) -> No
     assert len(server.of("response.create")) == 2
 
 
-def test_what_the_server_refuses_is_raised_by_ask(runner: Runner) -> None:
+def test_a_refusal_by_the_server_is_raised_by_ask(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         event = peer.expect("response.create")
         error = {"type": "invalid_request_error", "code": "invalid_value", "message": "too much"}

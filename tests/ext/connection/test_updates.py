@@ -60,7 +60,7 @@ def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(run
         assert connection.session.audio.output.voice == "marin"
 
 
-def test_only_anothers_acknowledgement_is_none(runner: Runner) -> None:
+def test_the_acknowledgement_of_another_connection_does_not_count(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
         peer.send("session.updated", session=speaking("alloy"))

@@ -1,4 +1,4 @@
-"""The auditor: one folder per call, with all that has to be known afterwards, and nobody else's to read."""
+"""The auditor: one folder per call, with all data for a later audit, readable by its owner only."""
 
 # ruff: noqa: SIM117 - a file is one thing, a connection another
 

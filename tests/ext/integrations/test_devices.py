@@ -202,7 +202,7 @@ def test_a_headset_speaks_listens_and_falls_silent_when_the_user_speaks(card: Mo
         assert items[0] == items[1]
 
 
-def test_a_piece_that_is_no_sound_is_left_out(card: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_piece_of_audio_is_dropped(card: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
     class Connection:
         def __init__(self) -> None:
             self.handlers: dict[str, Any] = {}
@@ -233,7 +233,7 @@ def test_a_piece_that_is_no_sound_is_left_out(card: ModuleType, caplog: pytest.L
     assert "a piece of the answer is left out" in caplog.text
 
 
-def test_a_call_over_webrtc_speaks_what_the_microphone_hears(card: ModuleType) -> None:
+def test_a_call_over_webrtc_sends_the_microphones_audio(card: ModuleType) -> None:
     with Simulator(keep_audio=True) as simulator:
         client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
         card.microphone.extend([LOUD] * 20)

@@ -288,7 +288,7 @@ async def test_a_start_of_another_shape_is_read_as_far_as_it_goes(start: dict[st
 
 @run_async
 @pytest.mark.parametrize("rate", ["x", None, [8000], "9" * 5000])
-async def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
+async def test_an_invalid_rate_is_refused(rate: Any) -> None:
     with pytest.raises(RealtimeError, match=r"must be G\.711 at 8000 Hz") as caught:
         await MediaStream(Sent(started(mediaFormat={"sampleRate": rate}))).start()
     assert len(str(caught.value)) < 300
@@ -308,7 +308,7 @@ async def test_a_binary_message_ends_the_stream() -> None:
 
 
 @run_async
-async def test_sound_that_is_none_is_left_out_and_the_call_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_audio_is_dropped_and_the_call_continues(caplog: pytest.LogCaptureFixture) -> None:
     async with desk() as made, media_call(made.url) as phone:
         await phone.send("media", media={"track": "inbound", "payload": "no base64!"})
         await phone.send("dtmf", dtmf={"track": "inbound_track", "digit": "1"})

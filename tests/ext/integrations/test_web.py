@@ -221,7 +221,7 @@ async def test_the_session_and_the_tools_may_be_of_the_request() -> None:
 
 
 @run_async
-async def test_for_phone_calls_alone_there_are_no_routes_for_pages() -> None:
+async def test_without_pages_only_the_webhook_has_a_route() -> None:
     async def on_incoming(call: IncomingCall) -> None: ...
 
     async with serving(session=None, on_incoming=on_incoming) as app:

@@ -101,7 +101,7 @@ FINE = {
         without("a=(ice-|fingerprint)"),
     ),
     "several fingerprints": swap("a=setup", "a=fingerprint:sha-512 AA:BB\r\na=setup"),
-    "attributes that nobody knows": swap("a=mid:0", "a=mid:0\r\na=x-later:1\r\na=y"),
+    "unknown attributes": swap("a=mid:0", "a=mid:0\r\na=x-later:1\r\na=y"),
     "lines of RFC 8866": swap(
         "t=0 0", "i=x\r\nu=http://x/\r\ne=x\r\np=1\r\nc=IN IP4 0.0.0.0\r\nb=AS:1\r\nt=0 0"
     ),
@@ -260,7 +260,7 @@ def test_all_faults_are_found_at_once_by_their_lines() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("answer-")])
-def test_a_real_answer_is_no_offer(name: str) -> None:
+def test_a_real_answer_is_refused_as_an_offer(name: str) -> None:
     (problem,) = check_offer(sample(name))
     assert problem.code == "is_answer"
     assert "createOffer" in problem.hint

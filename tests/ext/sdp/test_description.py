@@ -172,7 +172,7 @@ def test_names_in_local_are_addresses() -> None:
 # ---- inheritance and defaults
 
 
-def test_what_the_session_states_holds_for_its_sections() -> None:
+def test_session_attributes_apply_to_its_sections() -> None:
     head = (
         "a=recvonly\r\na=ice-ufrag:frag\r\na=ice-pwd:word\r\na=ice-options:trickle ice2\r\n"
         "a=setup:actpass\r\na=fingerprint:sha-256 AA:BB\r\na=end-of-candidates\r\n"
@@ -343,7 +343,7 @@ def test_malformed_numbers_parse_as_none(value: str) -> None:
     assert (media.sctp_port, media.max_message_size) == (None, None)
 
 
-def test_an_origin_of_another_shape_is_none() -> None:
+def test_an_invalid_origin_is_none() -> None:
     assert SessionDescription.parse(HEAD.replace(" IN", "")).origin is None
 
 

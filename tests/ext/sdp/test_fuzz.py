@@ -254,7 +254,7 @@ def read_all(text: str) -> None:
 
 @pytest.mark.parametrize("shape", GROWING)
 @pytest.mark.parametrize("work", [check_offer, read_all], ids=["check", "read"])
-def test_twice_the_text_is_no_more_than_twice_the_work(shape: str, work: Callable[[str], Any]) -> None:
+def test_the_work_grows_linearly_with_the_text(shape: str, work: Callable[[str], Any]) -> None:
     if shape == "broken lines" and work is read_all:
         work = use
     few, many = (count_calls(partial(work, GROWING[shape](n))) for n in (450, 900))

@@ -220,7 +220,7 @@ def test_beta_names_come_first_even_without_a_type() -> None:
         ("audio/pcmu", "{'type': 'audio/pcmu'}"),
     ],
 )
-def test_a_format_that_is_no_object_is_answered_with_the_object(given: str, written: str) -> None:
+def test_a_format_given_as_text_is_answered_with_the_object(given: str, written: str) -> None:
     for side in ("input", "output"):
         path = f"audio.{side}.format"
         found = problem({**REALTIME, "audio": {side: {"format": given}}})
@@ -642,7 +642,7 @@ def test_a_model_of_another_api_is_refused_with_that_reason() -> None:
     ("given", "near"),
     [("spanish", "es"), ("Portugese", "pt"), ("deutsch", "de"), ("Javanese", "jv"), ("xx", None), ("", None)],
 )
-def test_a_language_that_is_no_code_is_refused(given: str, near: str | None) -> None:
+def test_an_invalid_language_code_is_refused(given: str, near: str | None) -> None:
     spoken = {"audio": {"input": {"transcription": {"model": "m", "language": given}}}}
     several = {"audio": {"input": {"transcription": {"model": "m", "languages": ["en", given]}}}}
     target = {"model": "m", "audio": {"output": {"language": given}}}

@@ -128,7 +128,7 @@ def test_an_update_is_sent_as_it_was_asked_for() -> None:
         ),
     ],
 )
-def test_what_the_merged_session_would_be_refused_for(update: dict[str, Any], fields: list[str]) -> None:
+def test_problems_of_the_merged_session_are_reported(update: dict[str, Any], fields: list[str]) -> None:
     assert refused(update) == fields
 
 

@@ -17,7 +17,7 @@ import pytest
 from realtime_ext import RealtimeClient
 from realtime_ext.testing import NetworkRefusedError, loopback_only
 
-# Documentation addresses (RFC 5737, RFC 3849): even if the guard failed, nobody is there.
+# Documentation addresses (RFC 5737, RFC 3849): even if the guard failed, there is no such host.
 FAR4 = ("192.0.2.7", 443)
 FAR6 = ("2001:db8::7", 443)
 

@@ -52,7 +52,7 @@ def test_what_fails_inside_is_not_hidden_by_a_difference(tape: Path) -> None:
         raise KeyError
 
 
-def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
+def test_a_file_other_than_a_recording_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("no\n")
     with pytest.raises(ValueError, match=r"x.jsonl, line 1"), replay_session(path):

@@ -63,7 +63,7 @@ def test_prose_that_only_looks_like_a_section_stays() -> None:
     )
 
 
-def test_prose_after_the_arguments_is_no_argument() -> None:
+def test_prose_after_the_arguments_is_ignored() -> None:
     assert parse_docstring("X.\n\nArgs:\n    a: One.\n\nThe end: here.\n    b: no.").arguments == {
         "a": "One."
     }

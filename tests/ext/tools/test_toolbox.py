@@ -492,7 +492,7 @@ def test_a_tool_that_exits_has_failed_and_ends_nothing_else(call: Call, is_async
 
 
 @pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
-def test_arguments_that_are_no_text_are_the_developers_mistake(
+def test_arguments_of_another_type_than_text_raise_for_the_developer(
     toolbox: tools.Toolbox, call: Call, arguments: Any
 ) -> None:
     with pytest.raises(TypeError, match="arguments: expected JSON text, got"):

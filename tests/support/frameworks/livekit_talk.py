@@ -47,7 +47,7 @@ class Microphone(io.AudioInput):
 
 
 class Loudspeaker(io.AudioOutput):
-    """Plays in real time, to nobody.
+    """Plays in real time, without a listener.
 
     Attributes:
         plays: Set while something is played.

@@ -36,7 +36,7 @@ async def test_a_call_is_enqueued_once_however_often_it_is_offered(make_fleet: M
 
 
 @run_async
-async def test_a_delivery_is_no_ownership(make_fleet: MakeFleet) -> None:
+async def test_a_delivery_does_not_give_ownership(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
         store = fleet._store

@@ -298,13 +298,15 @@ async def test_a_crash_on_the_way_to_the_call_loses_nothing(
             await fleet._store.write(call.id, epoch, state="accepted")
         async with Working(fleet, client):
             owned = await got
-            assert owned.is_new, "nobody has greeted the caller"
+            assert owned.is_new, "the caller was not greeted yet"
             assert (await until(lambda: ended(fleet, call.id))).outcome == "done"
     assert call.ended
 
 
 @run_async
-async def test_a_caller_who_has_hung_up_is_no_failure(make_fleet: MakeFleet, simulator: Simulator) -> None:
+async def test_a_caller_who_hangs_up_does_not_count_as_a_failure(
+    make_fleet: MakeFleet, simulator: Simulator
+) -> None:
     fleet = make_fleet()
     await fleet.migrate()
     call = ring(simulator)

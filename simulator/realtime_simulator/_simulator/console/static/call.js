@@ -16,7 +16,7 @@ const SESSION = {
 
 const WITHOUT_MICROPHONE = {
   NotAllowedError: "The browser refuses the microphone. Allow it for this page, or use the test tone.",
-  NotFoundError: "There is no microphone. Connect one, or use the test tone.",
+  NotFoundError: "No microphone was found. Connect one, or use the test tone.",
 };
 
 let call = null;
@@ -63,7 +63,7 @@ async function start(source, session) {
   mine.peer.ontrack = ({streams, track}) => { $("call-audio").srcObject = streams[0] ?? new MediaStream([track]); };
   mine.peer.onconnectionstatechange = () => {
     if (mine !== call || mine.peer.connectionState !== "failed") return;
-    end("No sound goes through: the browser reaches no address of the simulator.");
+    end("No audio: the browser cannot reach any address of the simulator.");
   };
   mine.peer.addTrack(mine.track);
   mine.channel = mine.peer.createDataChannel("oai-events");
@@ -74,7 +74,7 @@ async function start(source, session) {
   form.set("sdp", mine.peer.localDescription.sdp);
   const answer = await post("/v1/realtime/calls", form, null);
   const kind = answer.headers.get("content-type") ?? "";
-  if (kind.includes("json")) throw new Error(`The answer is no SDP, but ${kind}.`);
+  if (kind.includes("json")) throw new Error(`Expected an SDP answer, got ${kind}.`);
   mine.id = answer.headers.get("location")?.split("/").pop();
   await mine.peer.setRemoteDescription({type: "answer", sdp: await answer.text()});
   mine.timer = setInterval(() => measure(mine), 100);

@@ -47,7 +47,7 @@ async function connect() {
       if (error.status === 401) return askForKey();
       if (error.status) notify(error.message);
     }
-    status("bad", "The simulator is gone. Looking for it…");
+    status("bad", "The simulator is unreachable. Reconnecting…");
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
 }
@@ -130,7 +130,7 @@ function drawFacts() {
   let closed = "";
   if (!session) closed = "No session is shown";
   else if (session.ended !== null) closed = "The session has ended";
-  else if (session.type !== "realtime") closed = "Nobody types in such a session";
+  else if (session.type !== "realtime") closed = "This kind of session accepts no text";
   $("compose").disabled = $("compose-send").disabled = Boolean(closed);
   $("compose").placeholder = closed || "Type as the user, or an event as JSON";
 }

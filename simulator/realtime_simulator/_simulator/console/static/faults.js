@@ -64,7 +64,7 @@ export function draw(faults) {
     ];
     return parts.filter(Boolean).join(" · ");
   });
-  if (!lines.length) lines.push("None: everything goes well.");
+  if (!lines.length) lines.push("No faults are active.");
   const items = $("fault-list");
   if ([...items.children].map((item) => item.textContent).join("\n") !== lines.join("\n")) {
     items.replaceChildren(...lines.map((line) => h("li", {}, line)));

@@ -52,6 +52,6 @@ export function bind() {
 }
 
 export function draw(name) {
-  const none = "None: the model repeats what was said, and calls a tool that is named.";
-  say($("scenario-state"), name ? `Playing: ${name}. It holds for all sessions, from their next turn on.` : none);
+  const none = "No scenario: the model repeats the user's words, and calls tools that they name.";
+  say($("scenario-state"), name ? `Playing: ${name}. It applies to all sessions, from their next turn on.` : none);
 }

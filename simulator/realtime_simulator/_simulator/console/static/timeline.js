@@ -65,7 +65,7 @@ function draw() {
     show(shown.slice(first, last), first);
     $("rows-none").hidden = shown.length > 0;
     rows.hidden = shown.length === 0;
-    say($("rows-none"), entries.length ? "No event is like that." : "Nothing here yet.");
+    say($("rows-none"), entries.length ? "No event matches the filter." : "Nothing here yet.");
     const isAll = shown.length === entries.length;
     say($("count"), isAll ? `${entries.length} events` : `${shown.length} of ${entries.length}`);
   });
