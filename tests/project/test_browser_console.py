@@ -46,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
     faults: list[str] = []
 
     def log(message: ConsoleMessage) -> None:
-        # A refusal, or a simulator that is gone, is in the browser's log, and part of some tests.
+        # A refusal, or an unreachable simulator, is in the browser's log, and part of some tests.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             faults.append(message.text)
 
@@ -411,7 +411,7 @@ def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page
 
     tab(console, "Scenario")
     state = console.locator("#scenario-state")
-    expect(state).to_contain_text("repeats what was said")
+    expect(state).to_contain_text("repeats the user's words")
     console.get_by_label("Start from").select_option("a booking by tool")
     button(console, "Play it").click()
     expect(state).to_contain_text("Playing: a booking by tool")
@@ -421,7 +421,7 @@ def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page
     expect(console.get_by_role("alert")).to_contain_text("line 2: responses[0].sai")
     assert answer() == "Shall I book a room for you?"
     button(console, "Restore the first scenario").click()
-    expect(state).to_contain_text("repeats what was said")
+    expect(state).to_contain_text("repeats the user's words")
     assert answer() == "You said: Hello"
 
 
@@ -459,7 +459,7 @@ def test_a_stopped_simulator_is_reported_and_found_again(page: Page) -> None:
         page.goto(first.console_url)
         expect(rows(page, "session.created")).to_have_count(1)
         port = int(first.base_url.split(":")[2].split("/")[0])
-    expect(page.locator("#status")).to_contain_text("The simulator is gone")
+    expect(page.locator("#status")).to_contain_text("The simulator is unreachable")
     page.get_by_label("a test tone").check()
     button(page, "Start a call").click()
     expect(page.get_by_role("alert")).to_contain_text("The simulator does not answer.")
