@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        BudgetExceeded,
         ConflictError,
         ConnectionClosedError,
         EffectUnknown,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .events import Reconnected, SessionExpiring
     from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
     from .sip import SipHeaders
+    from .usage import Budget
 
 __all__ = [
     "APIConnectionError",
@@ -63,6 +65,8 @@ __all__ = [
     "AsyncRealtimeClient",
     "AuthenticationError",
     "BadRequestError",
+    "Budget",
+    "BudgetExceeded",
     "Call",
     "ClientSecret",
     "ConflictError",
@@ -112,6 +116,7 @@ _MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types
 _PLACES = {
     "AsyncConnection": "connection",
     "AsyncRealtimeClient": "client",
+    "Budget": "usage",
     "Call": "_core.call",
     "ClientSecret": "_resources.client_secrets",
     "Connection": "connection",

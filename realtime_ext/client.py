@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ToolChoiceLike,
         ToolLike,
     )
+    from .usage import Budget
 
 __all__ = [
     "ApiKey",
@@ -120,7 +121,13 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
         max_retries: int = 2,
         http_client: _HttpClientT | None = None,
         validate: bool = True,
+        budget: Budget | None = None,
     ) -> None:
+        if budget is not None:
+            from .usage import Budget as Expected
+
+            if not isinstance(budget, Expected):
+                raise TypeError(f"budget: expected a Budget or None, got {type(budget).__name__}")
         hidden_key, hidden_secret = hidden(api_key), hidden(webhook_secret)
         del api_key, webhook_secret  # a traceback may show locals
         self._settings = settings_from(
@@ -137,6 +144,7 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
             timeout=timeout,
             max_retries=max_retries,
             validate=validate,
+            budget=budget,
         )
         self._start(http_client)
 
@@ -183,6 +191,7 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
         max_retries: Retries after the first attempt, where retrying is safe.
         http_client: A Client of httpx or httpx2 to use as it is; it is neither changed nor closed.
         validate: Whether sessions and lifetimes are checked before they are sent.
+        budget: What all connections of this client may spend together; None for no limit.
 
     Attributes:
         calls: Make, accept, reject, refer and hang up calls.
@@ -257,7 +266,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
             key work.
         base_url, websocket_base_url, organization, project, webhook_secret: As for `RealtimeClient`.
         auth_header, dialect, default_headers, default_query: As for `RealtimeClient`.
-        timeout, max_retries, validate: As for `RealtimeClient`.
+        timeout, max_retries, validate, budget: As for `RealtimeClient`.
         http_client: An AsyncClient of httpx or httpx2 to use as it is; it is neither changed nor closed.
 
     Attributes:

@@ -15,7 +15,8 @@
     ├── APIResponseError                       status_code, body, request_id
     ├── ConnectionClosedError                  code, reason, unsent
     │   ├── SessionExpired
-    │   └── TurnLost                           has_begun
+    │   ├── TurnLost                           has_begun
+    │   └── BudgetExceeded
     └── FleetError                             the database of a fleet is unavailable
         ├── OwnershipLost
         └── EffectUnknown
@@ -40,6 +41,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceeded",
     "ConflictError",
     "ConnectionClosedError",
     "EffectUnknown",
@@ -322,6 +324,13 @@ class ConnectionClosedError(RealtimeError):
 
 class SessionExpired(ConnectionClosedError):
     """The session reached its time limit; it cannot be resumed."""
+
+
+class BudgetExceeded(ConnectionClosedError):
+    """A budget is spent: the connection was ended, or has no further responses, as the budget chose."""
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class TurnLost(ConnectionClosedError):

@@ -61,6 +61,7 @@ class Settings:
         timeout: Seconds, or an httpx.Timeout; None for no limit.
         max_retries: Retries after the first attempt.
         validate: Whether sessions are checked before they are sent.
+        budget: What all connections may spend together; None for no limit.
     """
 
     base_url: str
@@ -74,6 +75,7 @@ class Settings:
     timeout: Timeout | None
     max_retries: int
     validate: bool
+    budget: Any = None
 
     def key(self) -> Secret:
         """Return the key, asked of its source now.
@@ -190,6 +192,7 @@ def settings_from(
     timeout: Timeout | None,
     max_retries: int,
     validate: bool,
+    budget: Any = None,
 ) -> Settings:
     """Check a client's arguments, filling those left out from the environment.
 
@@ -245,6 +248,7 @@ def settings_from(
         timeout=check_timeout("timeout", timeout),
         max_retries=max_retries,
         validate=validate,
+        budget=budget,
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -21,6 +22,7 @@ from ..events import parse_event
 from ..tools import Toolbox
 from ._event_overloads import expects_async, registers, waits_async
 from ._io import ConnectionIO, Deadline, run_to_completion
+from ._spending import Spending
 from ._state.client_events import create_item, create_response, marked_response, text_item
 from ._state.conversation import TranscriptLine, read_item
 from ._state.core import ConnectionState
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from .._core.call import Call
     from ..events import ServerEvent
     from ..session import SessionChanges
-    from ..usage import Usage
+    from ..usage import Budget, Usage
     from ._event_overloads import EventKind
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
@@ -64,6 +66,7 @@ EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
 
 _STOPPING = 2.0  # seconds that a cancelled tool is waited for
+_GOODBYE = 30.0  # seconds
 _LAST_WORDS = 3.0  # seconds for a translation session to finish
 _CANCEL_TIMEOUT = 2.0  # seconds
 _BATCH_EVENTS = 256
@@ -138,6 +141,7 @@ class AsyncConnection(HandlesEvents):
         call: Call | None = None,
         call_id: str | None = None,
         hang_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         super().__init__()
         self._hang_up = hang_up
@@ -150,6 +154,12 @@ class AsyncConnection(HandlesEvents):
         self._on_drop: Callable[[], object] | None = None  # of the sync connection
         self._take = io.state.queue.take  # called with every event
         self.playback: AsyncPlayback = AsyncPlayback(self)
+        self._ending: asyncio.Task[None] | None = None  # by a spent budget
+        if budget is not None:
+            spent = weakref.WeakMethod(self._budget_spent)  # the link's reader must not hold the connection
+            on_spent = lambda: None if (end := spent()) is None else end()  # noqa: E731
+            io.spending = Spending(budget, io.state, io.monotonic)
+            io.spending.start(on_spent)
 
     def __del__(self) -> None:
         if "playback" in self.__dict__:  # else its construction failed
@@ -631,7 +641,7 @@ class AsyncConnection(HandlesEvents):
                 async with limit, stream:
                     async for _ in stream:
                         pass
-                    if stream.turn.first_audio_ms is not None:
+                    if stream.turn.first_audio_ms is not None and not self._state.role.plays:
                         await ended.wait(None)
         except TimeoutError as error:
             if not limit.expired():
@@ -684,6 +694,41 @@ class AsyncConnection(HandlesEvents):
 
     # The end
 
+    def _budget_spent(self) -> None:
+        """Begin to end the turn or the connection, as the budget chose."""
+        spending = self._io.spending
+        assert spending is not None
+        logger.warning("the budget is spent: %s", spending.reason)
+        end = self._cancel_responses if spending.budget.then == "end_turn" else self._end_spent
+        self._ending = self._io.loop.create_task(end(spending), name="realtime_ext budget")
+
+    async def _cancel_responses(self, spending: Spending) -> None:
+        """Cancel the response that goes on, and every further one, until the connection ends."""
+        with contextlib.suppress(RealtimeError):
+            while True:
+                begun = self.expect("response.created")
+                for response_id in self._state.responses.active:
+                    await self.cancel_response(response_id)
+                await begun.wait(None)
+
+    async def _end_spent(self, spending: Spending) -> None:
+        """Say goodbye if the budget has one, hang up, and end the connection."""
+        goodbye = spending.budget.goodbye
+        try:
+            if self._state.role.has_responses:
+                for response_id in self._state.responses.active:
+                    await self.cancel_response(response_id)
+                if goodbye is not None:
+                    spending.is_ending = True
+                    await self._say_last(goodbye, _GOODBYE)
+        except RealtimeError as error:
+            logger.info("the goodbye was not said: %s", error)
+        finally:
+            if self._hang_up is not None:
+                await run_to_completion(self._hang_up())
+            self._state.finish(CloseInfo.by_budget(spending.reason))
+            await self.close()
+
     async def close(self) -> None:
         """End the connection, within some seconds. May be called again, and from anywhere.
 
@@ -724,7 +769,10 @@ class AsyncConnection(HandlesEvents):
             self._io.stop()
         if tools is not None and tools is not caller:
             tools.cancel()
-        running = {task for task in (reconnect_task, tools) if task not in (None, caller) and not task.done()}
+        if self._ending is not None and self._ending is not caller:
+            self._ending.cancel()
+        tasks = (reconnect_task, tools, self._ending)
+        running = {task for task in tasks if task not in (None, caller) and not task.done()}
         if running:
             await asyncio.wait(running, timeout=_STOPPING)  # a tool may suppress its cancellation
 

@@ -24,6 +24,7 @@ from ._dialects import translated
 from ._io import ConnectionIO, Observer, observers_of, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
 from ._opening import OpenedByWith, hang_up
+from ._spending import check_budget, open_budget
 from ._state.connect_plan import Role, call_id_in
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
@@ -31,6 +32,7 @@ from ._state.event_queue import Budget
 if TYPE_CHECKING:
     import httpx
 
+    from .. import usage
     from .._core.call import Call
     from .._http.operation import Operation
     from ..tools import Toolbox
@@ -54,6 +56,7 @@ class DialRequest:
         on_progress: Called with each completed step; its exceptions are logged.
         observers: Called with every event.
         max_queue_bytes: The limit of the event queue.
+        budget: What the call may spend; None for no limit.
         hangup_on_exit: Whether the call ends with the block.
         options: Time limit, headers and query of the request that makes the call.
 
@@ -72,6 +75,7 @@ class DialRequest:
     on_progress: Callable[[DialStep], object] | None
     observers: tuple[Observer, ...] = attrs.field(converter=observers_of)
     max_queue_bytes: int | None
+    budget: usage.Budget | None = attrs.field(converter=check_budget)
     hangup_on_exit: bool
     options: RequestOptions
 
@@ -85,9 +89,14 @@ class AsyncCallConnection(AsyncConnection):
     """A connection over a WebRTC call's data channel; audio flows on the call's track."""
 
     def __init__(
-        self, io: ConnectionIO, peer: WebRtcPeer, call: Call, hang_up: Callable[[], Coroutine[Any, Any, None]]
+        self,
+        io: ConnectionIO,
+        peer: WebRtcPeer,
+        call: Call,
+        hang_up: Callable[[], Coroutine[Any, Any, None]],
+        budget: usage.Budget | None,
     ) -> None:
-        super().__init__(io, call=call, hang_up=hang_up)
+        super().__init__(io, call=call, hang_up=hang_up, budget=budget)
         self._made = call
         self._peer = peer
 
@@ -168,6 +177,7 @@ class AsyncDialing(OpenedByWith):
         require_asyncio()
         if self._connection is not None:
             raise RealtimeError("dial: it was entered already; call dial again")
+        open_budget(self._request.budget)
         from ._webrtc_peer import WebRtcPeer, host_addresses_towards
 
         request, http = self._request, self._http
@@ -232,7 +242,8 @@ class AsyncDialing(OpenedByWith):
             clock=http.clock,
             observers=request.observers,
         )
-        return AsyncCallConnection(io, peer, call, partial(hang_up, http, request.hangup, call.id))
+        hangs_up = partial(hang_up, http, request.hangup, call.id)
+        return AsyncCallConnection(io, peer, call, hangs_up, request.budget)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -33,6 +33,7 @@ from ._state.waiters import Waiter
 if TYPE_CHECKING:
     from .._http.sending import Clock
     from ..events import Event
+    from ._spending import Spending
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -119,6 +120,7 @@ class ConnectionIO:
         link: The current link.
         loop: The event loop that it belongs to.
         reconnect_task: The task that reconnects; None before the first loss of the link.
+        spending: The use of a budget; None if there is none.
         is_forked: Whether this is the copy of a connection in a forked process.
     """
 
@@ -136,6 +138,7 @@ class ConnectionIO:
         "link",
         "loop",
         "reconnect_task",
+        "spending",
         "state",
     )
 
@@ -162,13 +165,16 @@ class ConnectionIO:
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
         self._has_link = True
         self.reconnect_task: asyncio.Task[None] | None = None
+        self.spending: Spending | None = None
         self.is_forked: bool = False
         _open.add(self)
         self._receive(link)
         self._set_timer()
 
     def stop(self) -> None:
-        """Cancel the tasks and the timer; must not be called by `reconnect_task` itself."""
+        """Cancel the tasks and the timers; must not be called by `reconnect_task` itself."""
+        if self.spending is not None:
+            self.spending.stop()
         self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
@@ -252,6 +258,10 @@ class ConnectionIO:
                 raise APITimeoutError(f"{what} did not come within {given:g} s") from error
         return waiter.result()
 
+    def monotonic(self) -> float:
+        """Return seconds of a clock that is never set."""
+        return self._clock.monotonic()
+
     # Sending
 
     async def send(
@@ -278,6 +288,8 @@ class ConnectionIO:
             ConnectionClosedError: The connection has ended, or its link; `unsent` has what wasn't sent.
         """
         state = self.state
+        if self.spending is not None and any(out.type == "response.create" for out in outgoing):
+            self.spending.refuse()
         if not state.is_linked:
             await self._wait_link(partial(contents_of, outgoing), deadline)
         link = self.link
@@ -402,6 +414,8 @@ class ConnectionIO:
             state.watch.now = self._clock.monotonic()
             if state.apply(content, event, size):
                 self._set_timer()
+            if self.spending is not None:
+                self.spending.check()
         except Exception as error:
             self._fail("receive", error)
         if self.state.close_info is not None:

@@ -22,6 +22,7 @@ from ._async_connection import AsyncConnection
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, Observers, observers_of, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
+from ._spending import check_budget, open_budget
 from ._state.connect_plan import Plan, confirming_plan, make_plan
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
@@ -30,6 +31,7 @@ from ._state.reconnect import Reconnect, policy_for
 if TYPE_CHECKING:
     import ssl
 
+    from .. import usage
     from .._core.arguments import Timeout
     from .._http.operation import Operation
     from ..session import SessionInput
@@ -61,6 +63,7 @@ class ConnectRequest:
     reconnect: Reconnect | None
     observers: tuple[Observer, ...]
     max_queue_bytes: int
+    budget: usage.Budget | None
     link: LinkOptions
     options: RequestOptions
     safety_identifier: str | None = attrs.field(repr=False)
@@ -79,6 +82,7 @@ class ConnectRequest:
         reconnect: Reconnect | Literal[False] | None,
         observer: Observers,
         max_queue_bytes: int | None,
+        budget: usage.Budget | None,
         proxy: str | Literal[True] | None,
         ssl_context: ssl.SSLContext | None,
         websocket_options: Mapping[str, Any] | None,
@@ -91,7 +95,7 @@ class ConnectRequest:
         Args:
             confirming: For a call that is being accepted: the type of its session.
             model, session, call_id, intent, validate, safety_identifier, reconnect, observer,
-            max_queue_bytes,
+            max_queue_bytes, budget,
                 proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As `connect` has
                     them.
 
@@ -114,6 +118,7 @@ class ConnectRequest:
             reconnect=policy_for(reconnect, is_sideband=plan.role.is_sideband),
             observers=observers,
             max_queue_bytes=size,
+            budget=check_budget(budget),
             link=LinkOptions(proxy=proxy, ssl_context=ssl_context, options=websocket_options or {}),
             options=RequestOptions.check(timeout, extra_headers, extra_query),
             safety_identifier=safety_identifier,
@@ -158,6 +163,7 @@ class AsyncConnecting(OpenedByWith):
         self._connection: AsyncConnection | None = None
 
     async def __aenter__(self) -> AsyncConnection:
+        open_budget(self._request.budget)
         connection = await self._open()
         if self._tools is not None:
             connection.run_tools(self._tools)
@@ -191,7 +197,9 @@ class AsyncConnecting(OpenedByWith):
         )
         call_id = plan.query.get("call_id")
         hangs_up = None if call_id is None else partial(hang_up, http, self._hangup, call_id)
-        connection = self._connection = AsyncConnection(io, call_id=call_id, hang_up=hangs_up)
+        connection = self._connection = AsyncConnection(
+            io, call_id=call_id, hang_up=hangs_up, budget=request.budget
+        )
         try:
             if plan.update is None and not plan.role.is_sideband:
                 await self._greeted(io)
@@ -243,6 +251,7 @@ class AsyncAnswering(AsyncConnecting):
 
     async def __aenter__(self) -> AsyncConnection:
         call_id = self._request.plan.query["call_id"]
+        open_budget(self._request.budget)
         try:
             await asend(self._accept, self._http, self._request.options)
         except BaseException as error:

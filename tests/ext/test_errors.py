@@ -17,6 +17,7 @@ from realtime_ext.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceeded,
     ConflictError,
     ConnectionClosedError,
     EffectUnknown,
@@ -65,6 +66,7 @@ EXAMPLES: list[RealtimeError] = [
     ConnectionClosedError(1011, "keepalive", [{"type": "response.create"}]),
     SessionExpired(1001, "session_expired"),
     TurnLost(1006, "the connection was lost", has_begun=True),
+    BudgetExceeded(1000, "the budget is spent: 61 of 60 seconds"),
     OwnershipLost("call rtc_1 is not this worker's any more"),
     EffectUnknown("a: a former owner began it"),
 ]

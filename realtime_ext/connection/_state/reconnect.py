@@ -15,6 +15,7 @@ from ..._core.callbacks import raise_if_interrupt
 from ...errors import (
     APIConnectionError,
     APITimeoutError,
+    BudgetExceeded,
     ConnectionClosedError,
     InternalServerError,
     RateLimitError,
@@ -49,6 +50,7 @@ class CloseInfo:
         reason: The reason for a message.
         is_normal: Whether iteration just ends.
         is_expired: Whether the session reached its time limit.
+        is_over_budget: Whether a budget was spent.
         unsent: Events that could not be sent.
         cause: The exception behind it.
     """
@@ -57,6 +59,7 @@ class CloseInfo:
     reason: str
     is_normal: bool = False
     is_expired: bool = False
+    is_over_budget: bool = False
     unsent: tuple[Any, ...] = ()
     cause: BaseException | None = None
 
@@ -83,6 +86,11 @@ class CloseInfo:
         return cls(code=_NORMAL, reason="closed by this side", is_normal=True)
 
     @classmethod
+    def by_budget(cls, reason: str) -> CloseInfo:
+        """Return the information on a connection that is ended because a budget is spent."""
+        return cls(code=_NORMAL, reason=f"the budget is spent: {reason}", is_normal=True, is_over_budget=True)
+
+    @classmethod
     def by_slow_consumer(cls, limit: int, *, is_read: bool = True) -> CloseInfo:
         """Return the information on a connection whose events were not consumed in time.
 
@@ -104,7 +112,9 @@ class CloseInfo:
         Args:
             unsent: The events that the caller could not send; if empty, all unsent events.
         """
-        kind = SessionExpired if self.is_expired else ConnectionClosedError
+        kind: type[ConnectionClosedError] = SessionExpired if self.is_expired else ConnectionClosedError
+        if self.is_over_budget:
+            kind = BudgetExceeded
         error = kind(self.code, self.reason, unsent or self.unsent)
         error.__cause__ = self.cause
         return error
