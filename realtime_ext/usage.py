@@ -624,6 +624,10 @@ class Budget:
             response, and every further one; the connection stays open.
         goodbye: With `hang_up`: what the model says before, word for word.
 
+    Attributes:
+        then, goodbye: The same.
+        charges: How often it was charged.
+
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: There is no limit, a value is out of range, or an argument has no effect.
@@ -670,6 +674,7 @@ class Budget:
         self._open: dict[object, tuple[Usage, float]] = {}  # what connections that are open have used
         self._over = Usage(), 0.0  # what those have used that are closed
         self._has_warned = False
+        self.charges: int = 0
 
     @property
     def spent(self) -> Spent:
@@ -714,6 +719,7 @@ class Budget:
             What was spent of the budget.
         """
         with self._lock:
+            self.charges += 1
             self._open[connection] = usage, seconds
             if is_over:
                 del self._open[connection]

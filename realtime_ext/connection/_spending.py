@@ -47,6 +47,7 @@ class Spending:
         self._on_spent: Callable[[], object] = lambda: None
         self._began = monotonic()
         self._charged: usage.Usage | None = None
+        self._charges = 0  # of the budget, when this charged it last
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, on_spent: Callable[[], object]) -> None:
@@ -55,8 +56,8 @@ class Spending:
         self._charge()
 
     def check(self) -> None:
-        """Charge the budget if tokens were used since the last time."""
-        if self._state.meter.usage is not self._charged:
+        """Charge the budget if tokens were used since the last time, here or by another connection."""
+        if self._state.meter.usage is not self._charged or self.budget.charges != self._charges:
             self._charge()
 
     def refuse(self) -> None:
@@ -79,6 +80,7 @@ class Spending:
             return
         used = self._charged = self._state.meter.usage
         spent = self.budget.charge(id(self), used, self._monotonic() - self._began)
+        self._charges = self.budget.charges
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

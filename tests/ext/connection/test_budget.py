@@ -114,14 +114,24 @@ def test_a_connection_ends_when_its_tokens_are_spent(
 
 
 def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simulator: Simulator) -> None:
-    budget = Budget(seconds=0.05, then="end_turn")
+    budget = Budget(tokens=10**6, then="end_turn")
     simulator.on_response([pause(60), "Much later."])
     with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
-        assert connection.ask("Hello").status == "cancelled"
-        with pytest.raises(BudgetExceeded, match=r"the budget is spent: 0\.1 of 0\.05 seconds"):
+        connection.create_response()
+        connection.wait_for("response.created")
+        budget.charge("another connection", used(10**6), 0)
+        connection.send_text("Hello?")  # with the next event the connection notices
+        assert connection.wait_for("response.done").response.status == "cancelled"
+        with pytest.raises(BudgetExceeded, match="the budget is spent: 1000000 of 1000000 tokens"):
             connection.ask("Hello?")
         assert not connection.is_closed
-        connection.send_text("still there")
+
+
+def test_time_passes_without_events(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(seconds=0.05)
+    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+        list(connection)
+    assert budget.spent.reason.endswith(" of 0.05 seconds")
 
 
 def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simulator) -> None:
