@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="an upstream OpenAPI document")
     parser.add_argument("--apply", action="store_true", help="update openapi/")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--partial", action="store_true", help="FILE is only a part of the upstream document")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="FILE's date (default: from its name)")
     parser.add_argument("--url", help="FILE's origin (default: unchanged)")
     parser.add_argument("--commit", help="FILE's commit")
@@ -93,12 +94,15 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     validation.check(upstream.document)
     here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
     known_texts = baseline.read(options.openapi / baseline.FILE)
+    if known_texts is not None and not options.partial:
+        baseline.check_size(known_texts, ours, theirs)
     seen = [] if known_texts is None else baseline.compare(known_texts, ours, theirs, upstream)
     rows = [*diff.compare(here, upstream), *seen]
     report: dict[str, Any] = {
         "changes": [{**attrs.asdict(row), "breaking": row.breaking} for row in rows],
         "bump": changes.bump(rows),
         "package": config.package.distribution,
+        "read": baseline.sizes(theirs),
         "exit": changes.exit_code(rows),
         "version": {"from": known.version, "to": known.next_version(changes.bump(rows))},
     }
@@ -106,8 +110,10 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         origin = apply.origin_of(
             options.file, known, report["bump"], date=options.date, url=options.url, commit=options.commit
         )
-        taken = apply.update(options.openapi, ours, upstream, origin, theirs)
+        taken = apply.update(options.openapi, ours, upstream, origin, theirs, report["bump"])
         report["applied"] = attrs.asdict(taken)
+        report["bump"] = taken.bump
+        report["version"]["to"] = known.next_version(taken.bump)
         report["exit"] = 0
     return report
 
@@ -135,6 +141,8 @@ def _print(report: dict[str, Any]) -> None:
             table.add_row(signs[row["action"]], *cells, f"[red]{breaks}[/]" if breaks else "")
         console.print(table)
     breaking = sum(row["breaking"] for row in report["changes"])
+    read = report["read"]
+    console.print(f"read {read['operations']} operations and {read['schemas']} schemas", highlight=False)
     console.print(f"{len(report['changes'])} changes, {breaking} breaking: {_ADVICE[report['bump']]}")
     version = report["version"]
     console.print(f"{report['package']} {version['from']} → {version['to']}", highlight=False)
@@ -142,7 +150,16 @@ def _print(report: dict[str, Any]) -> None:
     if taken is None:
         return
     console.print(f"wrote {', '.join(taken['written']) or 'nothing: openapi/ is already up to date'}")
+    public = taken["surface"]
     for title, pointers in (
+        (
+            "changes of public names that break programs, compared with the package of before",
+            [f"{row['name']}: {row['change']}" for row in public if row["breaking"]],
+        ),
+        (
+            "classes with another name; the old names are deprecated aliases in openapi/renamed.toml",
+            [f"{old} → {new}" for old, new in taken["renamed"].items()],
+        ),
         (
             "provisional texts to write in openapi/realtime.yaml; make check fails until then",
             taken["words"],

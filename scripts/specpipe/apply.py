@@ -24,6 +24,7 @@ from . import (
     pipeline,
     prose,
     source,
+    surface,
     toml_edits,
     transforms,
     upstream as baseline,
@@ -46,6 +47,9 @@ class Applied:
         names: Pointers in names.toml that no longer apply, now removed or commented out.
         nameless: (derived name, pointer) of inline schemas without a name in names.toml.
         reviews: Pointers of unions discriminated only by shape, allowed by provisional patches.
+        surface: Changes of the package's public Python names.
+        bump: How the description and the names together raise the package's version.
+        renamed: Class names that stay as deprecated aliases: old name → new name.
     """
 
     written: list[str]
@@ -54,9 +58,14 @@ class Applied:
     names: list[str]
     nameless: list[tuple[str, str]]
     reviews: list[str]
+    surface: list[surface.SurfaceChange]
+    bump: str
+    renamed: dict[str, str]
 
 
-def update(openapi: Path, ours: Document, upstream: Slice, origin: source.Source, whole: Document) -> Applied:
+def update(
+    openapi: Path, ours: Document, upstream: Slice, origin: source.Source, whole: Document, bump: str
+) -> Applied:
     """Update the API description and `SOURCE.toml`, and comment out what no longer applies.
 
     Unchanged files are not written; nothing is written if no package can be generated from the result.
@@ -67,6 +76,7 @@ def update(openapi: Path, ours: Document, upstream: Slice, origin: source.Source
         upstream: The slice of the upstream document.
         origin: Origin of the upstream document.
         whole: The upstream document.
+        bump: How the changes of the description raise the package's version.
 
     Returns:
         The changes and the remaining steps.
@@ -107,11 +117,20 @@ def update(openapi: Path, ours: Document, upstream: Slice, origin: source.Source
         new["patches.toml"] = toml_edits.comment_out_patches(old["patches.toml"], unused, origin.date)
     new["patches.toml"] = toml_edits.add_provisional_patches(new["patches.toml"], ready.unreviewed, origin)
     changed = {name: text for name, text in new.items() if text != old[name]}
-    if changed:
-        _replace(openapi, spec, changed)
+    rows, renamed = _replace(openapi, spec, changed, origin, bump) if changed else ([], {})
     reviews = [patch.pointer for patch in wanted if patch.provisional]
     gone = [wanted[number].pointer for number in unused]
-    return Applied(list(changed), words, gone, unnamed, nameless, [*reviews, *ready.unreviewed])
+    return Applied(
+        list(changed),
+        words,
+        gone,
+        unnamed,
+        nameless,
+        [*reviews, *ready.unreviewed],
+        surface=rows,
+        bump=surface.larger(bump, surface.bump(rows)),
+        renamed=renamed,
+    )
 
 
 _FILES = ("SOURCE.toml", "patches.toml", "names.toml")
@@ -136,13 +155,59 @@ def _reviewed(openapi: Path, spec: str, texts: dict[str, str]) -> pipeline.Prepa
         return pipeline.prepare(inputs, lambda step, what: None)
 
 
-def _replace(openapi: Path, spec: str, texts: dict[str, str]) -> None:
-    """Replace the folder once a package has been generated from its new contents."""
-    with pipeline.workspace(openapi) as made, tempfile.TemporaryDirectory() as package:
+def _replace(
+    openapi: Path, spec: str, texts: dict[str, str], origin: source.Source, bump: str
+) -> tuple[list[surface.SurfaceChange], dict[str, str]]:
+    """Replace the folder once a package has been generated from its new contents.
+
+    A change of the public names may raise the version further, and renamed classes become aliases.
+
+    Returns:
+        The changes of the public names, and the renamed classes.
+    """
+    known = source.read(openapi / "SOURCE.toml")
+    before = _committed(openapi, spec)
+    with pipeline.workspace(openapi) as made:
         there = _written(openapi, made, texts)
-        inputs = pipeline.Inputs(spec=there / spec, openapi=there, vendored=True)
-        pipeline.make(inputs, Path(package), lambda step, what: None)
+        after = _surface(there, spec)
+        renamed = surface.renames(before, after) if before is not None else {}
+        if renamed:
+            path = there / names.RENAMED
+            old = path.read_text(encoding="utf-8") if path.is_file() else _RENAMED_HEAD
+            path.write_text(toml_edits.add_renamed(old, renamed, origin.date), encoding="utf-8")
+            after = _surface(there, spec)
+        rows = surface.compare(before, after, renamed) if before is not None else []
+        version = origin.bumped(surface.larger(bump, surface.bump(rows)), known)
+        place = there / "SOURCE.toml"
+        place.write_text(source.written(place.read_text(encoding="utf-8"), version), encoding="utf-8")
         output.replace(there, openapi)
+    return rows, renamed
+
+
+_RENAMED_HEAD = "# Class names that were replaced, and stay as deprecated aliases: old name = new name.\n"
+
+
+def _committed(openapi: Path, spec: str) -> surface.Surface | None:
+    """Return the public names of the package beside a folder, or of the one that would be generated from it.
+
+    None if the folder is broken, so that there is no package to compare with.
+    """
+    config = pipeline.Inputs(spec=openapi / spec, openapi=openapi, vendored=True).config
+    package = openapi.parent / "generated" / config.package.module
+    if package.is_dir():
+        return surface.read(package)
+    try:
+        return _surface(openapi, spec)
+    except SpecError:
+        return None
+
+
+def _surface(openapi: Path, spec: str) -> surface.Surface:
+    """Return the public names of the package that is generated from a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = pipeline.Inputs(spec=openapi / spec, openapi=openapi, vendored=True)
+        pipeline.make(inputs, Path(folder), lambda step, what: None)
+        return surface.read(Path(folder) / inputs.config.package.module)
 
 
 def _written(openapi: Path, there: Path, texts: dict[str, str]) -> Path:

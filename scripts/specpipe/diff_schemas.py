@@ -25,6 +25,20 @@ _HANDLED = (
     ),
     *("default", "format", "description", "discriminator", notation.POINTER, *LIMITS),
 )
+#: Keywords that do not constrain a value; any other one that comes or changes may refuse what is sent.
+_ANNOTATIONS = {
+    *(
+        "$anchor",
+        "$comment",
+        "$defs",
+        "$id",
+        "$schema",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+    ),
+    *("example", "examples", "externalDocs", "readOnly", "title", "writeOnly", "xml"),
+}
 
 
 class SchemaDiff:
@@ -133,6 +147,7 @@ class SchemaDiff:
             return before, after
         old = self._resolved(before[gone[0]], self.old)
         new = self._resolved(after[come[0]], self.new)
+        old, new = self._whole(old, new, self.old), self._whole(new, old, self.new)
         if _base(_label(old)) != _base(_label(new)):
             return before, after
         return (
@@ -142,6 +157,22 @@ class SchemaDiff:
                 for label, v in after.items()
             },
         )
+
+    def _whole(self, schema: dict[str, Any], other: dict[str, Any], document: Document) -> dict[str, Any]:
+        """Return a union of objects as one object with all their properties if the other side is one."""
+        members = [self._resolved(one, document) for one in union_of(schema) or () if one != notation.NULL]
+        objects = [one for one in members if isinstance(one.get("properties"), dict)]
+        if "properties" not in other or not members or len(objects) < len(members):
+            return schema
+        properties: dict[str, Any] = {}
+        for one in objects:
+            for key, value in one["properties"].items():
+                tags = [part for part in (properties.get(key), value) if part is not None and "const" in part]
+                values = [tag for part in tags for tag in _values(part) or ()]
+                joined = {"type": "string", "enum": values} if len(values) > 1 else value
+                properties[key] = joined if key in properties else value
+        required = set(objects[0].get("required", ())).intersection(*(o.get("required", ()) for o in objects))
+        return {"type": "object", "properties": properties, "required": sorted(required)}
 
     def _resolved(self, schema: dict[str, Any], document: Document) -> dict[str, Any]:
         name = ref_name(schema)
@@ -161,7 +192,9 @@ class SchemaDiff:
             self.add("format", f"{at}/format", formats, way, sender=both, receiver=both)
         for keyword in sorted({*old, *new} - {*_HANDLED, "deprecated"}):
             if old.get(keyword) != new.get(keyword):
-                self.add("keyword", f"{at}/{keyword}", (old.get(keyword), new.get(keyword)), way)
+                breaks = keyword in new and keyword not in _ANNOTATIONS and not keyword.startswith("x-")
+                pair = (old.get(keyword), new.get(keyword))
+                self.add("keyword", f"{at}/{keyword}", pair, way, sender=breaks)
         self._properties(old, new, at, way)
         if "items" in old or "items" in new:
             self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items", way)

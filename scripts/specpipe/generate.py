@@ -31,6 +31,7 @@ class Package:
         source: Origin of the upstream document, in one line.
         names: Package names and metadata.
         shutdowns: The models that end; None if the package has no such table.
+        renamed: Deprecated class name → name.
     """
 
     version: str
@@ -40,6 +41,7 @@ class Package:
     source: str
     names: Names = attrs.field(factory=lambda: default().package)
     shutdowns: Shutdowns | None = None
+    renamed: dict[str, str] = attrs.field(factory=dict)
 
 
 def write(

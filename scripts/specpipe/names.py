@@ -12,6 +12,7 @@ import keyword
 import re
 import tomllib
 import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .slice import Slice
 from .transforms.notation import POINTER, POINTERS
 from .transforms.walk import each_schema
 
+#: Deprecated class names.
+RENAMED = "renamed.toml"
 #: Names that the generated package's own modules use.
 _OWN = {
     *("Model", "Unset", "UNSET", "Tag", "Shapes", "Request", "Response", "Client", "AuthenticatedClient"),
@@ -59,6 +62,36 @@ def read(path: Path) -> dict[str, str]:
                 raise SpecError(f"{path.name} names the same schema twice", pointer=pointer)
             names[pointer] = name
     return names
+
+
+def read_renamed(path: Path) -> dict[str, str]:
+    """Read deprecated class names, each with the name that replaces it; none without the file.
+
+    Raises:
+        SpecError: invalid TOML, or an entry is not a class name.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpecError(f"cannot read {path.name}: {error}") from error
+    for old, new in table.items():
+        if not all(isinstance(one, str) and re.fullmatch(r"[A-Z][A-Za-z0-9]*", one) for one in (old, new)):
+            raise SpecError(f"{path.name}: {old} = {new!r} is not a pair of class names")
+    return table
+
+
+def check_renamed(renamed: dict[str, str], known: Collection[str]) -> None:
+    """Check deprecated names against those of the package.
+
+    Raises:
+        SpecError: a deprecated name is in use, or its replacement does not exist.
+    """
+    for old, new in renamed.items():
+        if old in known or new not in known:
+            what = f"{old} is in use" if old in known else f"{new} does not exist"
+            raise SpecError(f"a deprecated name: {what}", hint=f"remove it from openapi/{RENAMED}")
 
 
 def apply(

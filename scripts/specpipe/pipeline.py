@@ -76,6 +76,10 @@ class Inputs:
         """Read the models that end; a slice file elsewhere is of another API."""
         return shutdowns.read(self.openapi / shutdowns.FILE) if self.slice_file is None else None
 
+    def renamed(self) -> dict[str, str]:
+        """Read the deprecated class names; a slice file elsewhere is of another API."""
+        return names.read_renamed(self.openapi / names.RENAMED) if self.slice_file is None else {}
+
     def names(self) -> dict[str, str]:
         """Read the chosen names by pointer; none for another API's slice unless they are named."""
         if self.names_file is None and self.slice_file is not None:
@@ -158,6 +162,8 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(len(unnamed)))
     with _step("plan"):
         planned = plan.build(part)
+        renamed = inputs.renamed() if inputs.vendored else {}
+        names.check_renamed(renamed, planned.names)
         guesses = {name: places[name] for name in planned.guesses}
         unreviewed, unneeded = _review(guesses, wanted, inputs)
         package = generate.Package(
@@ -168,6 +174,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             source=f"{origin.url} of {origin.date}" if origin.date else origin.url,
             names=config.package,
             shutdowns=inputs.shutdowns(),
+            renamed=renamed,
         )
     return Prepared(
         document=normal,

@@ -31,6 +31,10 @@ class Source:
     sha256: str
     version: str
 
+    def bumped(self, bump: str, known: Source) -> Source:
+        """Return this origin with the version that follows `known`'s; see `next_version`."""
+        return attrs.evolve(self, version=known.next_version(bump))
+
     def next_version(self, bump: str) -> str:
         """Return the next version; below 1.0 a breaking change raises the minor version.
 

@@ -30,6 +30,22 @@ def comment_out_patches(text: str, numbers: Collection[int], date: str) -> str:
     return head + "".join(out)
 
 
+def add_renamed(text: str, renamed: dict[str, str], date: str) -> str:
+    """Add deprecated class names, and follow names that were replaced again.
+
+    Args:
+        text: `renamed.toml`.
+        renamed: Old name → new name.
+        date: Date of the API description.
+    """
+    lines = []
+    for line in text.splitlines():
+        old, _, new = line.partition(" = ")
+        newer = renamed.get(new.strip('"'))
+        lines.append(line if newer is None or old.startswith("#") else f'{old} = "{newer}"')
+    return "\n".join([*lines, f"# {date}", *(f'{old} = "{new}"' for old, new in renamed.items()), ""])
+
+
 def comment_out_names(text: str, pointers: list[str], date: str) -> str:
     """Remove pointers from a names file, and comment out names that have none left."""
     out = []

@@ -113,8 +113,38 @@ def compare(known: Baseline, ours: Document, whole: Document, part: Slice) -> li
     return [*rows, *(Change("added", "schema outside", SCHEMAS + escape(name), after=name) for name in new)]
 
 
+def check_size(known: Baseline, ours: Document, whole: Document) -> None:
+    """Check that an upstream document is not much smaller than the last one.
+
+    Args:
+        known: The baseline.
+        ours: This project's API description, the part of the last document that is not in the baseline.
+        whole: The upstream document.
+
+    Raises:
+        SpecError: it has less than half of the last one's operations or schemas.
+    """
+    before = {
+        "operations": len(known.operations) + sum(1 for _ in operations(ours)),
+        "schemas": len(known.schemas) + len(ours["components"]["schemas"]),
+    }
+    now = sizes(whole)
+    if any(now[what] * 2 < before[what] for what in now):
+        told = " and ".join(f"{now[what]} of {before[what]} {what}" for what in now)
+        raise SpecError(
+            f"the document has {told} of the last one: it may be truncated",
+            hint="download it again, or pass --partial if it is a part of the API on purpose",
+        )
+
+
+def sizes(document: Document) -> dict[str, int]:
+    """Return how many operations and schemas a document has."""
+    schemas = document.get("components", {}).get("schemas", {})
+    return {"operations": sum(1 for _ in operations(document)), "schemas": len(schemas)}
+
+
 def _digest(text: str) -> str:
     return output.sha256(text.encode())[:_DIGITS]
 
 
-__all__ = ["FILE", "Baseline", "compare", "of", "read", "texts", "written"]
+__all__ = ["FILE", "Baseline", "check_size", "compare", "of", "read", "sizes", "texts", "written"]

@@ -141,6 +141,7 @@ def check(document: Document) -> None:
     Raises:
         SpecError: a part is malformed.
     """
+    _schemes(document)
     _check(_parts(document))
 
 
@@ -182,6 +183,7 @@ def _parts(document: Document) -> Iterator[Part]:
 
 
 def _path_item(item: Any, at: str) -> Iterator[Part]:
+    _refuse(item, ("servers", "query", "additionalOperations"), at)
     yield at, item, {"parameters": _OPERATION_RULES["parameters"]}, ()
     for number, parameter in enumerate(item.get("parameters", ())):
         yield from _parameter(parameter, f"{at}/parameters/{number}")
@@ -189,6 +191,7 @@ def _path_item(item: Any, at: str) -> Iterator[Part]:
         if method not in item:
             continue
         operation, here = item[method], f"{at}/{method}"
+        _refuse(operation, ("servers",), here)
         yield here, operation, _OPERATION_RULES, ("responses",)
         for number, parameter in enumerate(operation.get("parameters", ())):
             yield from _parameter(parameter, f"{here}/parameters/{number}")
@@ -196,6 +199,36 @@ def _path_item(item: Any, at: str) -> Iterator[Part]:
             yield from _part(operation["requestBody"], f"{here}/requestBody")
         for status, answer in operation["responses"].items():
             yield from _part(answer, f"{here}/responses/{escape(status)}")
+
+
+def _refuse(part: Any, keys: Iterable[str], at: str) -> None:
+    """Refuse keys that change where or how a request is sent, and that are not implemented.
+
+    Raises:
+        SpecError: a key is there.
+    """
+    for key in keys if isinstance(part, dict) else ():
+        if key in part:
+            raise SpecError(
+                f"`{key}` is not implemented",
+                pointer=f"{at}/{key}",
+                hint="leave the operation out of the slice, or remove the key by a patch",
+            )
+
+
+def _schemes(document: Document) -> None:
+    """Refuse security schemes that would be sent in the wrong place.
+
+    Raises:
+        SpecError: a key is sent in the query or in a cookie.
+    """
+    for name, scheme in document["components"].get("securitySchemes", {}).items():
+        if isinstance(scheme, dict) and scheme.get("type") == "apiKey" and scheme.get("in") != "header":
+            raise SpecError(
+                f"an API key in the {scheme.get('in')} is not implemented",
+                pointer=f"/components/securitySchemes/{escape(name)}/in",
+                hint="only keys in headers are; describe one by a patch",
+            )
 
 
 def _parameter(parameter: Any, at: str) -> Iterator[Part]:

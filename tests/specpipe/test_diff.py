@@ -59,8 +59,17 @@ def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
             {"type": "object", "additionalProperties": False},
             [("keyword", "additionalProperties", True, False)],
         ),
+        (TEXT, {**TEXT, "not": {"const": "a"}}, [("keyword", "not", True, False)]),
+        ({**TEXT, "not": {"const": "a"}}, TEXT, [("keyword", "not", False, False)]),
+        (TEXT, {**TEXT, "if": {"minLength": 1}, "x-note": 1, "examples": ["a"]},
+         [("keyword", "if", True, False)]),
+        ({"type": "object"}, {"type": "object", "dependentRequired": {"a": ["b"]}},
+         [("keyword", "dependentRequired", True, False)]),
+        ({"type": "object"}, {"type": "object", "unevaluatedProperties": False},
+         [("keyword", "unevaluatedProperties", True, False)]),
+        (TEXT, {**TEXT, "unheardOf": 1}, [("keyword", "unheardOf", True, False)]),
     ],
-)
+)  # fmt: skip
 def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
     assert rows(described(before), described(after)) == told
 
@@ -87,6 +96,27 @@ def test_naming_a_schema_does_not_count_as_a_change(
 ) -> None:
     found = rows(described(before, U=UNION), described(after, U=UNION))
     assert [row for row in found if row[1] == "n"] == told
+
+
+def test_a_removed_error_status_breaks_nobody() -> None:
+    after = described(TEXT)
+    before = copy.deepcopy(after)
+    _post(before)["responses"] |= {
+        "404": {"description": ""},
+        "5XX": {"description": ""},
+        "202": {"description": ""},
+    }
+    assert [row for row in rows(before, after) if row[3]] == [("status", "202", False, True)]
+
+
+def test_an_object_that_becomes_a_named_union_of_objects_is_compared_by_properties() -> None:
+    def one(kind: str, **more: Any) -> dict[str, Any]:
+        return {"type": "object", "properties": {"kind": {"const": kind}, **more}}
+
+    whole = {"type": "object", "properties": {"kind": {"type": "string", "enum": ["a", "b"]}, "x": TEXT}}
+    union = {"anyOf": [one("a", x=TEXT), one("b", y=TEXT)]}
+    found = rows(described(whole, Either=union), described(ref("Either"), Either=union))
+    assert found == [("property", "y", False, False), ("schema", "Either", False, False)]
 
 
 def _post(whole: dict[str, Any]) -> Any:

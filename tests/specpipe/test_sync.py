@@ -159,6 +159,25 @@ def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) 
     assert run(changed(tmp_path, change))[0] == 0
 
 
+def test_a_truncated_document_is_refused_unless_it_is_a_part_on_purpose(
+    run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (openapi / "upstream.json").write_text("")
+    run(JANUARY, "--apply")
+    read = run(JANUARY)[1]["read"]
+
+    def cut(document: dict[str, Any]) -> None:
+        schemas = document["components"]["schemas"]
+        kept = ("RealtimeSession", "RealtimeNote")
+        document["components"]["schemas"] = {name: schemas[name] for name in kept}
+        document["paths"] = {}
+
+    document = changed(tmp_path, cut)
+    assert sync.main([str(document), "--openapi", str(openapi)]) == sync.FAILED
+    assert f"2 of {read['schemas']} schemas of the last one: it may be truncated" in capsys.readouterr().err
+    assert run(document, "--partial")[1]["read"] == {"operations": 0, "schemas": 2}
+
+
 @pytest.mark.parametrize(
     ("change", "row"),
     [

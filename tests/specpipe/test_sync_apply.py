@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import sync
 from specpipe import apply, document_io, names, output, patches, pipeline, prose, source
 from specpipe.errors import SpecError
 
+from tests.specpipe.packages import forget, load
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
 
 #: Additions of February without texts of this project.
@@ -346,6 +348,64 @@ def two_lists(document: dict[str, Any]) -> None:
         "found": {"anyOf": [of("a"), of("b")]},
         "named": {"anyOf": references},
     }
+
+
+def test_the_version_follows_the_public_names(run: Any, openapi: Path, tmp_path: Path) -> None:
+    """A second value of a constant is compatible on the wire, but the constructor's default is gone."""
+
+    def another(document: dict[str, Any]) -> None:
+        kind = document["components"]["schemas"]["RealtimeSession"]["properties"]["type"]
+        kind["enum"] = ["realtime", "other"]
+
+    document = changed(tmp_path, another)
+    before = source.read(openapi / "SOURCE.toml").version
+    assert run(document)[1]["bump"] == "minor"
+    report = run(document, "--apply")[1]
+    assert report["bump"] == report["applied"]["bump"] == "major"
+    rows = {(row["name"], row["change"]) for row in report["applied"]["surface"] if row["breaking"]}
+    assert ("models.RealtimeSession.type", "default 'realtime' became (required)") in rows
+    version = source.read(openapi / "SOURCE.toml").version
+    assert version == report["version"]["to"] == next_minor(before)
+
+
+def next_minor(version: str) -> str:
+    major, minor, _ = map(int, version.split("."))
+    return f"{major}.{minor + 1}.0" if not major else f"{major + 1}.0.0"
+
+
+@pytest.mark.usefixtures("real_package")
+def test_a_class_that_only_got_another_name_stays_as_a_deprecated_alias(
+    run: Any, openapi: Path, tmp_path: Path
+) -> None:
+    def component(document: dict[str, Any]) -> None:
+        schemas = document["components"]["schemas"]
+        inner = {"type": "object", "properties": {"only_here": {"type": "string"}}}
+        schemas["RealtimeSession"]["properties"]["inner"] = inner
+
+    def named(document: dict[str, Any]) -> None:
+        component(document)
+        schemas = document["components"]["schemas"]
+        schemas["RealtimeInner"] = schemas["RealtimeSession"]["properties"]["inner"]
+        schemas["RealtimeSession"]["properties"]["inner"] = {"$ref": "#/components/schemas/RealtimeInner"}
+
+    run(changed(tmp_path, component, "a-2026-03-01.yaml"), "--apply")
+    report = run(changed(tmp_path, named, "b-2026-04-01.yaml"), "--apply")[1]
+    assert report["applied"]["renamed"] == {"RealtimeSessionInner": "RealtimeInner"}
+    assert report["bump"] == "minor"
+    assert names.read_renamed(openapi / names.RENAMED) == {"RealtimeSessionInner": "RealtimeInner"}
+    out = tmp_path / "package"
+    inputs = pipeline.Inputs(spec=openapi / "realtime.yaml", openapi=openapi, vendored=True)
+    out.mkdir()
+    pipeline.make(inputs, out, lambda step, what: None)
+    load(out / "realtime_api", "renamed_package")
+    models, params = (importlib.import_module(f"renamed_package.{name}") for name in ("models", "params"))
+    try:
+        with pytest.warns(DeprecationWarning, match=r"SessionInner(Param)? is now RealtimeInner") as caught:
+            assert models.RealtimeSessionInner is models.RealtimeInner
+            assert params.RealtimeSessionInnerParam is params.RealtimeInnerParam
+        assert [one.filename for one in caught] == [__file__] * 2
+    finally:
+        forget("renamed_package")
 
 
 def no_operations(document: dict[str, Any]) -> None:

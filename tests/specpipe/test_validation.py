@@ -95,3 +95,29 @@ def test_the_number_of_classes_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
     transforms.apply(document({"A": inline}))
     with pytest.raises(SpecError, match="4 schemas, including hoisted inline objects"):
         transforms.apply(document({"A": inline, "B": inline}))
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        ("", "servers", [{"url": "https://uploads.example"}]),
+        ("/post", "servers", [{"url": "https://uploads.example"}]),
+        ("", "query", {"responses": {}}),
+        ("", "additionalOperations", {"COPY": {"responses": {}}}),
+    ],
+)
+def test_a_request_that_would_go_elsewhere_is_refused(place: str, key: str, value: Any) -> None:
+    operation: dict[str, Any] = {"operationId": "op", "responses": {"200": {"description": ""}}}
+    item: dict[str, Any] = {"post": operation}
+    (operation if place else item)[key] = value
+    document = {"paths": {"/realtime/x": item}, "components": {"schemas": {}}}
+    with pytest.raises(SpecError, match=f"`{key}` is not implemented") as caught:
+        validation.check(document)
+    assert caught.value.pointer == f"/paths/~1realtime~1x{place}/{key}"
+
+
+def test_a_key_in_the_query_is_refused() -> None:
+    schemes = {"Key": {"type": "apiKey", "in": "query", "name": "key"}}
+    with pytest.raises(SpecError, match="an API key in the query is not implemented") as caught:
+        validation.check({"paths": {}, "components": {"schemas": {}, "securitySchemes": schemes}})
+    assert caught.value.pointer == "/components/securitySchemes/Key/in"
