@@ -157,7 +157,7 @@ def construct(plan: Plan, schema: Any, value: Any, seen: tuple[str, ...] = ()) -
         arguments = [
             f"{field.name}={construct(plan, field.schema, given.get(field.key), inside)}"
             for field in model.fields
-            if "const" not in field.schema and (field.key in given or field.required)
+            if "const" not in field.schema and not field.read_only and (field.key in given or field.required)
         ]
         return f"models.{name}({', '.join(arguments)})"
     if name in plan.aliases:

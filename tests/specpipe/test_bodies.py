@@ -325,3 +325,25 @@ def test_objects_in_a_form_are_json(package: Callable[..., Imported]) -> None:
 def test_a_value_that_json_does_not_support_is_refused(body: Any, package: Callable[..., Imported]) -> None:
     with package({"application/json": ref("B")}) as made, pytest.raises((TypeError, ValueError)):
         built(made, body=body)
+
+
+def test_required_properties_that_only_responses_have_are_no_arguments(tmp_path: Path) -> None:
+    read_only = {"type": "string", "readOnly": True}
+    thing = {"type": "object", "required": ["id", "name"], "properties": {"id": read_only, "name": TEXT}}
+    content = {"application/json": {"schema": ref("Thing")}}
+    operation = {
+        "operationId": "op",
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": {"description": "", "content": content}},
+    }
+    whole = document({**OTHERS, "Thing": thing}, {"/realtime": {"post": operation}})
+    with Imported(make(whole, tmp_path)) as made:
+        model = made.module("models").Thing
+        assert built(made, body=model(name="a")).content == b'{"name":"a"}'
+        with pytest.raises(TypeError, match="id"):
+            model(id="1", name="a")
+        received = model.from_dict({"id": "1", "name": "a"})
+        assert (received.id, received.to_dict()) == ("1", {"id": "1", "name": "a"})
+        with pytest.raises(made.module("errors").ModelError, match="'id' is missing"):
+            model.from_dict({"name": "a"})
+        assert set(made.module("params").ThingParam.__annotations__) == {"name"}

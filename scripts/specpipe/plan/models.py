@@ -27,6 +27,7 @@ class Field:
         decode: Source of the expression that decodes the value from `data`.
         nested: Whether the value contains models to encode.
         secret: Whether reprs mask the value.
+        read_only: Whether only responses have it: it is no argument of the constructor.
         description: From the API description, one paragraph.
         schema: The property's schema, for the docs.
     """
@@ -40,6 +41,7 @@ class Field:
     decode: str
     nested: bool
     secret: bool
+    read_only: bool
     description: str
     schema: dict[str, Any]
 
@@ -143,7 +145,11 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
     scalar = isinstance(schema.get("const"), (str, int, float))
     constant = expressions.literal(schema["const"]) if scalar else None
     default: str | None
-    if required:
+    read_only = required and schema.get("readOnly") is True and not graph.only_received(scope.owner)
+    if read_only:
+        default = "None"
+        shown += "" if shown.split(" | ")[-1] == "None" or shown in ("Any", "_Any") else " | None"
+    elif required:
         default = constant
     elif unset:
         default = "UNSET"
@@ -163,6 +169,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
         decode=expressions.decode(scope, schema, f"data[{key!r}]"),
         nested=not _flat(graph, schema),
         secret=any(leaf.get("format") == "password" for leaf in [schema, *graph.leaves(schema)]),
+        read_only=read_only,
         description=expressions.described(schema),
         schema=schema,
     )

@@ -140,6 +140,7 @@ def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_upda
             description=described(value),
         )
         for key, value in schema["properties"].items()
+        if not (key in required and isinstance(value, dict) and value.get("readOnly") is True)
     )
     name = f"{scope.owner}{'Changes' if is_update else ''}Param"
     return Param(name, described(schema), keys=keys, is_class=is_class)
