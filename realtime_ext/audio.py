@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Literal
 
 import attrs
 
+from ._core.extras import install
 from ._core.pcm import Buffer, as_bytes, from_samples, to_floats, to_samples, whole_samples
 
 __all__ = [
@@ -509,7 +510,7 @@ def _stream_maker(source: int, target: int, channels: int, quality: str) -> Any:
         import soxr
     except ImportError as error:
         raise ImportError(
-            "resampling needs the extra 'audio': pip install 'realtime-ext[audio]'", name=error.name
+            f"resampling needs the extra 'audio': {install('audio')}", name=error.name
         ) from error
 
     def make() -> Any:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .._core.extras import install
 from ._failures import EXTRAS, FAILED, WRONG_USE, CommandError, explain
 from ._options import Json
 from ._output import paint, print_json, working, write
@@ -94,7 +95,7 @@ def _versions() -> Iterator[Finding]:
         try:
             yield Finding(package, "ok", version(package))
         except PackageNotFoundError:
-            hint = "pip install 'realtime-ext[simulator]'" if package.endswith("simulator") else ""
+            hint = install("simulator") if package.endswith("simulator") else ""
             yield Finding(package, "missing", "not installed", hint)
 
 
@@ -105,7 +106,7 @@ def _extras() -> Iterator[Finding]:
                 f"extra {extra}",
                 "missing",
                 f"{module} is not installed",
-                f"pip install 'realtime-ext[{extra}]'",
+                install(extra),
             )
         else:
             yield Finding(f"extra {extra}", "ok", module)

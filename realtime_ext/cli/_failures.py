@@ -6,6 +6,8 @@ or an extra is missing; 3 no answer; 4 there is no key, or the API refuses it; 1
 
 from __future__ import annotations
 
+from .._core.extras import install
+
 FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 
 # The modules that each extra brings, the one first by which it is known to be installed.
@@ -107,7 +109,7 @@ def _missing(error: ImportError) -> tuple[str, str, int]:
     module = (error.name or "").partition(".")[0]
     for extra, modules in EXTRAS.items():
         if module in modules:
-            return f"this needs {module}", f"pip install 'realtime-ext[{extra}]'", WRONG_USE
+            return f"this needs {module}", install(extra), WRONG_USE
     if "pip install" in str(error):
         return str(error), "", WRONG_USE
     return f"{type(error).__name__}: {error}", "REALTIME_DEBUG=1 shows where", FAILED

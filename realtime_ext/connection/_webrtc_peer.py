@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
+from .._core.extras import install
+
 try:
     from aiortc import (
         MediaStreamTrack,
@@ -29,7 +31,7 @@ try:
     from aiortc.exceptions import InvalidStateError
 except ImportError as _missing:
     raise ImportError(
-        "WebRTC in Python needs the extra 'webrtc': pip install 'realtime-ext[webrtc]'", name=_missing.name
+        f"WebRTC in Python needs the extra 'webrtc': {install('webrtc')}", name=_missing.name
     ) from _missing
 
 from .._core.network import is_loopback

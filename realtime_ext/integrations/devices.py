@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .. import audio
 from .._core.callbacks import log_own_failure, raise_if_interrupt
+from .._core.extras import install
 from ..errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ModuleNotFoundError as error:
-        message = "audio devices need sounddevice: pip install 'realtime-ext[devices]'"
+        message = f"audio devices need sounddevice: {install('devices')}"
         raise ImportError(message, name=error.name) from error
     except OSError as error:  # what sounddevice raises without PortAudio's library
         raise RealtimeError(

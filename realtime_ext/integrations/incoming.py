@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._core.call import Announcement, Api, announcement
+from .._core.extras import install
 from ..errors import RealtimeError, WebhookVerificationError
 from ..sip import SipHeaders
 from ..webhooks import Deduplicator
@@ -21,7 +22,7 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import JSONResponse, Response
 except ModuleNotFoundError as _error:
-    raise ImportError("web apps need starlette: pip install 'realtime-ext[web]'") from _error
+    raise ImportError(f"web apps need starlette: {install('web')}") from _error
 
 if TYPE_CHECKING:
     from ..client import AsyncRealtimeClient

@@ -21,6 +21,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .._core.extras import install
+
 if TYPE_CHECKING:
     from realtime_simulator import record_session, replay_session
     from realtime_simulator.pytest_plugin import realtime_simulator, realtime_simulator_options
@@ -85,6 +87,6 @@ def __getattr__(name: str) -> Any:
         if missing != "realtime_simulator":
             raise
         raise ImportError(
-            f"realtime_ext.testing.{name} needs realtime-simulator: pip install 'realtime-ext[simulator]'",
+            f"realtime_ext.testing.{name} needs realtime-simulator: {install('simulator')}",
             name=error.name,
         ) from error

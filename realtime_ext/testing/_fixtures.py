@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .._core.extras import install
+
 if TYPE_CHECKING:
     from realtime_simulator import Simulator
 
@@ -21,9 +23,8 @@ else:
     @pytest.fixture(name="realtime_simulator")
     def missing_simulator() -> None:
         """Raise an ImportError that names the extra."""
-        raise ImportError(
-            "the fixture realtime_simulator needs realtime-simulator: pip install 'realtime-ext[simulator]'"
-        )
+        what = "the fixture realtime_simulator needs realtime-simulator"
+        raise ImportError(f"{what}: {install('simulator')}")
 
 
 @pytest.fixture

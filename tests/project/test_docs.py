@@ -19,7 +19,7 @@ import yaml
 from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
-from realtime_ext import SessionBuilder, errors
+from realtime_ext import SessionBuilder, __version__, errors
 from realtime_ext.session._builders import InputBuilder
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
@@ -241,7 +241,10 @@ def test_the_list_for_assistants_has_every_page() -> None:
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     listed = re.findall(r"^- \[([^]]+)\]\(([^)]+)\): (.{10,})$", text("llms.txt"), re.M)
     assert all((DOCS / page).exists() for _, page, _ in listed)
-    pages = [(title, page.replace("../generated/docs/", "generated/")) for title, page, _ in listed]
+    site = {"../CHANGELOG.md": "changelog.md"}
+    pages = [
+        (title, site.get(page, page.replace("../generated/docs/", "generated/"))) for title, page, _ in listed
+    ]
     assert pages == list(titles(nav["nav"]))
     assert len({page for _, page, _ in listed}) == len(listed)
 
@@ -307,7 +310,33 @@ def test_a_narrow_window_shows_all_of_every_table(site: Path) -> None:
 def test_the_search_works_without_a_server(site: Path) -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto((site / "index.html").as_uri())
-        page.locator("button.md-search__button").click()
-        page.get_by_placeholder("Search").fill("semantic_vad")
-        page.get_by_text(re.compile(r"^\d+ results?$")).wait_for()
+        for words, first in {
+            "semantic_vad": "reference/sessions.html",
+            "timestamps": "how-to/transcription.html#timestamps",
+            "transcription": "how-to/transcription.html",
+            "voice": "how-to/",
+        }.items():
+            page.goto((site / "index.html").as_uri())
+            page.locator("button.md-search__button").click()
+            page.get_by_placeholder("Search").fill(words)
+            page.get_by_text(re.compile(r"^\d+ results?$")).wait_for()
+            links = page.locator("a[href*='?h=']").evaluate_all("all => all.map(one => one.href)")
+            assert first in re.sub(r"\?h=[^#]*", "", links[0]), (words, links[:5])
+
+
+@pytest.mark.slow
+def test_the_site_has_its_version_and_the_changelog(site: Path) -> None:
+    index = (site / "index.html").read_text(encoding="utf-8")
+    assert f"realtime-ext {__version__}" in re.findall(r"<title>(.*?)</title>", index)[0]
+    changelog = (site / "changelog.html").read_text(encoding="utf-8")
+    assert "Unreleased" in changelog and "changelog.html" in index
+
+
+def test_no_page_names_a_package_that_is_not_released_without_saying_so() -> None:
+    """An install line of ours says when it works, on the line, beside it or in the paragraph before."""
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        ours = r"pip install (?:-e \. )?'?(?:realtime-ext|realtime-simulator|realtime-api)"
+        for found in re.finditer(ours, page):
+            around = " ".join(page[max(0, found.start() - 400) : found.end() + 160].split())
+            assert "once released" in around or "before its release" in around, f"{path}: {found[0]}"

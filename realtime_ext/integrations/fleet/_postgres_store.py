@@ -16,6 +16,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..._core.extras import install
 from ...errors import FleetError
 from ._store import Beat, CallRecord, CallState, Delivery, Effect, Limits, Outcome, WorkerRecord
 
@@ -435,7 +436,7 @@ class PostgresStore:
             from procrastinate import App, PsycopgConnector
             from psycopg_pool import AsyncConnectionPool
         except ImportError as error:
-            raise ImportError("fleet: pip install 'realtime-ext[fleet]'") from error
+            raise ImportError(f"fleet: {install('fleet')}") from error
         async with self._opening:
             if self._app is None:
                 app = App(

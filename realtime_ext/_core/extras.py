@@ -1,0 +1,11 @@
+"""How an extra is installed, for messages about one that is missing."""
+
+from __future__ import annotations
+
+
+def install(extra: str) -> str:
+    """Return the command; the packages are not on a package index before their first release."""
+    return (
+        f"pip install 'realtime-ext[{extra}]', or before its release, in a checkout: "
+        f"pip install ./generated ./simulator '.[{extra}]'"
+    )
