@@ -24,6 +24,7 @@ import resource
 import signal
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -234,11 +235,16 @@ class Session:
 
             include = [str(ROOT / module) for module in self._modules]
             self._coverage = Coverage(data_file=None, config_file=False, include=include)
+            self._coverage.set_option("run:disable_warnings", ["no-data-collected"])  # a protocol
             self._coverage.start()
             failed = self._run_tests()
             self._coverage.stop()
             data = self._coverage.get_data()
-            lines = {module: data.contexts_by_lineno(str(ROOT / module)) for module in self._modules}
+            paths = {module: str(ROOT / module) for module in self._modules}
+            measured = data.measured_files()
+            lines = {
+                m: data.contexts_by_lineno(path) if path in measured else {} for m, path in paths.items()
+            }
             Path(found.name).write_text(json.dumps([lines, self._durations]))
             return failed
 
@@ -346,8 +352,11 @@ def in_child(work: Callable[[], int]) -> tuple[int, str]:
                 os.dup2(output.fileno(), 2)
                 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
                 status = work()
-                sys.stdout.flush()
+            except BaseException:
+                traceback.print_exc()
+                raise
             finally:
+                sys.stdout.flush()
                 os._exit(status)
         _, result = os.waitpid(child, 0)
         with contextlib.suppress(ProcessLookupError):

@@ -385,7 +385,7 @@ def test_sync_tools_run_beside_the_event_loop() -> None:
     release = threading.Event()
 
     def wait() -> str:
-        assert release.wait(30)
+        assert release.wait(5)
         return threading.current_thread().name
 
     async def main() -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -202,6 +201,19 @@ async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
 
 
 @run_async
+async def test_a_worker_that_is_presumed_dead_sweeps_nothing(make_fleet: MakeFleet) -> None:
+    async with make_fleet() as fleet:
+        await fleet.migrate()
+        store = fleet._store
+        dead, alive = await store.register("dead", 5), await store.register("alive", 5)
+        await store.offer("rtc_1", [])
+        await claimed(store, dead)
+        await swept(store, alive)
+        assert await store.sweep(dead) == ([], [])
+        assert await store.sweep(dead + alive + 1) == ([], []), "nor does an unknown one"
+
+
+@run_async
 async def test_workers_are_listed_and_asked_to_drain(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         await fleet.migrate()
@@ -226,12 +238,13 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
         await fleet.migrate()
         heard = asyncio.Event()
         listening = asyncio.create_task(fleet._store.listen(heard.set))
-        for number in itertools.count():  # until it listens, too
+        for number in range(50):  # until it listens, too
             assert not listening.done(), listening
             await fleet._store.offer(f"rtc_{number}", [])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), 0.2)
                 break
+        assert heard.is_set()
         listening.cancel()
         await asyncio.wait([listening])
         heard.clear()
