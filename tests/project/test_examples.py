@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(name: str, *arguments: str, cwd: Path, said: str | None = None) -> str:
+def run(name: str, *arguments: str, cwd: Path, said: str | None = None, logs: bool = False) -> str:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *arguments],
         cwd=cwd,
@@ -55,7 +55,7 @@ def run(name: str, *arguments: str, cwd: Path, said: str | None = None) -> str:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
+    assert logs or done.stderr == ""
     return done.stdout
 
 
@@ -98,6 +98,32 @@ def test_function_calling_corrects_the_mistake_and_books_once(tmp_path: Path) ->
     assert second.endswith('-> {"room":"Elm","price":270}')
     assert answer == "Elm is yours for three nights. That is 270."
     assert bookings == "bookings: [('Elm', 3)]"
+
+
+@pytest.mark.programs
+def test_auditor_keeps_a_folder(tmp_path: Path) -> None:
+    said, latency, call, cost, files = run("auditor.py", "--folder", "a", cwd=tmp_path).splitlines()
+    assert said == 'breakfast_time answered: "7:00"'
+    assert re.fullmatch(r"\{'completed': 2\}, first audio after \d+ ms", latency)
+    assert call.startswith("breakfast_time({") and re.fullmatch(r"cost: 0\.\d+ USD", cost)
+    assert files == "files: call.wav, report.json, transcript.jsonl"
+
+
+@pytest.mark.programs
+def test_budget_warns_and_ends_the_conversation(tmp_path: Path) -> None:
+    out = run("budget.py", "--usd", "0.02", cwd=tmp_path, logs=True)
+    warned, ended, spent = out.splitlines()
+    assert re.fullmatch(r"\d+% of the budget is spent", warned)
+    assert re.fullmatch(r"the budget is spent: 0\.\d+ of 0\.02 USD", ended)
+    assert re.fullmatch(r"\d+ responses, 0\.0\d+ USD", spent)
+
+
+@pytest.mark.programs
+def test_goodbye_is_heard_before_the_call_ends(tmp_path: Path) -> None:
+    assert run("goodbye.py", cwd=tmp_path).splitlines() == [
+        "said: We close at ten. Goodbye.",
+        "ended by: hangup",
+    ]
 
 
 @pytest.mark.programs

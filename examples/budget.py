@@ -1,0 +1,46 @@
+"""Limit what a conversation may cost: warn, say goodbye, and end it."""
+
+from __future__ import annotations
+
+import where
+
+from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
+from realtime_ext.usage import Spent
+
+# Prices of a million tokens, as an example of a table with its date. Copy it, and enter the prices of
+# https://platform.openai.com/docs/pricing on the day; a list of entries is a price that changed.
+PRICES = {
+    "currency": "USD",
+    "models": {
+        "gpt-realtime-2.1": {
+            "since": "2026-11-23",
+            "text": {"input": 4, "cached": "0.40", "output": 16},
+            "audio": {"input": 32, "cached": "0.40", "output": 64},
+        },
+        "gpt-realtime-whisper": {"since": "2026-11-23", "per_minute": "0.006"},
+    },
+}
+
+
+def warn(spent: Spent) -> None:
+    print(f"{spent.share:.0%} of the budget is spent")
+
+
+def main() -> None:
+    parser = where.parser(__doc__)
+    parser.add_argument("--usd", default="0.01", help="the limit")
+    options = parser.parse_args()
+    budget = Budget(usd=options.usd, prices=PRICES, on_warning=warn, goodbye="Our time is over. Goodbye.")
+    session = SessionBuilder("gpt-realtime-2.1").instructions("Answer at length.")
+    with where.api(options.live), RealtimeClient() as client:
+        with client.connect(session, budget=budget) as connection:
+            try:
+                for number in range(1, 100):
+                    connection.ask(f"Tell me more, part {number}.")
+            except BudgetExceeded as error:
+                print(error)
+        print(f"{len(connection.latency.responses)} responses, {budget.spent.usd:.4f} USD")
+
+
+if __name__ == "__main__":
+    main()
