@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from specpipe import document_io, output, patches, pipeline, prose
 from specpipe.errors import SpecError
+from specpipe.terminal import write, write_error
 
 #: Maximum number of rows in a report.
 _MOST = 40
@@ -67,9 +69,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (SpecError, OSError) as error:
         failed = "regen failed in" if isinstance(error, SpecError) and error.step else "regen failed:"
         kept = f"{target.name}/ is unchanged." if target.exists() else "Nothing was written."
-        print(f"{failed} {error}", kept, sep="\n", file=sys.stderr)
+        write_error(f"{failed} {error}", kept)
         return 2
-    print(f"wrote {target}")
+    except Exception:
+        write_error(traceback.format_exc() + "regen failed because of a bug.")
+        return 2
+    write(f"wrote {target}")
     return 0
 
 
@@ -97,7 +102,7 @@ def _progress() -> Callable[[str, str], None]:
     started = time.monotonic()
 
     def say(step: str, what: str) -> None:
-        print(f"{time.monotonic() - started:6.2f} s  {step:<10}  {what}", flush=True)
+        write(f"{time.monotonic() - started:6.2f} s  {step:<10}  {what}")
 
     return say
 
@@ -113,10 +118,10 @@ def _report(name: str, differences: list[str], words: list[str], types: tuple[Pa
     ):
         if rows:
             more = [f"  … and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
-            print(f"{what}:", *(f"  {row}" for row in rows[:_MOST]), *more, sep="\n", file=sys.stderr)
+            write_error(f"{what}:", *(f"  {row}" for row in rows[:_MOST]), *more)
     if differences or stale or words:
         return 1
-    print(f"{name}/ is up to date")
+    write(f"{name}/ is up to date")
     return 0
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -34,12 +33,11 @@ from specpipe import (
     validation,
 )
 from specpipe.errors import SpecError
+from specpipe.terminal import inert, write, write_error
 
 FAILED = 3
 #: Width of output that is not a terminal, so that no pointer is wrapped.
 _NO_TERMINAL = 1000
-#: Control characters, marks and separators that reorder or break lines, and half characters.
-_ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,20 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = _run(options)
     except (SpecError, OSError) as error:
-        print(inert(f"sync failed: {error}"), "Nothing was changed.", sep="\n", file=sys.stderr)
+        write_error(f"sync failed: {error}", "Nothing was changed.")
         return FAILED
     except RecursionError:
-        print("sync failed: the document nests deeper than Python can follow", file=sys.stderr)
+        write_error("sync failed: the document nests deeper than Python can follow")
         return FAILED
     except Exception:
         # A bug in this program must not look like a result: 1 means compatible changes only.
-        print(inert(traceback.format_exc()), end="", file=sys.stderr)
-        print("sync failed because of a bug, see the traceback above.  Nothing was changed.", file=sys.stderr)
+        write_error(traceback.format_exc() + "sync failed because of a bug.  Nothing was changed.")
         return FAILED
     if options.json:
-        print(inert(json.dumps(report, ensure_ascii=False, indent=1)))
+        write(json.dumps(report, ensure_ascii=False, indent=1))
     else:
-        _print(report)
+        _show(report)
     return int(report["exit"])
 
 
@@ -118,12 +115,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def inert(text: str) -> str:
-    """Return text that no terminal interprets: active characters as JSON writes them, such as ``\\u001b``."""
-    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _print(report: dict[str, Any]) -> None:
+def _show(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

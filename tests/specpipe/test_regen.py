@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import regen
 from specpipe import output, pipeline
 
-from tests.support.paths import SAMPLES
+from tests.support.paths import ROOT, SAMPLES
 
 SPEC = SAMPLES / "specs" / "traps.yaml"
 
@@ -174,3 +175,47 @@ def test_check_names_the_folder_and_truncates_the_list(
 def test_the_default_output_is_the_project_s_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert regen.main(["--spec", str(SPEC), "--check"]) == 1
     assert "generated/ is out of date" in capsys.readouterr().err
+
+
+HOSTILE = "a\x9b2J\u061c\u200e\u200f\u2028\u2029\u202e\x7f\x1b[2J"
+DOCUMENT = "openapi: 3.1.0\ninfo: {title: t, version: v}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"openapi: {json.dumps(HOSTILE)}\npaths: {{}}\n",
+        f"{DOCUMENT}paths: {{/realtime: {{$ref: {json.dumps(HOSTILE)}}}}}\n",
+        f"{DOCUMENT}paths: {{}}\n{json.dumps(HOSTILE)}: [\n",
+    ],
+    ids=["version", "reference", "YAML"],
+)
+def test_words_of_a_document_are_printed_without_active_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(text)
+    assert regen.main(["--spec", str(bad), "--out", str(tmp_path / "out")]) == 2
+    assert_inert(capsys.readouterr())
+
+
+def test_an_error_of_the_program_is_printed_without_active_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise LookupError(HOSTILE)
+
+    monkeypatch.setattr("specpipe.pipeline.make", fails)
+    assert regen.main(["--out", str(tmp_path / "out")]) == 2
+    shown = capsys.readouterr()
+    assert_inert(shown)
+    assert "Traceback" in shown.err and shown.err.endswith("regen failed because of a bug.\n")
+
+
+def assert_inert(shown: pytest.CaptureResult[str]) -> None:
+    assert not set(HOSTILE) - set("a[2J") & set(shown.out + shown.err)
+
+
+@pytest.mark.parametrize("program", ["regen.py", "sync.py"])
+def test_all_output_is_written_by_one_function(program: str) -> None:
+    assert "print(" not in (ROOT / "scripts" / program).read_text().replace("console.print(", "")
