@@ -13,13 +13,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from realtime_simulator import Simulator, call_tool
+from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError
 from tests.attack.packets import JUNK
 from tests.attack.target import Run, Target, text_of
 from tests.simulator.test_slow_readers import Unread, queued
-from tests.support.command import realtime_here
 
 __all__ = ["TARGETS"]
 
@@ -312,38 +311,6 @@ def _real_unconsumed() -> list[Any]:
     return [{"words": ["many", "words", "and", "more"] * count} for count in (1, 10, 50)]
 
 
-# What commands print
-
-_HOSTILE = ("\x1b]0;owned\x07", "\x9b31m", "\u202e", "\x7f", "\r", "fine")
-_OBEYED = {*map(chr, range(9)), *map(chr, range(11, 32)), *map(chr, range(127, 160)), "\u202e"}
-
-
-@contextlib.contextmanager
-def _output() -> Iterator[Run]:
-    with Simulator(**_QUICK) as simulator:
-
-        def run(case: Any) -> None:
-            if not isinstance(case, dict):
-                return
-            said, name = text_of(case.get("say")), text_of(case.get("tool"))
-            with contextlib.suppress(ValueError, TypeError):
-                simulator.on_response(call_tool(name, {"x": said}) if name else said or "fine")
-            options = ["--json"] if case.get("json") else []
-            done = realtime_here("talk", *options, "Hi", simulator=simulator)
-            assert not _OBEYED & set(done.out), "the terminal would obey it"
-
-        yield run
-
-
-def _real_output() -> list[Any]:
-    return [
-        {"say": said, "tool": tool, "json": as_json}
-        for said in _HOSTILE
-        for tool in ("", f"trick{said}")
-        for as_json in (False, True)
-    ]
-
-
 TARGETS = (
     Target("datagrams", _real_datagrams, _calls, 20.0, share=2.0),
     Target("signals", _real_signals, _signals, 30.0, often=0.3),
@@ -351,5 +318,4 @@ TARGETS = (
     Target("half closed", _real_ends, _half_closed, 20.0, often=0.3),
     Target("unread", _real_unread, _unread, 20.0),
     Target("unconsumed", _real_unconsumed, _unconsumed, 20.0),
-    Target("command output", _real_output, _output, 20.0),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import apps, borders, documents, servers, simulated, state, texts
+from tests.attack import apps, borders, commands, documents, servers, simulated, state, texts
 from tests.attack.target import Target
 
 __all__ = ["TARGETS"]
@@ -15,4 +15,5 @@ TARGETS: tuple[Target, ...] = (
     *servers.TARGETS,
     *simulated.TARGETS,
     *borders.TARGETS,
+    *commands.TARGETS,
 )

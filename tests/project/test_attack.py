@@ -28,7 +28,7 @@ CASES = {
     "half closed": 15,
     "unread": 3,
     "unconsumed": 5,
-    "command output": 20,
+    "command output": 40,
     "recordings": 40,
 }
 
