@@ -10,12 +10,13 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
-from realtime_simulator import Simulator
+from realtime_simulator import Simulator, call_tool
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError
+from realtime_ext import AsyncRealtimeClient, ConnectionClosedError, RealtimeClient, RealtimeError
+from realtime_ext.tools import Toolbox
 from tests.attack.packets import JUNK
 from tests.attack.target import Run, Target, text_of
 from tests.simulator.test_slow_readers import Unread, queued
@@ -147,56 +148,191 @@ class _Unusual(BaseException):
 
 _RAISED: Mapping[str, type[BaseException]] = {
     one.__name__: one
-    for one in (ValueError, SystemExit, GeneratorExit, StopIteration, asyncio.CancelledError, _Unusual)
+    for one in (
+        *(ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration),
+        *(asyncio.CancelledError, _Unusual),
+    )
+}
+_END_PROGRAMS = (SystemExit, KeyboardInterrupt)  # in the main thread, where an async client runs
+
+
+class _Failing:
+    """Callbacks that raise, and the simulator that a program uses with them."""
+
+    def __init__(self, simulator: Simulator, raised: type[BaseException], text: Any) -> None:
+        self.simulator = simulator
+        self.raised = raised
+        self._text = text
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        raise self.raised(self._text)
+
+    async def later(self, *arguments: Any, **options: Any) -> Any:
+        await asyncio.sleep(0)
+        self()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        yield bytes(960)
+        self()
+
+    def client(self, key: Any = None) -> RealtimeClient:
+        return RealtimeClient(key or self.simulator.api_key, base_url=self.simulator.base_url)
+
+    def async_client(self, key: Any = None) -> AsyncRealtimeClient:
+        return AsyncRealtimeClient(key or self.simulator.api_key, base_url=self.simulator.base_url)
+
+    def toolbox(self, *, is_async: bool, **options: Any) -> Toolbox:
+        def sync_tool(x: str) -> str:
+            return str(self())
+
+        async def async_tool(x: str) -> str:
+            return str(await self.later())
+
+        toolbox = Toolbox(**options)
+        toolbox.add(
+            {"type": "function", "name": "trick", "parameters": _X}, async_tool if is_async else sync_tool
+        )
+        self.simulator.on_response(call_tool("trick", {"x": "y"}), times=1)
+        return toolbox
+
+
+_X = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+
+
+def _respond(connection: Any) -> None:
+    connection.send_text("Hi")
+    connection.create_response()
+    connection.wait_for("response.done", timeout=10)
+
+
+def _with_scenario(set_up: Callable[[_Failing], object]) -> Callable[[_Failing], None]:
+    def use(failing: _Failing) -> None:
+        set_up(failing)
+        with failing.client() as client, client.connect("gpt-realtime") as connection:
+            _respond(connection)
+
+    return use
+
+
+def _observer(failing: _Failing) -> None:
+    with failing.client() as client, client.connect(session=_TEXT, observer=failing) as connection:
+        _respond(connection)
+
+
+def _condition(failing: _Failing) -> None:
+    with failing.client() as client, client.connect(session=_TEXT) as connection:
+        connection.create_response()
+        with contextlib.suppress(failing.raised, RuntimeError):
+            connection.wait_for("response.done", failing, timeout=10)
+            raise AssertionError("the condition's exception was lost")
+        _respond(connection)
+
+
+def _handler(failing: _Failing) -> None:
+    with failing.client() as client, client.connect(session=_TEXT) as connection:
+        connection.once("response.done", failing)
+        with contextlib.suppress(failing.raised, RuntimeError):
+            connection.ask("Hi", timeout=10)
+            raise AssertionError("the handler's exception was lost")
+        _respond(connection)
+
+
+def _key(failing: _Failing) -> None:
+    with failing.client(failing) as client, contextlib.suppress(failing.raised, RuntimeError):
+        client.connect(session=_TEXT).__enter__()
+        raise AssertionError("the exception of the key's function was lost")
+
+
+def _tool(failing: _Failing, *, is_async: bool = False, **options: Any) -> None:
+    toolbox = failing.toolbox(is_async=is_async, **options)
+    if not is_async:
+        with failing.client() as client, client.connect(session=_TEXT, tools=toolbox) as connection:
+            assert "tool_failed" in str(connection.ask("Hi", timeout=10).tool_calls[0].output)
+        return
+
+    async def use() -> None:
+        async with (
+            failing.async_client() as client,
+            client.connect(session=_TEXT, tools=toolbox) as connection,
+        ):
+            assert "tool_failed" in str((await connection.ask("Hi", timeout=10)).tool_calls[0].output)
+
+    if failing.raised is not KeyboardInterrupt:
+        asyncio.run(use())
+
+
+def _async_observer(failing: _Failing) -> None:
+    async def use() -> None:
+        options: Any = {"session": _TEXT, "observer": failing}
+        async with failing.async_client() as client, client.connect(**options) as connection:
+            assert (await connection.ask("Hi", timeout=10)).status == "completed"
+
+    if failing.raised not in _END_PROGRAMS:
+        asyncio.run(use())
+
+
+def _dial(**callbacks: str) -> Callable[[_Failing], None]:
+    def use(failing: _Failing) -> None:
+        async def call() -> None:
+            given = {"self": failing, "later": failing.later, "pieces": failing.pieces()}
+            options: Any = {name: given[one] for name, one in callbacks.items()}
+            async with failing.async_client() as client, client.dial(session=_TEXT, **options) as connection:
+                if "audio_in" not in options and "audio_out" not in options:
+                    assert (await connection.ask("Hi", timeout=10)).status == "completed"
+                    return
+                with contextlib.suppress(ConnectionClosedError):
+                    async with asyncio.timeout(10):
+                        await connection.run()
+                    raise AssertionError("the call did not end")
+
+        if failing.raised not in _END_PROGRAMS:
+            asyncio.run(call())
+
+    return use
+
+
+_PLACES: Mapping[str, Callable[[_Failing], None]] = {
+    "scenario": _with_scenario(lambda failing: failing.simulator.on_response(failing, times=1)),
+    "match": _with_scenario(lambda failing: failing.simulator.on_response("x", match=failing, times=1)),
+    "voice": _with_scenario(lambda failing: failing.simulator.on_voice(failing)),
+    "async scenario": _with_scenario(lambda failing: failing.simulator.on_response(failing.later, times=1)),
+    "async voice": _with_scenario(lambda failing: failing.simulator.on_voice(failing.later)),
+    "observer": _observer,
+    "async observer": _async_observer,
+    "condition": _condition,
+    "handler": _handler,
+    "key": _key,
+    "tool": _tool,
+    "async tool": lambda failing: _tool(failing, is_async=True),
+    "on_failure": lambda failing: _tool(failing, on_failure=failing),
+    "explain": lambda failing: _tool(failing, explain=failing),
+    "on_progress": _dial(on_progress="self"),
+    "audio_in": _dial(audio_in="pieces"),
+    "audio_out": _dial(audio_out="later"),
 }
 
 
 @contextlib.contextmanager
 def _callbacks() -> Iterator[Run]:
-    def attack(case: dict[str, Any]) -> None:
-        raised = _RAISED.get(text_of(case.get("raises")), RuntimeError)
-
-        def fails(*arguments: Any, **options: Any) -> Any:
-            raise raised(case.get("text"))
-
-        simulator.on_voice(None)
-        simulator.on_response("fine")
-        where = case.get("where")
-        if where == "scenario":
-            simulator.on_response(fails, times=1)
-        elif where == "match":
-            simulator.on_response("fine", match=fails, times=1)
-        elif where == "voice":
-            simulator.on_voice(fails)
-        observer = fails if where == "observer" else None
-        with (
-            RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client,
-            client.connect("gpt-realtime", observer=observer) as own,
-            client.connect(session=_TEXT) as other,
-        ):
-            own.send_text("Hi")
-            own.create_response()
-            if where == "condition":
-                # StopIteration and CancelledError can't leave a coroutine as they are.
-                with contextlib.suppress(raised, RuntimeError, RealtimeError):
-                    own.wait_for("response.done", fails, timeout=10)
-            else:
-                own.wait_for("response.done", timeout=10)
-            simulator.on_voice(None)
-            simulator.on_response("fine")
-            assert other.ask("Hi", timeout=10).status == "completed"
-
     def run(case: Any) -> None:
-        if isinstance(case, dict):
-            attack(case)
+        if not isinstance(case, dict) or (place := _PLACES.get(text_of(case.get("where")))) is None:
+            return
+        raised = _RAISED.get(text_of(case.get("raises")), RuntimeError)
+        failing = _Failing(simulator, raised, case.get("text"))
+        with failing.client() as client, client.connect(session=_TEXT) as other:
+            try:
+                place(failing)
+            finally:
+                simulator.on_voice(None)
+                simulator.on_response("fine")
+            assert other.ask("Hi", timeout=10).status == "completed"
 
     with Simulator(**_QUICK) as simulator:
         yield run
 
 
 def _real_callbacks() -> list[Any]:
-    places = ("scenario", "match", "voice", "observer", "condition")
-    return [{"where": where, "raises": name, "text": "no"} for where in places for name in _RAISED]
+    return [{"where": where, "raises": name, "text": "no"} for where in _PLACES for name in _RAISED]
 
 
 # Sockets that are closed in one direction, or reset

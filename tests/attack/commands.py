@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import yaml
 from realtime_simulator import cli as simulator_cli
 
 from realtime_ext import webhooks
@@ -21,7 +22,7 @@ from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.samples.sdp import sample
 from tests.support.command import realtime_here
 from tests.support.loopback import Loopback
-from tests.support.paths import QUESTION, ROOT
+from tests.support.paths import QUESTION, ROOT, SAMPLES
 
 sys.path.insert(0, str(ROOT / "scripts"))  # for the command; pytest's settings have it too
 
@@ -203,9 +204,8 @@ def _real_output() -> list[Any]:
         }
     )
     kept = json.dumps({"webhook_id": "wh_1", "received_at": 1, "body": genuine})
-    document = json.dumps(
-        {"openapi": "3.1.0", "info": {"title": HOSTILE, "version": HOSTILE}, "paths": {"/x": {HOSTILE: 1}}}
-    )
+    document = yaml.safe_load((SAMPLES / "specs" / "traps.yaml").read_text())
+    document["components"]["schemas"]["RealtimeFirst"]["properties"] = {HOSTILE: {"$ref": HOSTILE}}
     messages = {"interactions": [{"direction": "received", "data": {"type": HOSTILE, HOSTILE: HOSTILE}}]}
     files: dict[str, list[str]] = {
         "session": [json.dumps(session)],
