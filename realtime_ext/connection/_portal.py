@@ -52,6 +52,7 @@ class Portal:
         self._started: Future[None] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: asyncio.Event | None = None
+        self._is_ending = False
         self._death: BaseException | None = None  # why the loop ended although it had holders
         self._calls: set[_Call[Any]] = set()
         self._on_death: weakref.WeakSet[Sleepers] = weakref.WeakSet()
@@ -88,12 +89,14 @@ class Portal:
         """
         self.check()
         with self._lock:
-            if self._thread is None:
+            self._finish()
+            # An interrupt may have come before, amid or after the start of an earlier thread: one that has
+            # not begun to run by now never will.
+            if self._thread is None and (self._started.cancel() or self._started.done()):
                 self._started = Future()
-                self._thread = threading.Thread(
+                threading.Thread(
                     target=self._serve, args=(self._started,), name="realtime_ext loop", daemon=True
-                )
-                self._thread.start()
+                ).start()
             self._started.result()
             hold = Hold(self)
             # The callback is not Python code, so that a signal handler can't interrupt it.
@@ -139,7 +142,8 @@ class Portal:
                 self.check()
             acquire(call.done)
         except BaseException:
-            self.post(call.cancel)
+            if not self.post(call.cancel):
+                call.abandon()
             acquire(call.done, patience)
             raise
         finally:
@@ -153,12 +157,25 @@ class Portal:
         """Remove released holds; end the loop with the last one."""
         with self._lock:  # entered by `with` alone, between whose steps no signal handler runs
             while self._released:
-                self._holds.discard(self._released.popleft())
-            if not self._holds and self._thread is not None and self._end is not None:
-                self._thread = None
-                self.post(self._end.set)
+                released = self._released.popleft()
+                with contextlib.suppress(TypeError):  # it was dropped before it was added, and has no hash
+                    self._holds.discard(released)
+            if not self._holds and self._thread is not None:
+                self._is_ending = True
+            self._finish()
+
+    def _finish(self) -> None:
+        """End the loop if that was begun, also by a call that was interrupted; called with the lock."""
+        if self._is_ending and self._end is not None:
+            self.post(self._end.set)
+            self._thread = None
+            self._is_ending = False
 
     def _serve(self, started: Future[None]) -> None:
+        if not started.set_running_or_notify_cancel():
+            return
+        self._thread = threading.current_thread()
+
         async def until_end() -> None:
             self._loop = asyncio.get_running_loop()
             end = self._end = asyncio.Event()
@@ -271,8 +288,10 @@ class _Call(Generic[T]):
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def cancel(self) -> None:
-        # Not at once: a task that is cancelled before its first step would never release the lock.
-        if self._task is not None:
+        if self._task is None:  # an interrupt came before it was posted
+            self.abandon()
+        else:
+            # Not at once: a task that is cancelled before its first step would never release the lock.
             asyncio.get_running_loop().call_soon(self._task.cancel)
 
     async def _run(self) -> None:
@@ -289,7 +308,7 @@ class _Call(Generic[T]):
         return isinstance(self._error, asyncio.CancelledError)
 
     def abandon(self) -> None:
-        """Cancel a call whose loop has died."""
+        """Cancel a call that no loop will run to its end."""
         if self.done.locked():
             self._error = asyncio.CancelledError()
             self.done.release()

@@ -62,26 +62,37 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         hold = self._portal.hold()  # until the connection is closed
         try:
             connection = self._run(partial(self._open, hold))
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self.__exit__(None, None, None)  # it may have been opened nevertheless
+            if self._tools is not None:
+                connection.run_tools(self._tools)
+            return connection
+        except BaseException:
+            self.__exit__(None, None, None)  # it may have been opened, and a signal handler have raised
             if self._connection is None:
                 hold.release()
             raise
-        if self._tools is not None:
-            connection.run_tools(self._tools)
-        return connection
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._end(kind, error, trace)
+        except BaseException:
+            if self._connection is not None:
+                try:
+                    if not self._connection.is_closed:  # a signal handler may have raised before it began
+                        self._end(kind, error, trace)
+                finally:
+                    self._connection.close()
+            raise
+
+    def _end(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._connection is None or self._portal.is_lost:
             return
-        try:
-            if self._is_call:
-                self._run(partial(self._opening.__aexit__, kind, error, trace))
-        finally:
-            self._connection.close()
+        if self._is_call:
+            self._run(partial(self._opening.__aexit__, kind, error, trace))
+        self._connection.close()
 
     async def _open(self, hold: Hold) -> ConnectionT:
         inner = await self._opening.__aenter__()

@@ -72,69 +72,119 @@ def _real_datagrams() -> list[Any]:
 
 
 class _Interrupted(Exception):
-    """Raised by the handler of the signal."""
+    """Raised by the handler of a signal."""
+
+
+_SIGNALS: Mapping[str, tuple[signal.Signals, type[BaseException]]] = {
+    "SIGINT": (signal.SIGINT, KeyboardInterrupt),
+    "SIGTERM": (signal.SIGTERM, SystemExit),
+    "SIGVTALRM": (signal.SIGVTALRM, TimeoutError),  # the attack itself uses SIGALRM
+    "SIGUSR1": (signal.SIGUSR1, _Interrupted),
+}
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[Run]:
-    armed = False
+    armed: list[type[BaseException]] = []
 
     def interrupt(number: int, frame: object) -> None:
         if armed:
-            raise _Interrupted
+            raise armed.pop()
 
     def attack(case: dict[str, Any]) -> None:
-        nonlocal armed
         main = threading.get_ident()
+        number, raised = _SIGNALS.get(text_of(case.get("signal")), _SIGNALS["SIGUSR1"])
+        program = _PROGRAMS.get(text_of(case.get("program")), _PROGRAMS["ask"])
         with RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
             with client.connect(session=_TEXT) as connection:
                 for wait in case["after"]:
                     seconds = min(abs(wait), 50) / 1000 if isinstance(wait, int) else 0
-                    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGUSR1))
+                    timer = threading.Timer(seconds, signal.pthread_kill, (main, number))
                     timer.start()
-                    with contextlib.suppress(_Interrupted):
+                    with contextlib.suppress(raised):
                         try:
-                            armed = True
-                            _program(connection, text_of(case.get("program")))
+                            armed.append(raised)
+                            with contextlib.suppress(RealtimeError):
+                                program(client, connection)
                         finally:
-                            armed = False
-                    armed = False
+                            armed.clear()
+                    armed.clear()
                     timer.join()
                 with contextlib.suppress(RealtimeError):
                     connection.create_response()
                     connection.wait_for("response.done", timeout=15)
             with client.connect(session=_TEXT) as connection:
                 assert connection.ask("Hi", timeout=15).status == "completed"
+        for thread in threading.enumerate():
+            if thread.name == "realtime_ext loop":
+                thread.join(5)
+                assert not thread.is_alive(), "the loop's thread goes on"
 
     def run(case: Any) -> None:
         if isinstance(case, dict) and isinstance(case.get("after"), list):
-            before = signal.signal(signal.SIGUSR1, interrupt)
+            before = {number: signal.signal(number, interrupt) for number, _ in _SIGNALS.values()}
             try:
                 attack(case)
             finally:
-                signal.signal(signal.SIGUSR1, before)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     with Simulator(**_QUICK) as simulator:
         yield run
 
 
-def _program(connection: Any, name: str) -> None:
-    with contextlib.suppress(RealtimeError):
-        if name == "send":
-            for number in range(20):
-                connection.send_text(str(number))
-        elif name == "recv":
-            connection.create_response()
-            for _ in range(5):
-                connection.recv(timeout=5)
-        else:
-            connection.ask("Hi", timeout=5)
+def _send(client: RealtimeClient, connection: Any) -> None:
+    for number in range(20):
+        connection.send_text(str(number))
+
+
+def _append(client: RealtimeClient, connection: Any) -> None:
+    for _ in range(20):
+        connection.append_audio(bytes(9_600))
+    connection.clear_audio()
+
+
+def _receive(client: RealtimeClient, connection: Any) -> None:
+    connection.create_response()
+    for _ in range(5):
+        connection.recv(timeout=5)
+
+
+def _open(client: RealtimeClient, connection: Any) -> None:
+    for _ in range(3):
+        with client.connect("gpt-realtime") as other, other.expect("session.updated") as expected:
+            other.update_session({"type": "realtime", "instructions": "Be brief."})
+        expected.wait(5)
+
+
+def _stream(client: RealtimeClient, connection: Any) -> None:
+    with connection.stream("Hi") as stream:
+        for _ in stream:
+            pass
+
+
+def _dial_briefly(client: RealtimeClient, connection: Any) -> None:
+    with client.dial(session=_TEXT) as other:
+        other.send_text("Hi")
+
+
+_PROGRAMS: Mapping[str, Callable[[RealtimeClient, Any], object]] = {
+    "ask": lambda client, connection: connection.ask("Hi", timeout=5),
+    "send": _send,
+    "append": _append,
+    "recv": _receive,
+    "open": _open,
+    "stream": _stream,
+    "request": lambda client, connection: client.client_secrets.create(),
+    "dial": _dial_briefly,
+}
 
 
 def _real_signals() -> list[Any]:
     return [
-        {"program": program, "after": after}
-        for program in ("ask", "send", "recv")
+        {"program": program, "signal": name, "after": after}
+        for program in _PROGRAMS
+        for name in _SIGNALS
         for after in ([0], [1], [2, 1], [3], [5], [8, 2, 1], [13])
     ]
 
