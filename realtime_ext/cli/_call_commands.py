@@ -7,11 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from .._core.files import private_opener
-from ._options import Instructions, Json, Model, SessionFile, Voice, is_translation, read_bytes, read_session
+from ._options import (
+    Instructions,
+    Json,
+    Model,
+    SessionFile,
+    Voice,
+    group,
+    is_translation,
+    read_bytes,
+    read_session,
+)
 from ._output import note, print_fields, working, write_bytes
 
-calls: typer.Typer = typer.Typer(help="Make, accept, reject, refer and hang up calls.")
-secrets: typer.Typer = typer.Typer(help="Make short-lived keys for browsers.")
+calls: typer.Typer = group("Make, accept, reject, refer and hang up calls.")
+secrets: typer.Typer = group("Make short-lived keys for browsers.")
 
 CallId = Annotated[str, typer.Argument(help="The call's id, such as rtc_u1_….")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show secrets.")]
@@ -71,7 +81,8 @@ def accept(
 def reject(
     call_id: CallId,
     status_code: Annotated[
-        int | None, typer.Option("--status", help="SIP status for the caller, such as 486 (busy).")
+        int | None,
+        typer.Option("--status", min=300, max=699, help="SIP status for the caller, such as 486 (busy)."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -101,7 +112,9 @@ def create_secret(
     model: Model = None,
     instructions: Instructions = None,
     voice: Voice = None,
-    expires_after: Annotated[int | None, typer.Option(metavar="SECONDS", help="Its lifetime.")] = None,
+    expires_after: Annotated[
+        int | None, typer.Option(metavar="SECONDS", min=10, max=7200, help="Its lifetime.")
+    ] = None,
     as_json: Json = False,
     reveal: Reveal = False,
 ) -> None:

@@ -9,16 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from ._failures import FAILED
-from ._options import Json, is_translation, read_bytes, read_json
+from ._options import Json, group, is_translation, read_bytes, read_json
 from ._output import note, print_rows, write_bytes
 
-sessions: typer.Typer = typer.Typer(help="Check sessions before they are sent.")
-offers: typer.Typer = typer.Typer(help="Check and repair SDP offers.")
-
-
-@sessions.callback()
-def _sessions() -> None:
-    """Check sessions before they are sent."""
+sessions: typer.Typer = group("Check sessions before they are sent.")
+offers: typer.Typer = group("Check and repair SDP offers.")
 
 
 @sessions.command("check")
@@ -42,9 +37,9 @@ def check_session(
         try:
             resolve(session, validate=True, kinds=kinds)
         except SessionConfigError as error:
-            rows = [_row("error", problem.field, problem.message) for problem in error.problems]
+            rows = [_row("error", problem.message, problem.field) for problem in error.problems]
     errors = len(rows)
-    rows += [_row("warning", None, str(warning.message)) for warning in caught]
+    rows += [_row("warning", str(warning.message)) for warning in caught]
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
@@ -97,5 +92,9 @@ def repair(
     write_bytes(after)
 
 
-def _row(severity: str, field: str | None, message: str) -> dict[str, Any]:
+def _row(severity: str, message: str, field: str | None = None) -> dict[str, Any]:
+    """Return a row; the message begins with the field's name, which is shown once."""
+    head, colon, rest = message.partition(": ")
+    if colon and field in (None, head) and " " not in head:
+        field, message = head, rest
     return {"severity": severity, "field": field, "problem": message}

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from ._failures import NO_ANSWER, CommandError
-from ._options import Json
+from ._options import Json, group
 from ._output import print_fields, print_rows, working, write
 
 if TYPE_CHECKING:
     from ..integrations.fleet import Fleet
 
-fleet: typer.Typer = typer.Typer(help="Look at a fleet's calls and workers, and drain a worker.")
+fleet: typer.Typer = group("Look at a fleet's calls and workers, and drain a worker.")
+
+# Of workers and calls; a cell that only the other kind has is empty.
+_COLUMNS = ("kind", "id", "state", "calls", "slots", "name", "epoch", "owner")
 
 ResultT = TypeVar("ResultT")
 Dsn = Annotated[
@@ -32,18 +35,34 @@ def ls(
 ) -> None:
     """List the workers, and the calls that are not over."""
     workers, calls = run(dsn, lambda fleet: both(fleet, ended))
-    rows = []
-    for one in workers:
-        state = "draining" if one.is_draining else "working"
-        rows.append(row("worker", one.id, state, f"{one.held}/{one.slots}", one.name))
-    for call in calls:
-        rows.append(row("call", call.id, call.outcome or call.state, call.epoch, call.owner or "-"))
+    rows = [*map(worker_row, workers), *map(call_row, calls)]
     print_rows(rows, as_json=as_json)
 
 
-def row(*cells: Any) -> dict[str, Any]:
-    """Return a row of the list: of a worker its calls, slots and name, of a call its epoch and owner."""
-    return dict(zip(("kind", "id", "state", "calls_or_epoch", "name_or_owner"), cells, strict=True))
+def worker_row(worker: Any) -> dict[str, Any]:
+    """Return a worker's row of the list."""
+    state = "draining" if worker.is_draining else "working"
+    return {
+        **dict.fromkeys(_COLUMNS),
+        "kind": "worker",
+        "id": worker.id,
+        "state": state,
+        "calls": worker.held,
+        "slots": worker.slots,
+        "name": worker.name,
+    }
+
+
+def call_row(call: Any) -> dict[str, Any]:
+    """Return a call's row of the list."""
+    return {
+        **dict.fromkeys(_COLUMNS),
+        "kind": "call",
+        "id": call.id,
+        "state": call.outcome or call.state,
+        "epoch": call.epoch,
+        "owner": call.owner,
+    }
 
 
 @fleet.command()
@@ -63,7 +82,9 @@ def show(
 
 
 @fleet.command()
-def drain(worker: Annotated[int, typer.Argument(help="The worker's number, from ls.")], dsn: Dsn) -> None:
+def drain(
+    worker: Annotated[int, typer.Argument(min=1, help="The worker's number, from ls.")], dsn: Dsn
+) -> None:
     """Ask a worker to hand its calls on and end."""
     if not run(dsn, lambda fleet: fleet.ask_to_drain(worker)):
         raise CommandError(f"there is no worker {worker}", "`realtime fleet ls` lists them")

@@ -29,7 +29,7 @@ def listen(
         str | None, typer.Option(metavar="URL", help="Forward genuine deliveries to this URL, unaltered.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 chooses a free one.")] = 8766,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8766,
     secret: Secret = None,
     tolerance: Tolerance = 300,
     save: Annotated[

@@ -11,6 +11,7 @@ import typer
 
 from .._core.models import MODEL
 from ._failures import WRONG_USE, CommandError
+from ._output import write
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionFile = Annotated[
@@ -22,6 +23,18 @@ Voice = Annotated[str | None, typer.Option("--voice", help="The session's voice.
 Simulated = Annotated[
     bool, typer.Option("--simulator", help="Use a simulator in this process, without key or network.")
 ]
+
+
+def group(purpose: str) -> typer.Typer:
+    """Return a group of commands, which lists them where it is run alone."""
+    made = typer.Typer(help=purpose)
+
+    @made.callback(invoke_without_command=True, help=purpose)
+    def _(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            write(context.get_help())
+
+    return made
 
 
 def _dialects() -> list[str]:

@@ -11,17 +11,28 @@ from typing import Annotated, Any
 import typer
 
 from ._failures import FAILED, NO_ANSWER, WRONG_USE, CommandError
-from ._options import Json, read_bytes
+from ._options import Json, group, read_bytes
 from ._output import print_fields, working, write
 
-deliveries: typer.Typer = typer.Typer(help="Sign, verify and send webhooks.")
+deliveries: typer.Typer = group("Sign, verify and send webhooks.")
 
 Body = Annotated[str, typer.Argument(help="File with the body; - for standard input.")]
 Secret = Annotated[
     str | None, typer.Option("--secret", help="The webhook's secret, whsec_…; OPENAI_WEBHOOK_SECRET.")
 ]
+
+
+def _check_tolerance(seconds: float) -> float:
+    if not seconds >= 0:  # a range accepts nan
+        raise typer.BadParameter(f"expected seconds, 0 or more, got {seconds:g}")
+    return seconds
+
+
 Tolerance = Annotated[
-    float, typer.Option("--tolerance", metavar="SECONDS", help="How old a delivery may be.")
+    float,
+    typer.Option(
+        "--tolerance", metavar="SECONDS", callback=_check_tolerance, help="How old a delivery may be."
+    ),
 ]
 WebhookId = Annotated[str | None, typer.Option("--id", help="The delivery's id; a random one.")]
 
@@ -32,7 +43,7 @@ def sign(
     secret: Secret = None,
     webhook_id: WebhookId = None,
     timestamp: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="The time in it, since 1970; now.")
+        int | None, typer.Option(metavar="SECONDS", min=0, help="The time in it, since 1970; now.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -83,6 +83,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n  hint: {self.prog} --help\n")
 
 
+class _Version(argparse.Action):
+    """Prints the version, whose module is loaded only for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from realtime_simulator import __version__
+
+        _print(f"{PROGRAM} {__version__}")
+        parser.exit()
+
+
 def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser for serving."""
     parser = _Parser(
@@ -92,6 +102,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         f"Record the service, and hold the simulator against that: {program} {{{RECORD},{CONFORM}}} --help",
     )
     add = parser.add_argument
+    add("--version", action=_Version, nargs=0, help="print the version")
     add("--port", type=_port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")
     add(
         "--host",
@@ -147,7 +158,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
         metavar="TYPE",
         help="realtime.call.incoming (default), live.transport.incoming or live.call.incoming",
     )
-    add("--duplicates", type=int, metavar="N", help="how often the webhook comes again")
+    add("--duplicates", type=_count, metavar="N", help="how often the webhook comes again")
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")
 
@@ -167,8 +178,8 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     )
     fault.add_argument("fault", metavar="NAME[; setting=value…]", help="or 'none', to remove all faults")
     fault.add_argument("--on", metavar="OPERATION", help="calls.create, connect, …, or a call's id")
-    fault.add_argument("--rate", type=float, help="how often it happens, 0 to 1")
-    fault.add_argument("--times", type=int, help="how often it happens at most")
+    fault.add_argument("--rate", type=_share, help="how often it happens, 0 to 1")
+    fault.add_argument("--times", type=_count, help="how often it happens at most")
 
     scenario = actions.add_parser("scenario", parents=[shared], help="add the rules of a YAML file")
     scenario.add_argument("file")
@@ -205,6 +216,22 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"a port is 0 to 65535, got {text}")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 0 is needed, got {text}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a number from 0 to 1 is needed, got {text}")
+    return value
 
 
 def _seconds(text: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from realtime_simulator import cli
+from realtime_simulator import __version__, cli
 from realtime_simulator.cli import main
 from websockets.sync.client import connect
 
@@ -132,6 +132,13 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--speed", "-1"), 2, "at least 0"),
         (("--record", "x"), 2, "--record and --upstream go together"),
         (("--record", "x", "--replay", "y"), 2, "not allowed with"),
+        (
+            ("incoming", "--to", "http://x/", "--duplicates", "-1"),
+            2,
+            "a whole number of at least 0 is needed",
+        ),
+        (("fault", "slow", "--times", "many"), 2, "a whole number of at least 0 is needed, got many"),
+        (("fault", "slow", "--rate", "nan"), 2, "a number from 0 to 1 is needed, got nan"),
         (("--scenario", "/none.yaml"), 2, "none.yaml"),
         (("--webhook-secret", "whsec_!"), 2, "webhook secret is malformed"),
         (("incoming",), 2, "--to"),
@@ -159,6 +166,11 @@ def test_wrong_arguments_are_explained(
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
     assert said.startswith("realtime-simulator") and len(said.splitlines()) <= 2
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main_status("--version") == 0
+    assert capsys.readouterr().out == f"realtime-simulator {__version__}\n"
 
 
 def main_status(*words: str) -> int | str | None:

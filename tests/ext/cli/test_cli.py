@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from realtime_ext import RealtimeClient
+from realtime_ext import RealtimeClient, __version__
 from tests.support.paths import ROOT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
@@ -36,6 +36,13 @@ def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     assert {"demo", "simulator", "talk"} <= listed
     assert set(re.findall(r"^\| `realtime ([a-z]+)", page, re.M)) == listed
+
+
+@pytest.mark.programs
+def test_python_m_realtime_ext_is_the_command() -> None:
+    line = [sys.executable, "-m", "realtime_ext", "--version"]
+    done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == (f"realtime {__version__}\n", "")
 
 
 def test_an_unknown_command_is_wrong_use() -> None:

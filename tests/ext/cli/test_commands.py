@@ -73,7 +73,7 @@ def test_without_a_command_there_is_help() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message", "hint"),
     [
-        (["call"], 2, "Missing command", "realtime call --help"),
+        (["call", "crate"], 2, "No such command 'crate'", "realtime call --help"),
         (["call", "accept"], 2, "Missing argument", "realtime call accept --help"),
         (["secret", "create"], 4, "there is no API key", "OPENAI_API_KEY"),
         (["session", "check", "gone.json"], 1, "gone.json: No such file", ""),
@@ -89,6 +89,37 @@ def test_an_error_is_one_line_and_a_hint(
     assert lines[0].startswith("realtime: ")
     assert message in lines[0]
     assert (lines[1:] == []) if not hint else (len(lines) == 2 and hint in lines[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "allowed"),
+    [
+        (["listen", "--port=99999"], "--port", "99999 is not in the range 0<=x<=65535"),
+        (["listen", "--port=-1"], "--port", "-1 is not in the range 0<=x<=65535"),
+        (["listen", "--port=http"], "--port", "'http' is not a valid int"),
+        (["listen", "--tolerance=nan"], "--tolerance", "expected seconds, 0 or more, got nan"),
+        (["webhook", "verify", "x", "--tolerance=-1"], "--tolerance", "expected seconds, 0 or more, got -1"),
+        (["webhook", "sign", "x", "--timestamp=-1"], "--timestamp", "-1 is not in the range x>=0"),
+        (["call", "reject", "rtc_1", "--status=0"], "--status", "0 is not in the range 300<=x<=699"),
+        (["secret", "create", "--expires-after=0"], "--expires-after", "0 is not in the range 10<=x<=7200"),
+        (["tail", "rtc_1", "--count=0"], "--count", "0 is not in the range x>=1"),
+        (["fleet", "drain", "0", "--dsn=x"], "worker", "0 is not in the range x>=1"),
+    ],
+)
+def test_a_number_outside_of_its_range_is_wrong_use(arguments: list[str], option: str, allowed: str) -> None:
+    done = realtime_here(*arguments)
+    message, hint = done.err.splitlines()
+    assert (done.status, done.out) == (2, "")
+    assert message.startswith("realtime: Invalid value for ") and option in message and allowed in message
+    assert "--help" in hint
+
+
+@pytest.mark.parametrize("group", ["call", "secret", "session", "sdp", "webhook", "fleet"])
+def test_a_group_alone_lists_its_commands(group: str) -> None:
+    alone = realtime_here(group)
+    assert (alone.status, alone.err) == (0, "")
+    assert alone.out == realtime_here(group, "--help").out
+    assert "Commands:" in alone.out
 
 
 def test_the_list_of_commands_says_all_of_what_each_does() -> None:
@@ -238,6 +269,9 @@ def test_all_problems_of_a_session_are_listed() -> None:
     done = realtime_here("session", "check", "-", "--json", stdin=session)
     assert done.status == 1
     assert [row["field"] for row in done.json] == ["modalities", "audio.output.speed"]
+    assert done.json[1]["problem"].startswith("expected a number from 0.25 to 1.5")
+    text = realtime_here("session", "check", "-", stdin=session).out
+    assert text.count("audio.output.speed") == 1
     session = '{"type": "realtime", "model": "gpt-realtime"}'
     right = realtime_here("session", "check", "-", "--json", stdin=session)
     assert (right.status, right.json) == (0, [])
@@ -247,8 +281,8 @@ def test_an_unknown_field_of_a_session_is_a_warning() -> None:
     session = '{"type": "realtime", "model": "gpt-realtime", "instrctions": "Be brief."}'
     done = realtime_here("session", "check", "-", stdin=session)
     assert done.status == 0
-    assert done.out.startswith("warning\t\t")
-    assert "instructions" in done.out
+    assert done.out.startswith("warning\tinstrctions\tnot a known field")
+    assert done.out.count("instrctions") == 1
     assert realtime_here("session", "check", "-", "--strict", stdin=session).status == 1
 
 

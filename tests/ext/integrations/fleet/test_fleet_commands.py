@@ -51,9 +51,13 @@ def dsn(cluster: Cluster) -> str:
 @pytest.mark.postgres
 def test_calls_and_workers_are_listed_shown_and_drained(dsn: str) -> None:
     rows = [line.split() for line in realtime_fleet("ls", dsn=dsn).splitlines()]
-    assert ["worker", "1", "working", "1/5", "host:1"] in rows
+    assert ["worker", "1", "working", "1", "5", "host:1"] in rows
     assert ["call", "rtc_held", "attached", "1", "1"] in rows
-    assert ["call", "rtc_waiting", "offered", "0", "-"] in rows
+    assert ["call", "rtc_waiting", "offered", "0"] in rows
+    listed = json.loads(realtime_fleet("ls", "--json", dsn=dsn))
+    columns = ["kind", "id", "state", "calls", "slots", "name", "epoch", "owner"]
+    assert all(list(row) == columns for row in listed)
+    assert [row["epoch"] for row in listed if row["kind"] == "worker"] == [None]
     shown = json.loads(realtime_fleet("show", "rtc_held", "--json", dsn=dsn))
     assert (shown["epoch"], shown["data"], shown["headers"]) == (1, {"step": 2}, HEADERS)
     assert "hands its calls on" in realtime_fleet("drain", "1", dsn=dsn)
