@@ -25,6 +25,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 import attrs
 
+from ._core.callbacks import raise_if_interrupt
+
 __all__ = [
     "Amount",
     "Budget",
@@ -731,7 +733,8 @@ class Budget:
             if self._on_warning is not None:
                 try:
                     self._on_warning(spent)
-                except Exception as error:
+                except BaseException as error:
+                    raise_if_interrupt(error)
                     _logger.warning("on_warning raised %s", type(error).__name__)
         return spent
 
