@@ -149,7 +149,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
 
     incoming = actions.add_parser("incoming", parents=[shared], help="start a SIP call and announce it")
     add = incoming.add_argument
-    add("--to", required=True, metavar="URL", help="where the webhook goes")
+    add("--to", required=True, metavar="URL", help="where the webhook goes; the status is 1 without a 200")
     add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
     add("--audio", metavar="FILE", help="what the caller says, a WAV file")
     add(
@@ -159,7 +159,7 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
         help="realtime.call.incoming (default), live.transport.incoming or live.call.incoming",
     )
     add("--duplicates", type=_count, metavar="N", help="how often the webhook comes again")
-    add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes")
+    add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes, which is not waited for")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")
 
     press = actions.add_parser("press", parents=[shared], help="press keys of a caller's telephone")
@@ -578,7 +578,19 @@ def _act(words: list[str], program: str) -> int:
         _say(command, message or f"this is not a simulator: it answers {response.status_code}")
         return 4 if response.status_code == 401 else 1
     _print(json.dumps(answer) if options.json else _summary(options.action, answer))
-    return 0
+    return _delivered(answer, command) if options.action == "incoming" else 0
+
+
+def _delivered(call: dict[str, Any], command: str) -> int:
+    """Report webhooks of a call that were not acknowledged; return the exit status."""
+    status = 0
+    for one in call["deliveries"]:
+        if one["status"] != 200:
+            got = f"was answered with {one['status']}" if one["status"] else f"got no answer: {one['error']}"
+            hint = "--to is the URL of the app's webhook route; the webhook is delivered again"
+            _say(command, f"the webhook {one['type']} {got}", hint)
+            status = 1
+    return status
 
 
 def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
@@ -595,6 +607,7 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
                 "duplicates": options.duplicates,
                 "delay": options.delay,
                 "ring_seconds": options.ring_seconds,
+                "wait": not options.delay,
             }
             chosen = {name: value for name, value in fields.items() if value not in (None, [])}
             return "POST", "incoming", {"json": chosen}

@@ -98,8 +98,24 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
     assert run("hang-up", shown["id"], **{**key, "OPENAI_API_KEY": "sk-of-nobody"}).returncode == 4
     again = run("hang-up", shown["id"], **key)
     assert again.returncode == 1 and "No session found" in again.stderr
-    text = run("incoming", "--to", "http://127.0.0.1:1/", **key).stdout
-    assert text.startswith("call rtc_") and text.endswith(": ringing\n")
+    done = run("incoming", "--to", "http://127.0.0.1:1/", **key)
+    assert done.stdout.startswith("call rtc_") and done.stdout.endswith(": ringing\n")
+    assert "the webhook realtime.call.incoming got no answer: ConnectError" in done.stderr
+    assert done.returncode == 1
+
+
+@pytest.mark.programs
+def test_the_answer_to_an_incoming_calls_webhook_is_reported(serving: Any) -> None:
+    _, facts = serving
+    address = ("--api-key", facts["api_key"], "--simulator", facts["base_url"])
+    with receiving(lambda delivered: 404) as receiver:
+        refused = run("incoming", "--to", receiver.url, *address)
+        as_json = run("incoming", "--to", receiver.url, "--json", *address)
+        later = run("incoming", "--to", receiver.url, "--delay", "60", *address)
+    assert refused.returncode == 1 and refused.stdout.endswith(": ringing\n")
+    assert "the webhook realtime.call.incoming was answered with 404" in refused.stderr
+    assert [one["status"] for one in json.loads(as_json.stdout)["deliveries"]] == [404]
+    assert (later.returncode, later.stderr) == (0, "")
 
 
 @pytest.mark.programs

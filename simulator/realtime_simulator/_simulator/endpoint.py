@@ -48,6 +48,7 @@ _INCOMING = {
     "attempts",
     "ring_seconds",
     "line_speed",
+    "wait",
 }
 
 
@@ -124,8 +125,9 @@ class Endpoint:
             raise ValueError(f"'to' is needed, and allowed are {known}; got {', '.join(asked) or 'nothing'}")
         if isinstance(asked.get("headers"), list):
             asked["headers"] = [tuple(pair) for pair in asked["headers"]]
-        # In another thread: the audio file may be long.
-        return _shown(await asyncio.to_thread(self._controls.incoming_call, **asked, wait=False))
+        asked.setdefault("wait", False)
+        # In another thread: the audio file may be long, and the receiver slow.
+        return _shown(await asyncio.to_thread(self._controls.incoming_call, **asked))
 
     async def _overview(self, request: Request) -> Any:
         if _is_stream(request):
