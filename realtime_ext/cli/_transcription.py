@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from .._core.models import TRANSCRIPTION_MODEL
-from ._failures import CommandError
+from ._failures import WRONG_USE, CommandError
 from ._options import Json, ServerDialect, Simulated, read_bytes
-from ._output import is_terminal, print_line, working, write
+from ._output import is_terminal, print_line, print_rows, working, write
+
+_SILENCE_MS = 2000  # more than the pause at which the API's voice detection ends an utterance
 
 
 def transcribe(
@@ -23,19 +25,33 @@ def transcribe(
     language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
     dialect: ServerDialect = None,
+    timestamps: Annotated[
+        bool, typer.Option("--timestamps", help="Print when each utterance is said.")
+    ] = False,
+    srt: Annotated[bool, typer.Option("--srt", help="Print subtitles in the format SRT.")] = False,
+    vtt: Annotated[bool, typer.Option("--vtt", help="Print subtitles in the format WebVTT.")] = False,
     as_json: Json = False,
 ) -> None:
     """Transcribe WAV files.
 
-    With --json, each is an object a line.
+    With --json, each is an object a line. Times are those of the API's voice detection.
     """
     from .. import audio
     from ..session import TranscriptionSessionBuilder
 
+    if timestamps + srt + vtt > 1:
+        raise CommandError("--timestamps, --srt and --vtt exclude each other", status=WRONG_USE)
+    if (srt or vtt) and (as_json or len(files) > 1):
+        message = f"{'--srt' if srt else '--vtt'} prints the subtitles of one file, without --json"
+        raise CommandError(message, "--timestamps has both", WRONG_USE)
     live = is_terminal(sys.stdout) and not as_json
     sounds = [(file, _read(file)) for file in files]
-    session = TranscriptionSessionBuilder(model).push_to_talk()
+    session = TranscriptionSessionBuilder(model)
     session = session.transcribe(language=language) if language else session
+    if timestamps or srt or vtt:
+        _print_timed(sounds, session.server_vad(), simulator, dialect, srt=srt, vtt=vtt, as_json=as_json)
+        return
+    session = session.push_to_talk()
     with api(simulator, dialect) as client, client.connect(session) as connection:
         for file, pcm in sounds:
             seconds = audio.duration_ms(pcm) / 1000
@@ -67,6 +83,101 @@ def api(simulator: bool, dialect: Any = None) -> Iterator[Any]:
         RealtimeClient(made.api_key, base_url=made.base_url, dialect=dialect) as client,
     ):
         yield client
+
+
+def _print_timed(
+    sounds: list[tuple[str, bytes]],
+    session: Any,
+    simulator: bool,
+    dialect: Any,
+    *,
+    srt: bool,
+    vtt: bool,
+    as_json: bool,
+) -> None:
+    from .. import audio
+
+    with api(simulator, dialect) as client:
+        for file, pcm in sounds:
+            seconds = audio.duration_ms(pcm) / 1000
+            if not pcm:
+                raise CommandError(f"{file}: there is no sound in it")
+            # A session each, since times count from a session's first sound.
+            with working(f"Listening to {file}, {seconds:.1f} s"), client.connect(session) as connection:
+                utterances = _utterances(connection, pcm, seconds)
+            if as_json:
+                text = " ".join(one["text"] for one in utterances)
+                line = {"file": file, "seconds": round(seconds, 3), "text": text, "utterances": utterances}
+                print_line(line)
+            elif srt or vtt:
+                write(_subtitles(utterances, vtt=vtt), end="")
+            else:
+                print_rows(utterances, as_json=False)
+
+
+def _utterances(connection: Any, pcm: bytes, seconds: float) -> list[dict[str, Any]]:
+    """Return what is said, in order, with its times in seconds, and its speaker where the model names it.
+
+    Raises:
+        CommandError: An utterance could not be transcribed, or the connection ended.
+    """
+    from .. import audio
+
+    prefix = "conversation.item.input_audio_transcription."
+    connection.append_audio(pcm + audio.silence(_SILENCE_MS))
+    connection.commit_audio()  # of the rest: once that is answered, no utterance begins any more
+    times: dict[str, list[float]] = {}  # by item: the start, and the end once it is known
+    texts: dict[str, str] = {}
+    segments: list[tuple[str, Any]] = []
+    events, all_sent = iter(connection), False
+    while not all_sent or not times.keys() <= texts.keys():
+        event = next(events, None)
+        if event is None:
+            raise CommandError("the connection ended before the words came")
+        match event.type:
+            case "input_audio_buffer.speech_started":
+                times[event.item_id] = [event.audio_start_ms / 1000]
+            case "input_audio_buffer.speech_stopped":
+                times[event.item_id].append(event.audio_end_ms / 1000)
+            case "input_audio_buffer.committed":
+                all_sent = all_sent or len(times.get(event.item_id, ())) < 2
+            case "error" if event.error.code == "input_audio_buffer_commit_empty":
+                all_sent = True
+            case kind if kind == f"{prefix}segment":
+                segments.append((event.item_id, event))
+            case kind if kind == f"{prefix}completed":
+                texts[event.item_id] = event.transcript
+            case kind if kind == "error" or (kind == f"{prefix}failed" and event.item_id in times):
+                raise CommandError(f"transcription failed: {event.error.message}")
+    rows = []
+    for item, (start, *stop) in times.items():
+        end = min(*stop, seconds) if stop else seconds
+        parts = [part for owner, part in segments if owner == item]
+        rows += [_row(start + one.start, start + one.end, one.text, one.speaker) for one in parts]
+        if not parts:
+            rows.append(_row(start, end, texts[item]))
+    return [row for row in rows if row["text"]]
+
+
+def _row(start: float, end: float, text: str, speaker: str | None = None) -> dict[str, Any]:
+    named = {} if speaker is None else {"speaker": speaker}
+    return {"start": round(start, 3), "end": round(end, 3), **named, "text": " ".join(text.split())}
+
+
+def _subtitles(utterances: list[dict[str, Any]], *, vtt: bool) -> str:
+    blocks = ["WEBVTT\n"] if vtt else []
+    for number, one in enumerate(utterances, 1):
+        text = f"{one['speaker']}: {one['text']}" if "speaker" in one else one["text"]
+        if vtt:
+            text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        times = " --> ".join(_clock(one[name], "." if vtt else ",") for name in ("start", "end"))
+        blocks.append(f"{times}\n{text}\n" if vtt else f"{number}\n{times}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def _clock(seconds: float, point: str) -> str:
+    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{milliseconds:03}"
 
 
 def _words(connection: Any, *, live: bool) -> str:

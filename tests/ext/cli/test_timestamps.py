@@ -1,0 +1,72 @@
+"""`realtime transcribe` with times: --timestamps, --srt and --vtt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from realtime_simulator import Simulator, speech
+
+from realtime_ext import audio
+from tests.support.command import realtime_here
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(pacing="none") as running:
+        running.on_speech(lambda heard: "Is <it> late?")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two utterances, which begin after one second, and two seconds after the end of the first."""
+    path = tmp_path_factory.mktemp("sound") / "two.wav"
+    said = speech("When does breakfast start, and where?")
+    audio.write_wav(path, audio.silence(1000) + said + audio.silence(2000) + said)
+    return path
+
+
+def test_utterances_have_times(simulator: Simulator, sound: Path) -> None:
+    done = realtime_here("transcribe", "--timestamps", "--json", sound, simulator=simulator)
+    assert (done.status, done.err) == (0, "")
+    first, second = done.json["utterances"]
+    said = audio.duration_ms(speech("When does breakfast start, and where?")) / 1000
+    padding = 0.3
+    assert first["start"] == pytest.approx(1 - padding, abs=0.15)
+    assert second["start"] == pytest.approx(3 + said - padding, abs=0.15)
+    assert first["start"] < first["end"] < second["start"] < second["end"] <= done.json["seconds"]
+    assert [one["text"] for one in (first, second)] == ["Is <it> late?"] * 2
+    text = realtime_here("transcribe", "--timestamps", sound, simulator=simulator).out
+    assert text.splitlines()[0] == f"{first['start']}\t{first['end']}\tIs <it> late?"
+    assert len(text.splitlines()) == 2
+
+
+def test_subtitles(simulator: Simulator, sound: Path) -> None:
+    srt = realtime_here("transcribe", "--srt", sound, simulator=simulator).out.split("\n\n")
+    assert srt[0].startswith("1\n00:00:00,") and srt[0].endswith("\nIs <it> late?")
+    assert srt[1].startswith("2\n00:00:0") and len(srt) == 2
+    vtt = realtime_here("transcribe", "--vtt", sound, simulator=simulator).out.split("\n\n")
+    assert vtt[0] == "WEBVTT" and len(vtt) == 3
+    assert vtt[1].startswith("00:00:00.") and vtt[1].endswith("\nIs &lt;it&gt; late?")
+
+
+def test_segments_have_their_own_times_and_speakers(simulator: Simulator, sound: Path) -> None:
+    diarize = ("--model", "gpt-4o-transcribe-diarize")
+    done = realtime_here("transcribe", "--timestamps", "--json", *diarize, sound, simulator=simulator)
+    assert [one["speaker"] for one in done.json["utterances"]] == ["A", "A"]
+    assert done.json["utterances"][1]["start"] > 3
+
+
+def test_a_sound_without_speech_has_no_utterances(simulator: Simulator, tmp_path: Path) -> None:
+    audio.write_wav(tmp_path / "none.wav", audio.silence(500))
+    done = realtime_here("transcribe", "--vtt", tmp_path / "none.wav", simulator=simulator)
+    assert (done.status, done.out) == (0, "WEBVTT\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--srt", "--vtt", "a.wav"), ("--srt", "--json", "a.wav"), ("--vtt", "a.wav", "b.wav")]
+)
+def test_formats_that_exclude_each_other_are_wrong_use(arguments: tuple[str, ...]) -> None:
+    assert realtime_here("transcribe", *arguments).status == 2
