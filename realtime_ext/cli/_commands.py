@@ -19,6 +19,7 @@ from ._output import write
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
+from ._translation import translate
 from ._webhook_commands import deliveries
 
 # Without rich's markup, help and wrong use are plain lines, and rich needn't be loaded to say them.
@@ -92,6 +93,7 @@ app.add_typer(deliveries, name="webhook")
 app.add_typer(fleet, name="fleet")
 app.command()(talk)
 app.command()(transcribe)
+app.command()(translate)
 app.command()(tail)
 app.command()(listen)
 app.command()(doctor)

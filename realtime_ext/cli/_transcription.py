@@ -45,7 +45,7 @@ def transcribe(
         message = f"{'--srt' if srt else '--vtt'} prints the subtitles of one file, without --json"
         raise CommandError(message, "--timestamps has both", WRONG_USE)
     live = is_terminal(sys.stdout) and not as_json
-    sounds = [(file, _read(file)) for file in files]
+    sounds = [(file, read_sound(file)) for file in files]
     session = TranscriptionSessionBuilder(model)
     session = session.transcribe(language=language) if language else session
     if timestamps or srt or vtt:
@@ -137,7 +137,7 @@ def _utterances(connection: Any, pcm: bytes, seconds: float) -> list[dict[str, A
         match event.type:
             case "input_audio_buffer.speech_started":
                 times[event.item_id] = [event.audio_start_ms / 1000]
-            case "input_audio_buffer.speech_stopped":
+            case "input_audio_buffer.speech_stopped" if event.item_id in times:
                 times[event.item_id].append(event.audio_end_ms / 1000)
             case "input_audio_buffer.committed":
                 all_sent = all_sent or len(times.get(event.item_id, ())) < 2
@@ -195,7 +195,14 @@ def _words(connection: Any, *, live: bool) -> str:
     raise CommandError("the connection ended before the words came")
 
 
-def _read(file: str) -> bytes:
+def read_sound(file: str) -> bytes:
+    """Read a WAV file into the API's PCM; `-` is standard input.
+
+    Raises:
+        CommandError: Standard input is no WAV file, or was read before.
+        OSError: It can't be read.
+        ValueError: It is no WAV file.
+    """
     from .. import audio
 
     if file != "-":

@@ -37,6 +37,7 @@ NO_OUTPUT = [  # files, an HTTP response, and questions whether there is a termi
     "_listen.py: self.wfile.write",
     "_transcription.py: sound.write",
     "_transcription.py: sys.stdout",
+    "_translation.py: sys.stdout",
 ]
 
 
