@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from realtime_simulator._core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from realtime_simulator._engine.turn import (
         CallMcp,
@@ -72,7 +74,6 @@ _HOMES = {
     "think": "_engine.turn",
     "voice_at": "_scenario.remote",
 }
-__version__ = "0.1.0"
 __all__ = [
     "FAULTS",
     "Call",

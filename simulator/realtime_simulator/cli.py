@@ -87,7 +87,7 @@ class _Version(argparse.Action):
     """Prints the version, whose module is loaded only for it."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from realtime_simulator import __version__
+        from realtime_simulator._core.version import __version__
 
         _print(f"{PROGRAM} {__version__}")
         parser.exit()
