@@ -11,6 +11,7 @@ from realtime_simulator import Simulator
 from websockets.exceptions import ConnectionClosed
 
 from tests.simulator.sounds import silence, tone
+from tests.simulator.test_ws_translation import PATH, append
 from tests.simulator.wire import Socket
 
 
@@ -119,6 +120,28 @@ def test_hearing_that_raises_fails_its_transcription_alone(
                 own.until("conversation.item.input_audio_transcription.failed")
         works(other)
     assert "the function for what users say failed" in caplog.text and "Traceback" in caplog.text
+
+
+def test_a_translation_that_raises_fails_alone(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(text: str, language: str) -> str:
+        raise error
+
+    async def fails_later(text: str, language: str) -> str:
+        raise error
+
+    with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as other:
+        for function in (fails, fails_later):
+            sim.on_translation(function)
+            with Socket(sim, "model=gpt-realtime-translate", path=PATH) as own:
+                append(own, silence(0.5) + tone() + silence())
+                assert own.until("error")["error"]["code"] == "translation_failed"
+                own.send("session.close")
+                assert own.closed()[0] == 1000
+        works(other)
+    assert "the translation failed" in caplog.text and "Traceback" in caplog.text
+    assert "please report" not in caplog.text
 
 
 @pytest.mark.parametrize("raised", [ZeroDivisionError, SystemExit, KeyboardInterrupt])

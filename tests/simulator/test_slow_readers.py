@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import select
@@ -9,10 +10,15 @@ import socket
 
 import pytest
 from realtime_simulator import Simulator
+from realtime_simulator._calls import peer
 from realtime_simulator._server import connection
+from realtime_simulator._simulator import endpoint
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
+
+from tests.simulator.caller import Caller
+from tests.simulator.wire import Socket
 
 MIB = 1024 * 1024
 ITEM = {
@@ -42,9 +48,9 @@ class Unread:
         self._protocol.send_text(json.dumps(event).encode())
         self._flush()
 
-    def ping(self) -> None:
+    def pings(self, count: int) -> None:
         self._protocol.send_ping(b"x" * 125)
-        self._flush()
+        self.socket.sendall(b"".join(self._protocol.data_to_send()) * count)
 
     def close_code(self) -> int | None:
         """Read everything until the close frame or the end; the close code, None if there was none."""
@@ -114,3 +120,80 @@ def test_a_client_that_reads_late_gets_everything(sim: Simulator) -> None:
             for event in client._protocol.events_received():
                 if isinstance(event, Frame):
                     seen += b'"conversation.item.retrieved"' in event.data[:200]
+
+
+def unsent() -> int:
+    """The most bytes that any connection of this process holds for a peer that does not read."""
+    kind = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    found = (one.get_write_buffer_size() for one in gc.get_objects() if type(one) is kind)
+    return max(found, default=0)
+
+
+def test_pongs_for_a_client_that_does_not_read_are_dropped(sim: Simulator) -> None:
+    client = Unread(sim)
+    record = sim.sessions[-1]
+    with client.socket:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(100):
+            client.pings(600)  # altogether more than the system holds for a connection
+        client.send({"type": "nonsense"})
+        sim.wait_for(lambda: bool(record.received))
+        assert unsent() < MIB // 4
+
+
+@pytest.mark.parametrize("path", ["sessions/{}/events", "overview"])
+def test_a_reader_of_the_console_that_does_not_read_is_bounded(
+    sim: Simulator, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LOOK_SECONDS", 0.001)
+    with Socket(sim) as session:
+        session_id = session.recv()["session"]["id"]
+        host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+        with socket.create_connection((host, int(port))) as unread:
+            unread.sendall(
+                f"GET /simulator/{path.format(session_id)} HTTP/1.1\r\nhost: {host}\r\n"
+                f"authorization: Bearer {sim.api_key}\r\naccept: text/event-stream\r\n\r\n".encode()
+            )
+            assert unread.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 200"
+            session.send("conversation.item.create", item=ITEM)
+            for _ in range(30):
+                session.send("conversation.item.retrieve", item_id="long")
+                session.until("conversation.item.retrieved")
+            assert unsent() < 8 * MIB
+    with Socket(sim) as again:
+        again.recv()
+
+
+def test_a_call_whose_data_channel_does_not_transmit_is_lost(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(peer, "MAX_QUEUED_BYTES", MIB)
+    text = {"type": "input_text", "text": "long " * 10_000}
+
+    async def main() -> None:
+        async with asyncio.timeout(30), Caller(sim) as caller:
+            await caller.connect({"type": "realtime", "model": "gpt-realtime-2.1"})
+            record = sim.calls[-1]
+            caller.send("conversation.item.create", item={**ITEM, "content": [text]})
+            await caller.until("conversation.item.added")
+            for _ in range(60):
+                caller.send("conversation.item.retrieve", item_id="long")
+            caller.channel.transport.transport._handle_data = (
+                None  # what comes is dropped, and not acknowledged
+            )
+            while record.ended is None:
+                await asyncio.sleep(0.01)
+            assert record.ended == "lost"
+
+    asyncio.run(main())
+    assert "the data channel of a call transmits too slowly; the call is lost" in caplog.text
+
+
+def test_the_end_of_a_client_that_does_not_read_is_noticed_at_once(sim: Simulator) -> None:
+    client = Unread(sim)
+    record = sim.sessions[-1]
+    ask_for_much(client)
+    sim.wait_for(lambda: queued() > connection.BUSY_BYTES)
+    client.socket.close()
+    sim.wait_for(lambda: record.ended is not None, timeout=connection.STALL_SECONDS / 2)
+    assert record.ended == "client closed"

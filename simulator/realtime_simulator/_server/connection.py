@@ -130,10 +130,12 @@ class Connection:
 
     @contextlib.contextmanager
     def _reading_on(self) -> Iterator[None]:
-        """Resume the reader once everything is written."""
+        """Resume the reader once everything is written, or can't be: it then learns of the end."""
         try:
             yield
         finally:
+            self._queue.clear()
+            self.close(CUT, "")
             self._read_on.set()
 
     async def _write(self) -> None:
