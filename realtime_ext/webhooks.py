@@ -109,7 +109,9 @@ def unwrap(
     del secret  # a traceback may show locals
     _verify(signer, body, headers, tolerance, clock)
     try:
-        data = _json.decode(body)
+        data = _json.decode(body if isinstance(body, str) else bytes(body).decode())
+    except UnicodeDecodeError as error:
+        raise WebhookVerificationError("the webhook is genuine, but its body is not UTF-8") from error
     except ValueError as error:
         raise WebhookVerificationError(f"the webhook is genuine, but its body is {error}") from error
     kind = data.get("type") if isinstance(data, dict) else None

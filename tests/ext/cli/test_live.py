@@ -25,6 +25,7 @@ from realtime_ext.cli._listen import listen
 from realtime_ext.cli._tail import brief
 from tests.support.command import COMMAND, environment, realtime_here
 from tests.support.loopback import Loopback
+from tests.support.webhook_bodies import BODIES
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +224,25 @@ def test_an_app_whose_answer_does_not_end_has_answered(simulator: Simulator) -> 
             "listen", "--replay=-", "--forward-to", endless.base_url, simulator=simulator, stdin=line
         )
     assert (done.status, " 200 " in done.out) == (0, True)
+
+
+@pytest.mark.programs
+def test_a_signed_webhook_with_a_hostile_body_is_answered(simulator: Simulator) -> None:
+    secret = simulator.webhook_secret
+    with running("listen", "--port=0", "--json", simulator=simulator) as process:
+        url = first_note(process).split()[2]
+        for name, (body, statuses) in BODIES.items():
+            status = httpx.post(url, content=body, headers=webhooks.sign(body, secret)).status_code
+            assert status in statuses, name
+            assert json.loads(line_of(process))["status"] == status
+        body = b'{"type": "x"}'
+        signed = [*webhooks.sign(body, secret, webhook_id="wh_1").items()]
+        for twice in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+            for pairs in ([*signed, (twice, "other")], [(twice, "other"), *signed]):
+                status = httpx.post(url, content=body, headers=pairs).status_code
+                shown = json.loads(line_of(process))
+                assert (shown["status"], status in (200, 400)) == (status, True)
+                assert status == 400 or shown["webhook_id"] == "wh_1"
 
 
 @pytest.mark.programs

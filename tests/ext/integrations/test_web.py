@@ -35,6 +35,7 @@ from realtime_ext.testing import sample_offer
 from tests.ext.integrations.fleet.harness import run_async, until
 from tests.simulator.caller import Caller
 from tests.support.web_server import running
+from tests.support.webhook_bodies import BODIES
 
 SESSION = SessionBuilder("gpt-realtime").instructions("You answer for the front desk.").push_to_talk()
 SDP = {"content-type": "application/sdp"}
@@ -543,6 +544,61 @@ async def test_webhooks_that_are_not_genuine_or_no_calls_run_nothing() -> None:
         assert await app.deliver(str(incoming()).encode("utf-16")) == 400
         assert await app.deliver(b" " * 300_000) == 413
         assert not app.calls.call_ids
+
+
+@pytest.mark.parametrize(("body", "statuses"), BODIES.values(), ids=BODIES.keys())
+@run_async
+async def test_a_signed_webhook_with_a_hostile_body_is_answered(
+    body: bytes, statuses: frozenset[int]
+) -> None:
+    calls: list[str] = []
+
+    async def on_incoming(call: IncomingCall) -> None:
+        calls.append(call.id)
+
+    async with serving(on_incoming=on_incoming) as app:
+        assert await app.deliver(body) in statuses
+        assert await app.deliver(incoming("rtc_2")) == 200
+        await until(lambda: "rtc_2" in calls)
+
+
+@run_async
+async def test_a_webhook_of_any_length_is_read_up_to_its_limit() -> None:
+    sent = 0
+
+    async def content() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1024):
+            sent += 1
+            yield bytes(64 * 1024)
+
+    async def on_incoming(call: IncomingCall) -> None:
+        raise AssertionError
+
+    async with serving(on_incoming=on_incoming) as app:
+        headers = webhooks.sign(b"", app.simulator.webhook_secret)
+        answer = await app.http.post("/realtime/webhook", content=content(), headers=headers)
+        assert answer.status_code == 413
+    assert sent < 10
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@run_async
+async def test_a_webhook_whose_headers_come_twice_counts_as_what_was_signed(name: str) -> None:
+    calls: list[IncomingCall] = []
+
+    async def on_call(call: IncomingCall) -> None:
+        calls.append(call)
+
+    client = AsyncRealtimeClient("k", webhook_secret="whsec_c2VjcmV0c2VjcmV0c2VjcmV0")
+    app = Starlette(routes=[Route("/", webhook_endpoint(client, on_call), methods=["POST"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as http:
+        signed = webhooks.sign(incoming(), "whsec_c2VjcmV0c2VjcmV0c2VjcmV0", webhook_id="wh_1")
+        for pairs in ([*signed.items(), (name, "other")], [(name, "other"), *signed.items()]):
+            status = (await http.post("/", content=incoming(), headers=pairs)).status_code
+            assert status in (200, 400)
+    assert all(call.webhook_id == "wh_1" for call in calls)
+    await client.aclose()
 
 
 @run_async
