@@ -20,6 +20,7 @@ from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Pack
 
 from .. import audio
 from .._core.callbacks import is_cancelled, raise_if_interrupt
+from .._core.files import private_opener
 from .._core.pcm import as_bytes
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 
@@ -255,7 +256,7 @@ def open_sink(
     """
     if target is None or callable(target):
         return target, lambda: None
-    raw = open(target, "wb")  # noqa: SIM115  (closed by the peer, when the call ends)
+    raw = open(target, "wb", opener=private_opener)  # noqa: SIM115  (closed by the peer, when the call ends)
     file = wave.open(raw, "wb")  # noqa: SIM115
     file.setnchannels(1)
     file.setsampwidth(2)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 from realtime_simulator import Simulator
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._recordings import recording
-from realtime_simulator._recordings.tape import TapeError, read
+from realtime_simulator._recordings.tape import TapeError, Writer, read
 from realtime_simulator._server.player import differences
 from realtime_simulator.cli import main
 from realtime_simulator.scrub import Scrubber
@@ -429,3 +430,13 @@ def test_a_command_that_cannot_record_explains_why(
         monkeypatch.setenv("OPENAI_API_KEY", key)
     assert main(["record", *words]) == status
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
+@pytest.mark.parametrize("is_tape", [True, False], ids=["tape", "recording"])
+def test_only_its_owner_can_read_what_is_recorded(tape: Path, is_tape: bool) -> None:
+    tape.touch()
+    tape.chmod(0o644)
+    written = Writer(tape, "wss://api.openai.com/v1") if is_tape else recording.Writer(tape)
+    written.end()
+    assert tape.stat().st_mode & 0o777 == 0o600

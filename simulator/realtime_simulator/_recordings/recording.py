@@ -35,6 +35,7 @@ import attrs
 import yaml
 
 from realtime_simulator._recordings import tape
+from realtime_simulator._recordings.files import private_opener
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -246,7 +247,8 @@ class Writer:
 
     def _write(self) -> None:
         interactions = [interaction for part in self._parts for interaction in part]
-        self._path.write_text(text_of(interactions), encoding="utf-8", newline="\n")
+        with open(self._path, "w", encoding="utf-8", newline="\n", opener=private_opener) as file:
+            file.write(text_of(interactions))
 
 
 def text_of(interactions: Sequence[Mapping[str, Any]]) -> str:

@@ -21,6 +21,8 @@ from typing import Any, Literal, TextIO
 
 import attrs
 
+from realtime_simulator._recordings.files import private_opener
+
 VERSION = 1
 Side = Literal["server", "client"]
 
@@ -85,6 +87,8 @@ class RecordedSession:
 class Writer:
     """Writes a tape line by line, so that the recording survives when the process is killed.
 
+    Only its owner can read the file (mode 0600), since it has what people said.
+
     Args:
         path: The file; an existing one is replaced.
         upstream: The address that is recorded, without key or query.
@@ -94,7 +98,7 @@ class Writer:
     """
 
     def __init__(self, path: str | os.PathLike[str], upstream: str) -> None:
-        self._file: TextIO = Path(path).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self._file: TextIO = open(path, "w", encoding="utf-8", newline="\n", opener=private_opener)  # noqa: SIM115
         self._sessions = 0
         self._write({"tape": VERSION, "upstream": upstream})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import socket
 import struct
@@ -110,6 +111,8 @@ def test_wav_files_are_played_and_written(tmp_path: Path) -> None:
             await answerer.heard_something.wait()
             while not (heard := peer.received_ms):
                 await asyncio.sleep(0.01)
+        if os.name == "posix":
+            assert reply.stat().st_mode & 0o777 == 0o600
         with wave.open(str(reply)) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
             assert file.getnframes() * 1000 // RATE >= heard > 0
