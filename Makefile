@@ -61,9 +61,9 @@ compare: .venv/.installed peers    ## compare the types with the official packag
 frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the simulator (750 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)
 
-attack: .venv/.installed     ## fuzz every input with mutated data and faulty servers (SECONDS=60 SEED=… ONLY=…)
+attack: .venv/.installed     ## attack every border: mutated input, faulty servers and peers, datagrams, signals, callbacks that raise, unread sockets, output of commands (SECONDS=60 SEED=… ONLY=border)
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(ONLY),--only $(ONLY))
+	  $(if $(ONLY),--only "$(ONLY)")
 
 mutate: .venv/.installed     ## change the code in small ways and list the changes that no test notices (ONLY=path SEED=…)
 	@nice -n 10 $(BIN)/python scripts/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from tests.support.paths import ROOT
@@ -17,6 +18,8 @@ def test_every_documented_make_target_exists_and_has_help() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert explained == set(phony.split())
 
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: Prefix of absolute links to the repository's files.
 HOME = re.compile(
@@ -43,8 +46,23 @@ def test_contributing_is_short() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split()) <= 1500
 
 
-def test_every_test_of_a_security_guarantee_exists() -> None:
-    for target in re.findall(r"`(tests/[^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8")):
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+
+
+def test_every_security_guarantee_names_tests_that_exist() -> None:
+    guarantees = SECURITY.partition("## Guarantees")[2].partition("\n## ")[0].split("\n- ")[1:]
+    assert len(guarantees) > 30
+    for guarantee in guarantees:
+        named = re.findall(r"`(tests/[^`:]+)::(\w+)`", guarantee)
+        assert named, f"no test is named: {guarantee}"
+        for path, name in named:
+            tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+            functions = {node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
+            assert name in functions, f"{path}::{name}"
+
+
+def test_security_names_no_other_test() -> None:
+    for target in re.findall(r"`(tests/[^`:]+)(?:::\w+)?`", SECURITY):
         assert (ROOT / target).exists(), target
 
 
