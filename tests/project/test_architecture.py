@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_resources", "client"}),
     frozenset({"__main__", "_demo", "cli", "integrations", "testing"}) | SHORT_NAMES,
 )
-MOST_FLOORS = 10  # in the longest chain of parts that import one another; `__main__` is the top one
+MOST_FLOORS = 9  # in the longest chain of parts that import one another, below `__main__`
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
 MAY_IMPORT_THE_SIMULATOR = frozenset({"cli", "testing"})
 PACKAGES = ("realtime_ext", "simulator/realtime_simulator")
@@ -207,7 +207,7 @@ def test_no_two_parts_import_each_other_and_no_chain_is_long() -> None:
     edges = edges_between_parts()
     for part in graphlib.TopologicalSorter(edges).static_order():
         floors[part] = 1 + max((floors[used] for used in edges[part]), default=0)
-    assert max(floors.values()) <= MOST_FLOORS, floors
+    assert max(floors[part] for part in floors if part != "__main__") <= MOST_FLOORS, floors
 
 
 def test_every_package_says_what_belongs_in_it() -> None:
