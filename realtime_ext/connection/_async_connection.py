@@ -628,9 +628,10 @@ class AsyncConnection(HandlesEvents):
         finally:
             await run_to_completion(self._hang_up())
 
-    async def _say_last(self, text: str, timeout: float) -> Turn:
+    async def _say_last(self, text: str, timeout: float, *, is_aside: bool = False) -> Turn:
         """Have a text said, and wait until the API has played it."""
         stream = self._asking(None, timeout=timeout, response=_saying(text))
+        stream._is_aside = is_aside
         ended = self.expect(
             ("output_audio_buffer.stopped", "output_audio_buffer.cleared"),
             where=lambda event: stream._stream is not None and stream._stream.has_response(event.response_id),
@@ -720,7 +721,7 @@ class AsyncConnection(HandlesEvents):
                     await self.cancel_response(response_id)
                 if goodbye is not None:
                     spending.is_ending = True
-                    await self._say_last(goodbye, _GOODBYE)
+                    await self._say_last(goodbye, _GOODBYE, is_aside=True)
         except RealtimeError as error:
             logger.info("the goodbye was not said: %s", error)
         finally:
@@ -811,6 +812,7 @@ class AsyncStream:
         self._response = response
         self._timeout = timeout  # seconds for the whole turn, for messages
         self._stream: TurnStream | None = None
+        self._is_aside = False  # whether this package asks, not the program, which reads its events elsewhere
         self._state.client_events.check_response(response)
 
     @property
@@ -825,10 +827,11 @@ class AsyncStream:
     @property
     def _calls_handlers(self) -> bool:
         """Whether reading an event here calls its handlers: unless the connection's own events are read."""
-        return not self._state.queue.is_consumed
+        return not (self._state.queue.is_consumed or self._is_aside)
 
     async def __aenter__(self) -> Self:
         stream = self._stream = self._state.open_turn()
+        stream.is_aside = self._is_aside
         try:
             await self._ask(stream)
         except BaseException:
@@ -863,7 +866,8 @@ class AsyncStream:
             return None
         event: ServerEvent
         event, number = stream.take()
-        self._state.queue.given(number)
+        if not self._is_aside:
+            self._state.queue.given(number)
         return event
 
     async def _fetch(self, events: deque[tuple[ServerEvent, int]]) -> None:

@@ -110,7 +110,8 @@ def test_a_number_outside_of_its_range_is_wrong_use(arguments: list[str], option
     done = realtime_here(*arguments)
     message, hint = done.err.splitlines()
     assert (done.status, done.out) == (2, "")
-    assert message.startswith("realtime: Invalid value for ") and option in message and allowed in message
+    assert message.startswith("realtime: Invalid value for ") and allowed in message
+    assert option in message.lower()
     assert "--help" in hint
 
 
@@ -209,7 +210,7 @@ def test_commands_and_options_are_completed() -> None:
 def test_a_dialect_is_chosen(dialect: str) -> None:
     done = realtime_here("talk", "--simulator", "--dialect", dialect, "Hello")
     assert "You said: Hello" in done.out
-    assert dialect in realtime_here("talk", "--help").out.replace("\n", " ")
+    assert dialect in "".join(realtime_here("talk", "--help").out.split())  # names are broken at hyphens
 
 
 def test_an_unknown_dialect_is_refused_with_the_known_ones() -> None:

@@ -159,6 +159,16 @@ def test_a_websocket_gets_its_goodbye_too(runner: Runner, simulator: Simulator) 
     assert said == ["Hi.", "Bye."]
 
 
+def test_a_goodbye_is_read_by_a_program_that_reads_late(runner: Runner, simulator: Simulator) -> None:
+    simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2])
+    budget = Budget(tokens=1, goodbye="Bye.")
+    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+        connection.ask("Hello")
+        simulator.wait_for(lambda: simulator.sessions[-1].ended)
+        kind = "response.output_audio_transcript.done"
+        assert [event.transcript for event in connection if event.type == kind] == ["Bye."]
+
+
 def test_the_connections_of_a_client_share_its_budget(runner: Runner, simulator: Simulator) -> None:
     budget = Budget(tokens=10**6)
     client = client_of(runner, simulator, budget=budget)
