@@ -70,10 +70,8 @@ HeadersLike: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, str]] | Iterabl
 """Headers as web frameworks have them: a mapping, or pairs of str or bytes."""
 SecretsLike: TypeAlias = str | Secret | Iterable[str | Secret]
 """A webhook secret, or several."""
-WebhookEvent: TypeAlias = (
-    "WebhookRealtimeCallIncoming | WebhookLiveTransportIncoming | WebhookLiveTransportConnected"
-    " | WebhookLiveCallIncoming | UnknownEvent"
-)
+# pyright reads no type from joined strings.
+WebhookEvent: TypeAlias = "WebhookRealtimeCallIncoming | WebhookLiveTransportIncoming | WebhookLiveTransportConnected | WebhookLiveCallIncoming | UnknownEvent"  # noqa: E501
 """The event of a delivery."""
 
 

@@ -45,7 +45,11 @@ _TESTS = Path(__file__).parent
 for name in [name for name in os.environ if name.startswith("OPENAI_")]:
     del os.environ[name]
 # No certificate authorities: every client of httpx would read all of them, for 20 ms.
-_AUTHORITIES = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+# Workers inherit this process's environment, so what was set before is kept under another name.
+_AUTHORITIES = {
+    name: os.environ.setdefault(f"TESTS_{name}", os.environ.get(name, ""))
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+}
 os.environ.update(SSL_CERT_FILE="", SSL_CERT_DIR=str(_TESTS))
 
 
@@ -99,7 +103,7 @@ def _interrupts_work() -> None:
 def _authorities(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a slow test the certificate authorities: it may fetch packages."""
     for name, value in _AUTHORITIES.items():
-        monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .document import Document, ref_name, unescape
+from .document import Document, ref_name, references, unescape
 from .errors import SpecError
 from .prose import PROVISIONAL
 
@@ -127,6 +127,14 @@ def _apply_one(document: Document, patch: Patch) -> None:
             raise SpecError(f"a {patch.op} needs an object", pointer=patch.pointer, hint=remove)
     if patch.op == "by_shape":
         return
+    schemas = document.get("components", {}).get("schemas", {})
+    lost = [name for name in references(patch.value) if name not in schemas]
+    if lost:
+        raise SpecError(
+            f"a patch refers to {lost[0]}, which does not exist",
+            pointer=patch.pointer,
+            hint="add the schema by an earlier patch, or update the reference",
+        )
     changed = [_change(document, parent, key, patch) for parent, key in reversed(targets)]
     if not any(changed):
         raise SpecError(

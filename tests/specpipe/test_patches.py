@@ -110,3 +110,9 @@ def test_the_project_s_patches_have_reasons_and_links() -> None:
     read = patches.read(pipeline.OPENAPI / "patches.toml")
     assert len(read) > 60
     assert all(len(one.reason.split()) >= 3 and one.link.startswith("https://") for one in read)
+
+
+def test_a_patch_with_a_reference_to_nothing_is_an_error_or_skipped() -> None:
+    given = patch("/components/schemas/A/properties/new", "add", {"$ref": "#/components/schemas/Missing"})
+    with pytest.raises(SpecError, match="refers to Missing, which does not exist"):
+        patched(given)

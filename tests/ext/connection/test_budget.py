@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator, pause
 
-from realtime_ext import Budget, BudgetExceeded, SessionBuilder
+from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
 from realtime_ext.usage import Spent, Usage
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Runner
@@ -159,10 +159,11 @@ def test_a_websocket_gets_its_goodbye_too(runner: Runner, simulator: Simulator) 
     assert said == ["Hi.", "Bye."]
 
 
-def test_a_goodbye_is_read_by_a_program_that_reads_late(runner: Runner, simulator: Simulator) -> None:
+def test_a_goodbye_is_read_by_a_program_that_reads_late(simulator: Simulator) -> None:
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2])
     budget = Budget(tokens=1, goodbye="Bye.")
-    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+    client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
+    with client, client.connect(SESSION, budget=budget) as connection:
         connection.ask("Hello")
         simulator.wait_for(lambda: simulator.sessions[-1].ended)
         kind = "response.output_audio_transcript.done"
