@@ -14,6 +14,7 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
+from realtime_ext.connection._state.turns import Turns
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
@@ -303,3 +304,29 @@ def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
             turn = connection.ask("Hi", timeout=10)
             assert turn.transcript == "sorry"
             assert "failed" in turn.tool_calls[0].output
+
+
+def test_a_failure_of_this_package_to_answer_a_tool_is_logged_as_such_and_ends_no_tools(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, failed = Turns.answered, threading.Event()
+
+    def fails(self: Turns, *arguments: Any) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise LookupError("a mistake of this package")
+        real(self, *arguments)
+
+    def fine(count: int) -> str:
+        return "fine"
+
+    def answer(number: int) -> Any:
+        call = {"name": "fine", "call_id": f"call_{number}", "arguments": '{"count": 1}'}
+        return [call] if number % 2 else "sorry"
+
+    monkeypatch.setattr(Turns, "answered", fails)
+    with ScriptedServer(Model(answer)) as server, connect(runner, server) as connection:
+        connection.run_tools([fine])
+        connection.ask("Hi", timeout=10)
+        assert failed.is_set()
+    assert "realtime_ext failed to answer a function call; please report this\nTraceback" in caplog.text

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
 import pytest
 from websockets.frames import Opcode
+from websockets.utils import accept_key
 
 from realtime_ext import RealtimeClient
 from realtime_ext.errors import ConnectionClosedError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.loopback import Loopback
 from tests.support.runner import Runner
 
 
@@ -146,11 +149,12 @@ def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
 def test_a_close_frame_without_the_end_of_tcp_ends_the_connection_after_the_close_timeout(
     runner: Runner,
 ) -> None:
-    def script(peer: Peer) -> None:
-        peer.send("later.event")
-        peer.bytes_on_the_wire(b"\x88\x02\x03\xe8")  # a Close frame with code 1000
-        peer.server.closing.wait()
+    def half_close(connection: socket.socket, server: Loopback) -> None:
+        key = server.requests[-1].header("sec-websocket-key") or ""
+        head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        connection.sendall(f"{head}Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode())
+        connection.sendall(b'\x81\x16{"type":"later.event"}' + b"\x88\x02\x03\xe8")  # code 1000
+        server.closing.wait()  # TCP stays open
 
-    with ScriptedServer(script) as server, connect(runner, server, **options(None, None)) as connection:
+    with Loopback(half_close) as server, connect(runner, server, **options(None, None)) as connection:
         assert [event.type for event in connection] == ["later.event"]
-        server.closing.set()

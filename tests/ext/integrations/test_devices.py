@@ -202,6 +202,29 @@ def test_a_headset_speaks_listens_and_falls_silent_when_the_user_speaks(card: Mo
         assert items[0] == items[1]
 
 
+def test_a_failure_to_send_what_the_microphone_hears_is_logged_as_one_of_this_package(
+    card: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(self: object, data: bytes) -> None:
+        raise LookupError("a mistake of this package")
+
+    monkeypatch.setattr("realtime_ext.connection.AsyncConnection.append_audio", fails)
+
+    async def talk(simulator: Simulator) -> None:
+        client = AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url)
+        async with client, client.connect("gpt-realtime-2.1") as connection:
+            headset = Headset(connection, loudspeaker=False)
+            with pytest.raises(LookupError):
+                async with headset:
+                    assert headset._feeding is not None
+                    await asyncio.wait([headset._feeding])
+
+    with Simulator(pacing="none") as simulator:
+        asyncio.run(talk(simulator))
+    assert "realtime_ext failed to send what the microphone hears; please report this" in caplog.text
+    assert "Traceback" in caplog.text
+
+
 def test_an_invalid_piece_of_audio_is_dropped(card: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
     class Connection:
         def __init__(self) -> None:

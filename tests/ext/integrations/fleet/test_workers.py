@@ -369,8 +369,11 @@ async def test_a_function_call_without_an_attached_worker_is_answered_once(
     assert ordered == ["Elm Street"]
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit, asyncio.CancelledError])
 @run_async
-async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, simulator: Simulator) -> None:
+async def test_an_effect_happens_once_over_all_owners(
+    make_fleet: MakeFleet, simulator: Simulator, error: type[BaseException]
+) -> None:
     fleet = make_fleet()
     await fleet.migrate()
     ran: list[str] = []
@@ -380,14 +383,14 @@ async def test_an_effect_happens_once_over_all_owners(make_fleet: MakeFleet, sim
         ran.append("a")
         return {"taxi": 7}
 
-    def refused() -> None:
+    async def refused() -> None:
         ran.append("b")
-        raise ValueError("no taxi")
+        raise error("no taxi")
 
     @fleet.on_call
     async def phone(owned: OwnedCall) -> None:
         results.extend(await asyncio.gather(owned.once("a", twice), owned.once("a", twice)))
-        with pytest.raises(ValueError, match="no taxi"):
+        with pytest.raises((ValueError, RuntimeError), match="no taxi"):
             await owned.once("b", refused)
         if owned.epoch == 1:
             raise RuntimeError("hand it on")
@@ -424,3 +427,20 @@ async def test_an_effect_with_a_lost_record_is_not_run_again(
             await until(lambda: ended(fleet, "rtc_1"))
     assert len(raised) == 1
     assert raised[0].startswith("a: an earlier owner began it")
+
+
+@run_async
+async def test_an_observer_that_raises_ends_no_worker(make_fleet: MakeFleet, simulator: Simulator) -> None:
+    def fails(name: str, attributes: object) -> None:
+        raise asyncio.CancelledError
+
+    fleet = make_fleet(observer=fails)
+    await fleet.migrate()
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        pass
+
+    async with client_of(simulator) as client, Working(fleet, client):
+        await fleet.offer("rtc_1")
+        assert (await until(lambda: ended(fleet, "rtc_1"))).outcome == "done"
