@@ -118,7 +118,7 @@ def test_the_stock_generator_rejects_unknown_enum_values(stock: ModuleType) -> N
         module(stock, "models.realtime_thing").RealtimeThing.from_dict(thing(status="ajar"))
 
 
-@pytest.mark.parametrize("key", ["items", "status", "detail", "dropped", "list"])
+@pytest.mark.parametrize("key", ["items", "status", "detail", "dropped", "list", "Any"])
 def test_null_is_accepted_anywhere(traps: ModuleType, key: str) -> None:
     model = module(traps, "models").RealtimeThing
     made = model.from_dict(thing(**{key: None}))
