@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.time_limit import LIMIT, SLOW_LIMIT
 
 IN_ASYNCIO = """
 async def consume():
@@ -49,14 +50,24 @@ def test_hangs():
     re.match(r"(a+)+b", "a" * 60)
 """
 
+PRINTING_ITS_LIMIT = """
+import signal
 
-def run(folder: Path, test: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def test_prints():
+    print("limit:", round(signal.getitimer(signal.ITIMER_REAL)[0], -1))
+"""
+
+
+def run(
+    folder: Path, test: str, *arguments: str, limit: str | None = "0.3"
+) -> subprocess.CompletedProcess[str]:
     (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
     imports = "import asyncio, os, re, threading\nimport pytest\n"
     (folder / "test_app.py").write_text(f"{imports}{test}\ndef test_passes():\n    pass\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.support.time_limit"]
+    limited = () if limit is None else ("--time-limit", limit)
     return subprocess.run(
-        [*command, "--time-limit", "0.3", *arguments, "test_app.py"],
+        [*command, *limited, *arguments, "test_app.py"],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -87,6 +98,18 @@ def test_the_stacks_of_threads_and_tasks_are_printed(tmp_path: Path) -> None:
     assert "name='consumer'" in result.stderr
     assert "await asyncio.Event().wait()" in result.stderr  # where the task waits
     assert 'test_app.py", line 11 in test_hangs' in result.stderr  # where the main thread is
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(("profile", "expected"), [("default", LIMIT), ("thorough", SLOW_LIMIT)])
+def test_a_thorough_run_has_the_time_limit_of_slow_tests(
+    tmp_path: Path, profile: str, expected: float
+) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "import hypothesis\n\nhypothesis.settings.register_profile('thorough')\n"
+    )
+    result = run(tmp_path, PRINTING_ITS_LIMIT, "-s", "--hypothesis-profile", profile, limit=None)
+    assert f"limit: {expected}" in result.stdout
 
 
 @pytest.mark.slow

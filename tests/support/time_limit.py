@@ -48,7 +48,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Limit the test together with its fixtures."""
     limit = item.config.getoption("--time-limit")
     if limit is None:
-        limit = SLOW_LIMIT if item.get_closest_marker("slow") else LIMIT
+        # A thorough run draws ten times as many examples, and more workers than cores measure its coverage.
+        thorough = item.config.getoption("--hypothesis-profile", None) == "thorough"
+        limit = SLOW_LIMIT if thorough or item.get_closest_marker("slow") else LIMIT
     if limit:
         stderr = item.config.stash[_stderr]
         signal.signal(signal.SIGALRM, lambda *_: _end(item.nodeid, limit, stderr))
