@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import yaml
 from realtime_simulator import Simulator, call_tool, sequence
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("Call", "Phone", "Faults", "Scenario")
+VIEWS = ("Timeline", "Requests")
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
+CONTROL = "\x1b[2J\u202egnirts\x07"
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +179,100 @@ def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simula
         expect(console.get_by_text("No event matches the filter.")).to_be_visible()
 
 
+def test_rows_show_the_words_of_messages(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        socket.user_says("How tall is the tower?")
+        socket.send("response.create")
+        socket.until("response.done")
+        expect(rows(console, "item.create").locator(".more")).to_have_text("user: How tall is the tower?")
+        expect(rows(console, "response.done").locator(".more")).to_have_text(
+            "completed: assistant: You said: How tall is the tower?"
+        )
+
+
+def test_requests_are_listed_with_the_errors_of_refused_ones(console: Page, sim: Simulator) -> None:
+    wrong = {"authorization": "Bearer sk-wrong-key"}
+    httpx.post(f"{sim.base_url}/realtime/client_secrets", json={}, headers=wrong)
+    with Socket(sim, key="sk-wrong-key") as socket:
+        socket.closed()
+    expect(console.locator("#sessions-none")).to_contain_text("2 requests were refused")
+    tab(console, "Requests (2 refused)")
+    listed = console.get_by_role("list", name="HTTP requests").get_by_role("listitem")
+    expect(listed).to_have_count(2)
+    for row, (method, path, status) in zip(
+        (listed.last, listed.first),
+        (("POST", "/v1/realtime/client_secrets", "401"), ("GET", "/v1/realtime", "101")),
+        strict=True,
+    ):
+        for words in (method, path, status, "invalid_api_key: Incorrect API key provided: ***"):
+            expect(row).to_contain_text(words)
+    ok = httpx.post(
+        f"{sim.base_url}/realtime/client_secrets",
+        json={},
+        headers={"authorization": f"Bearer {sim.api_key}"},
+    )
+    expect(listed).to_have_count(3)
+    expect(listed.first).to_contain_text("200")
+    console.get_by_label("refused only").check()
+    expect(listed).to_have_count(2)
+    console.get_by_label("refused only").uncheck()
+    console.get_by_label("Search requests").fill("POST 401")
+    expect(listed).to_have_count(1)
+    expect(console.locator("#request-count")).to_have_text("1 of 3")
+    console.get_by_label("Search requests").fill("")
+    for secret in ("sk-wrong-key", sim.api_key, ok.json()["value"]):
+        assert secret not in console.content()
+    button(console, "Remove the requests that were answered").click()
+    expect(console.locator("#requests-none")).to_have_text("No request yet.")
+    expect(console.get_by_role("tab", name="Requests", exact=True)).to_be_visible()
+
+
+def test_sessions_are_named_searched_filtered_and_cleared(console: Page, sim: Simulator) -> None:
+    listed = console.locator("#sessions li:visible")
+    with Socket(sim) as first, Socket(sim, "intent=transcription") as second:
+        first.recv()
+        second.recv()
+        expect(listed).to_have_count(2)
+        console.locator("#sessions button").last.click()
+        name = console.get_by_label("Name of the session")
+        name.fill("before the change")
+        name.press("Enter")
+        expect(listed.last).to_contain_text("before the change")
+        assert sim.sessions[0].name == "before the change"
+        console.locator("#sessions button").first.click()
+        expect(name).to_have_value("")
+        second.close()
+        expect(listed.first).to_contain_text("client closed")
+        search, state = console.get_by_label("Search sessions"), console.get_by_label("Which sessions")
+        search.fill("CHANGE before")
+        expect(listed).to_have_count(1)
+        search.fill("transcription")
+        expect(listed).to_have_text(re.compile("transcription"))
+        search.fill("no such session")
+        expect(console.get_by_text("No session matches.")).to_be_visible()
+        search.fill("")
+        state.select_option("live")
+        expect(listed).to_have_count(1)
+        expect(listed).to_contain_text("before the change")
+        state.select_option("all")
+        button(console, "Remove the sessions that have ended").click()
+        expect(listed).to_have_count(1)
+        expect(listed).to_contain_text("before the change")
+        expect(button(console, "Remove the sessions that have ended")).to_be_disabled()
+
+
+def test_the_notice_goes_when_a_later_event_is_accepted(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+        expect(rows(console, "session.created")).to_have_count(1)
+        type_as_user(console, "{broken")
+        expect(console.get_by_role("alert")).to_contain_text("JSON")
+        type_as_user(console, '{"type": "input_audio_buffer.clear"}')
+        expect(rows(console, "input_audio_buffer.cleared")).to_have_count(1)
+        expect(console.get_by_role("alert")).to_be_hidden()
+
+
 def test_thousands_of_events_are_a_handful_of_elements(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
@@ -216,6 +313,20 @@ def test_hostile_text_is_only_ever_text(console: Page, sim: Simulator) -> None:
         expect(console.get_by_text(HOSTILE)).not_to_have_count(0)
         assert console.locator("img:not(.top img), script:not([src='/console/console.js'])").count() == 0
         assert console.title() == "Realtime simulator"
+
+
+def test_control_characters_are_shown_as_text(console: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.recv()
+        sim.sessions[-1].name = CONTROL
+        socket.user_says(CONTROL)
+        escaped = "\\u001b[2J\\u202egnirts\\u0007"
+        expect(rows(console, "item.create").locator(".more")).to_have_text(f"user: {escaped}")
+        expect(console.locator("#sessions strong")).to_have_text(escaped)
+        shown(console).click()
+        expect(console.locator("#detail-text")).to_contain_text("\\u202egnirts")
+        text = str(console.evaluate("document.body.innerText"))
+    assert not set(text) & set(CONTROL) - set("[2Jgnirts")
 
 
 # A call
@@ -309,7 +420,7 @@ def test_a_refused_microphone_is_explained(browser: Browser, sim: Simulator) -> 
 
 
 def test_a_faulty_session_is_refused_in_the_apis_words(console: Page, sim: Simulator) -> None:
-    console.get_by_text("Session", exact=True).click()
+    console.locator("summary").click()
     console.get_by_label("The session as JSON").fill('{"type": "realtime", "voice": "marin"}')
     console.get_by_label("a test tone").check()
     button(console, "Start a call").click()
@@ -483,16 +594,17 @@ def busy(page: Page, sim: Simulator) -> None:
     start_with_tone(page)
     type_as_user(page, "Try get_weather, please, " + "and_a_long_word_without_any_space" * 8)
     expect(page.get_by_label("Output of get_weather")).to_be_visible()
+    httpx.post(f"{sim.base_url}/realtime/client_secrets", headers={"authorization": "Bearer sk-wrong"})
     rows(page, "response.done").last.click()
     page.get_by_label("Search events").fill("")
     expect(page.locator("#detail")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [360, 800, 1180, 1440])
+@pytest.mark.parametrize("width", [360, 380, 800, 1180, 1440])
 def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator, width: int) -> None:
     busy(console, sim)
     console.set_viewport_size({"width": width, "height": 740})
-    for name in TABS:
+    for name in (*TABS, *VIEWS):
         tab(console, name)
         overflowing = console.evaluate(
             """() => [...document.querySelectorAll("body, body *")].filter((node) => {
@@ -523,7 +635,7 @@ def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simul
     named |= {"spinbutton", "dialog", "table"}
     session = console.context.new_cdp_session(console)
     seen = set()
-    for name in TABS:
+    for name in (*TABS, *VIEWS):
         tab(console, name)
         tree = session.send("Accessibility.getFullAXTree")["nodes"]
         for node in tree:
@@ -574,6 +686,10 @@ def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator)
         "compose-send",
         "phone-to",
         "follow",
+        "session-search",
+        "session-state",
+        "session-name",
+        "tab-timeline",
     } <= reached
     assert outlined
 
@@ -582,7 +698,14 @@ def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator)
 def test_text_stands_out_from_its_ground(console: Page, sim: Simulator, scheme: Any) -> None:
     busy(console, sim)
     console.emulate_media(color_scheme=scheme)
-    weak = console.evaluate(
+    for name in VIEWS:
+        tab(console, name)
+        assert weak_text(console) == []
+
+
+def weak_text(page: Page) -> Any:
+    """The elements whose text has too little contrast."""
+    return page.evaluate(
         """() => {
           const parse = (text) => text.match(/[\\d.]+/g).map(Number);
           const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
@@ -606,4 +729,3 @@ def test_text_stands_out_from_its_ground(console: Page, sim: Simulator, scheme: 
           return found;
         }"""
     )
-    assert weak == []

@@ -15,9 +15,10 @@ import pytest
 from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
-from realtime_simulator._records.session import SessionLog
+from realtime_simulator._records.session import SessionLog, telling
 from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.console import exports, pages
+from websockets.exceptions import InvalidStatus
 
 from .receiver import receiving
 from .test_control import control, done, running, sim
@@ -218,6 +219,122 @@ def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
 
 def test_the_targets_of_faults_are_listed(control: httpx.Client) -> None:
     assert "calls.create" in control.get("/simulator/faults/known").json()["operations"]
+
+
+# Requests
+
+
+def test_requests_are_recorded_with_the_errors_that_refused_them(
+    fresh: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, wrong = {"authorization": f"Bearer {fresh.api_key}"}, {"authorization": "Bearer sk-wrong-key"}
+    with httpx.Client(base_url=fresh.base_url) as client:
+        secret = client.post("/realtime/client_secrets", json={}, headers=key).json()["value"]
+        client.post("/realtime/client_secrets", json={}, headers=wrong)
+        client.get(f"/nothing/{secret}", headers=key)
+        with fresh.fault("gateway_520", times=1):
+            client.post("/realtime/client_secrets", json={}, headers=key)
+    with Socket(fresh, key="sk-wrong-key") as socket:
+        assert socket.closed()[0] == 3000
+    with pytest.raises(InvalidStatus):
+        Socket(fresh, "call_id=rtc_none")
+    with Socket(fresh) as socket:
+        session = socket.recv()["session"]["id"]
+        fresh.wait_for(lambda: all(one.ended is not None for one in fresh.requests[:-1]))
+        assert fresh.requests[-1].ended is None
+    fresh.wait_for(lambda: fresh.requests[-1].ended is not None)
+    records = fresh.requests
+    assert [one.status for one in records] == [200, 401, 404, 520, 101, 404, 101]
+    assert [one.refused for one in records] == [False, True, True, True, True, True, False]
+    codes = [one.error and one.error["code"] for one in records]
+    assert codes == [None, "invalid_api_key", None, None, "invalid_api_key", "call_id_not_found", None]
+    assert records[2].error is not None and "Invalid URL" in records[2].error["message"]
+    assert records[3].error is None  # a gateway's page
+    assert json.loads(records[0].response_body)["value"] == secret
+    assert records[0].response_headers["x-request-id"] == records[0].request_id
+    assert (records[-1].query, records[-1].session) == ("model=gpt-realtime", session)
+    assert fresh.sessions[-1].begun <= records[-1].time + 60 and records[-1].time <= (records[-1].ended or 0)
+
+    origin = fresh.base_url.removesuffix("/v1")
+    shown = httpx.get(f"{origin}/simulator/requests", headers=key)
+    for hidden in (secret, fresh.api_key, "sk-wrong-key"):
+        assert hidden not in shown.text
+    assert fresh.api_key not in repr(records) and "sk-wrong-key" not in repr(records)
+    listed = shown.json()["requests"]
+    assert listed[1]["error"]["code"] == "invalid_api_key" and "Incorrect" in listed[1]["error"]["message"]
+    assert (listed[2]["method"], listed[2]["path"], listed[2]["status"]) == ("GET", "/v1/nothing/ek_***", 404)
+    overview = httpx.get(f"{origin}/simulator/overview", headers=key).json()
+    assert overview["requests"] == {"all": 7, "kept": 7, "open": 0, "refused": 5}
+    assert httpx.post(f"{origin}/simulator/requests/clear", headers=key).status_code == 200
+    assert list(fresh.requests) == []
+
+
+def test_requests_on_a_call_belong_to_its_session(fresh: Simulator) -> None:
+    with receiving() as receiver:
+        call = fresh.incoming_call(receiver.url)
+        accept = f"{fresh.base_url}/realtime/calls/{call.id}/accept"
+        httpx.post(accept, json={"type": "realtime"}, headers={"authorization": f"Bearer {fresh.api_key}"})
+    assert fresh.requests[-1].session == call.session.id
+
+
+def test_sessions_are_named_and_cleared(fresh: Simulator) -> None:
+    headers = {"authorization": f"Bearer {fresh.api_key}"}
+    with httpx.Client(base_url=fresh.base_url.removesuffix("/v1"), headers=headers) as client:
+        with Socket(fresh) as socket:
+            first = socket.recv()["session"]["id"]
+        with Socket(fresh) as socket:
+            second = socket.recv()["session"]["id"]
+            done(client.post(f"/simulator/sessions/{first}/name", json={"name": "before"}))
+            fresh.session(second).name = "after"
+            assert [one["name"] for one in client.get("/simulator/sessions").json()["sessions"]] == [
+                "before",
+                "after",
+            ]
+            done(client.post(f"/simulator/sessions/{second}/name", json={"name": None}))
+            assert (fresh.session(first).name, fresh.session(second).name) == ("before", None)
+            long = client.post(f"/simulator/sessions/{first}/name", json={"name": "x" * 81})
+            assert long.status_code == 400 and "up to 80 characters, got 81" in long.text
+            assert client.post(f"/simulator/sessions/{first}/name", json={"name": 7}).status_code == 400
+            fresh.wait_for(lambda: fresh.session(first).ended is not None)
+            done(client.post("/simulator/sessions/clear"))
+            assert [one.id for one in fresh.sessions] == [second]  # it still runs
+            assert client.get(f"/simulator/sessions/{first}/events").status_code == 404
+        fresh.wait_for(lambda: fresh.sessions[-1].ended is not None)
+    fresh.close()
+    fresh.clear_sessions()
+    assert list(fresh.sessions) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"item": {"type": "message", "role": "user", "content": [{"text": "Hi"}]}}, "user: Hi"),
+        ({"item": {"type": "message", "role": "assistant", "content": []}}, "assistant"),
+        (
+            {"item": {"type": "message", "content": [{"transcript": "Yes"}, {"type": "input_image"}]}},
+            "Yes input_image",
+        ),
+        ({"item": {"type": "function_call", "name": "book", "arguments": "{}"}}, "book {}"),
+        ({"item": {"type": "function_call_output", "output": "done"}}, "done"),
+        ({"part": {"type": "audio", "transcript": "Hello."}}, "Hello."),
+        (
+            {
+                "response": {
+                    "status": "completed",
+                    "output": [{"role": "assistant", "content": [{"text": "A"}]}],
+                }
+            },
+            "completed: assistant: A",
+        ),
+        ({"response": {"status": "failed", "output": []}}, "failed"),
+        ({"error": {"message": "No."}, "item_id": "item_1"}, "No."),
+        ({"delta": "A" * 1000}, "<1000 characters>"),
+        ({"item": 7, "response": [], "part": {"content": 1, "output": {}}, "text": "still"}, "still"),
+        ({"item": {"content": [7, {"text": 8}], "role": None}}, ""),
+    ],
+)
+def test_an_event_is_summed_up_by_its_words(event: dict[str, Any], words: str) -> None:
+    assert telling({"type": "x", **event}) == words
 
 
 # Exports

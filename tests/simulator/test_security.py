@@ -207,6 +207,9 @@ def test_the_bodies_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPa
         record = RequestRecord(method="POST", path="/", headers={}, request_id="req_1", body=b"x" * 40)
         kept.add(record)
     assert [len(record.body) for record in kept.requests] == [0, 0, 0, 40, 40]
+    kept.requests[-1].response_body = b"x" * 40
+    kept.add(RequestRecord(method="POST", path="/", headers={}, request_id="req_2"))
+    assert [len(record.body + record.response_body) for record in kept.requests] == [0, 0, 0, 0, 80, 0]
 
 
 def test_the_events_of_ended_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,11 @@ _EVENT_BYTES = 512
 _LONG = 256
 _BINARY = ("audio", "delta", "image_url")
 _SHOWN = 80
+_SHOWN_IN_VIEW = 200
+MAX_NAME = 80
+"""The characters of a session's name."""
 _TELLING = (
     ("error", "message"),
-    ("response", "status"),
-    ("item", "type"),
-    ("part", "type"),
     ("session", "model"),
     ("audio",),
     ("delta",),
@@ -70,6 +70,24 @@ class SessionRecord:
     def id(self) -> str:
         """The session's id, `sess_…`."""
         return self._log.id
+
+    @property
+    def name(self) -> str | None:
+        """The name that a program or the console gave it, up to 80 characters; None without one.
+
+        Raises:
+            TypeError: It is set to something else than a str or None.
+            ValueError: It is longer.
+        """
+        return self._log.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a str or None, got {type(name).__name__}")
+        if name is not None and len(name) > MAX_NAME:
+            raise ValueError(f"name: allowed are up to {MAX_NAME} characters, got {len(name)}")
+        self._log.name = name or None
 
     @property
     def transport(self) -> Transport:
@@ -159,6 +177,7 @@ class SessionLog:
     def __init__(self, id: str, transport: Transport) -> None:
         self.id = id
         self.transport: Transport = transport
+        self.name: str | None = None
         self.begun: float = 0.0
         self.ended: str | None = None
         self.audio_in: Track = Track()
@@ -266,6 +285,7 @@ class SessionLog:
         config = self.config()
         return {
             "id": self.id,
+            "name": self.name,
             "type": config.get("type", "translation"),
             "model": config.get("model"),
             "transport": self.transport,
@@ -287,21 +307,51 @@ def event_view(event: SessionEvent) -> dict[str, Any]:
         "number": event.number,
         "time": round(event.time, 6),
         "direction": event.direction,
+        "summary": _cut(telling(event.event), _SHOWN_IN_VIEW),
         "event": event.event,
     }
 
 
 def summary(event: Mapping[str, Any]) -> str:
-    """Return an event as one line for a log: its type, and its most telling field."""
+    """Return an event as one line for a log: its type, and what tells it from others of its type."""
+    words = telling(event)
+    return f"{event['type']} {json.dumps(_cut(words, _SHOWN))}" if words else str(event["type"])
+
+
+def telling(event: Mapping[str, Any]) -> str:
+    """Return what tells an event from others of its type: the words of a message, an error's text, …"""
+    for key in ("item", "part", "response"):
+        if isinstance(event.get(key), Mapping) and (words := _words(event[key])):
+            return words
     for names in _TELLING:
         value: Any = event
         for name in names:
             value = value.get(name) if isinstance(value, Mapping) else None
         if isinstance(value, str) and value:
-            if _is_binary(names[-1], value):
-                return f"{event['type']} <{len(value)} characters>"
-            return f"{event['type']} {json.dumps(value[:_SHOWN] + '…' * (len(value) > _SHOWN))}"
-    return str(event["type"])
+            return f"<{len(value)} characters>" if _is_binary(names[-1], value) else value
+    return ""
+
+
+def _words(value: Mapping[str, Any]) -> str:
+    """Return the words of a response, of an item, or of a part of its content."""
+    if "output" in value and isinstance(value["output"], list):
+        said = " ".join(filter(None, (_words(one) for one in value["output"] if isinstance(one, Mapping))))
+        return ": ".join(filter(None, (_text(value, "status"), said)))
+    if isinstance(value.get("content"), list):
+        parts = " ".join(_words(part) for part in value["content"] if isinstance(part, Mapping))
+        return ": ".join(filter(None, (_text(value, "role"), parts)))
+    words = next(filter(None, (_text(value, key) for key in ("text", "transcript", "output"))), "")
+    called = " ".join(filter(None, (_text(value, "name"), _text(value, "arguments"))))
+    return words or called or _text(value, "status" if "output" in value else "type")
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _cut(text: str, most: int) -> str:
+    return text[:most] + "…" * (len(text) > most)
 
 
 def _is_binary(key: str, text: str) -> bool:

@@ -19,29 +19,48 @@ logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_SESSIONS_BYTES = 64 * 1024 * 1024
 """About how much is kept of all ended sessions' events together; the oldest sessions lose theirs."""
 MAX_BODIES_BYTES = 64 * 1024 * 1024
-"""How much is kept of all requests' bodies together."""
+"""How much is kept of the bodies of all requests and their answers together."""
 CallState = Literal["ringing", "connecting", "connected", "ended"]
 
 
 @attrs.define(kw_only=True, eq=False)
 class RequestRecord:
-    """One HTTP request and the status of its answer.
+    """One HTTP request, or a WebSocket's handshake, and its answer.
 
     Args:
         method: `POST`, …
         path: The path as it was sent, still percent-encoded, without the query.
+        query: The query as it was sent; it can carry keys, so it is not in the repr.
         headers: Lower-case names; they carry keys, so they are not in the repr.
         body: The body as it came, up to the size limit.
         request_id: The answer's `x-request-id`.
-        status: The answer's status; 0 while there is none.
+        status: The answer's status, 101 for a WebSocket; 0 while there is none.
+        response_headers: The answer's headers, lower-case names.
+        response_body: The answer's body.
+        error: The API's error where it was refused: `message`, `type`, `code` and `param`.
+        time: When it came, in unix seconds on the simulator's clock.
+        ended: When its answer was complete, or its WebSocket closed; None before.
+        session: The id of the session that it opened or attached to.
     """
 
     method: str
     path: str
+    query: str = attrs.field(default="", repr=False)
     headers: Mapping[str, str] = attrs.field(repr=False)
     request_id: str
     body: bytes = attrs.field(default=b"", repr=False)
     status: int = 0
+    response_headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    response_body: bytes = attrs.field(default=b"", repr=False)
+    error: Mapping[str, Any] | None = None
+    time: float = 0.0
+    ended: float | None = None
+    session: str | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused: by a status from 400 on, or by an error right after a handshake."""
+        return self.status >= 400 or self.error is not None
 
     def json(self) -> Any:
         """Return the body as JSON."""
@@ -127,6 +146,8 @@ class Records:
         self._kept = kept
         self._changed = threading.Condition()
         self.requests: list[RequestRecord] = []
+        self.requested: int = 0
+        """How many requests there were, also those that are no longer kept."""
         self.logs: list[SessionLog] = []
         self.sessions: list[SessionRecord] = []
         self.calls: list[Call] = []
@@ -136,6 +157,7 @@ class Records:
     def add(self, record: RequestRecord | SessionLog | Call) -> None:
         """Keep a record, at the cost of the oldest of its kind."""
         if isinstance(record, RequestRecord):
+            self.requested += 1
             self.requests.append(record)
             del self.requests[: -self._kept]
             self._drop_old_bodies()
@@ -166,13 +188,32 @@ class Records:
                 return log
         raise LookupError(f"there is no session {session_id!r}")
 
+    def session_of(self, call_id: str | None) -> str | None:
+        """Return the id of a call's session; None without such a call."""
+        return next((call.session.id for call in self.calls if call.id == call_id), None)
+
+    def clear_requests(self) -> None:
+        """Drop the requests that were answered."""
+        self.requests[:] = [record for record in self.requests if record.ended is None]
+        self.changed()
+
+    def clear_sessions(self) -> None:
+        """Drop the sessions and calls that have ended."""
+        for log in self.logs:
+            if log.ended is not None:
+                log.forget()
+        self.logs[:] = [log for log in self.logs if log.ended is None]
+        self.sessions[:] = [log.record for log in self.logs]
+        self.calls[:] = [call for call in self.calls if call.ended is None]
+        self.changed()
+
     def _drop_old_bodies(self) -> None:
         """Keep the latest bodies up to `MAX_BODIES_BYTES`; older ones are empty from then on."""
         left = MAX_BODIES_BYTES
         for record in reversed(self.requests):
-            left -= len(record.body)
+            left -= len(record.body) + len(record.response_body)
             if left < 0:
-                record.body = b""
+                record.body = record.response_body = b""
 
     def _drop_old_sessions(self) -> None:
         """Keep the events of the latest ended sessions, up to `MAX_SESSIONS_BYTES`, and half of the room for

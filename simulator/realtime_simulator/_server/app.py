@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -17,6 +18,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.responses import REQUEST_LIMIT
@@ -26,6 +28,9 @@ from realtime_simulator._server.operations import Operations
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
+_BODIES = ("http.response.body", "websocket.http.response.body")
+_MAX_KEPT = 1024 * 1024
+"""The bytes of an answer's body that are recorded."""
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
 
 
@@ -63,7 +68,7 @@ def build(
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
     )
     app.router.redirect_slashes = False
-    return Frame(with_faults(app), records, ids)
+    return Frame(with_faults(app), records, ids, operations.clock)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -95,12 +100,14 @@ class Frame:
         app: The application inside.
         records: The records of requests.
         ids: The source of request ids.
+        clock: The clock.
     """
 
-    def __init__(self, app: ASGIApp, records: Records, ids: Ids) -> None:
+    def __init__(self, app: ASGIApp, records: Records, ids: Ids, clock: Clock) -> None:
         self._app = app
         self._records = records
         self._ids = ids
+        self._clock = clock
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,8 +119,10 @@ class Frame:
         record = RequestRecord(
             method=scope.get("method", "GET"),
             path=scope["raw_path"].decode("latin-1"),
+            query=scope["query_string"].decode("latin-1"),
             headers=dict(headers),
             request_id=self._ids.new("req", 32),
+            time=self._clock.unix(),
         )
         self._requests += 1
         self._records.add(record)
@@ -131,14 +140,35 @@ class Frame:
                 if "origin" in headers or record.path.partition("?")[0].endswith("/realtime/calls"):
                     out["access-control-allow-origin"] = "*"
                     out["access-control-expose-headers"] = _EXPOSED
+                record.response_headers = dict(out)
                 self._records.changed()
                 logger.debug("%s %s -> %s", record.method, record.path[:200], record.status)
+            elif message["type"] in _BODIES:
+                record.response_body = (record.response_body + message.get("body", b""))[:_MAX_KEPT]
+                if record.status >= 400 and not message.get("more_body", False):
+                    record.error = _error(record.response_body)
             await send(message)
 
         if record.method == "OPTIONS" and "access-control-request-method" in headers:
             await Response(status_code=204, headers=_preflight(headers))(scope, receive, framed)
+            record.ended = self._clock.unix()
             return
-        await self._app(scope, receive, framed)
+        try:
+            await self._app(scope, receive, framed)
+        finally:
+            call_id = scope.get("path_params", {}).get("call_id")
+            record.session = record.session or self._records.session_of(call_id)
+            record.ended = self._clock.unix()
+            self._records.changed()
+
+
+def _error(body: bytes) -> dict[str, Any] | None:
+    """Return the error in an answer's body; None where it has none, such as a gateway's page."""
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return error if isinstance(error, dict) else None
 
 
 def _preflight(headers: Mapping[str, Any]) -> dict[str, str]:

@@ -126,6 +126,7 @@ class Operations:
         model = request.query_params.get("model")
         self._check_models(session or {}, model)
         call = await self.calls.create(offer, session, model)
+        request.state.record.session = call.session.id
         drawing: Drawing = request.state.faults
         if (hangup := drawing.draw("peer_hangup")) is not None:
             self.calls.end_later(call.id, hangup["seconds"], "peer")

@@ -55,10 +55,9 @@ class WebSocketRoutes:
             await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        if call is not None:
-            await self._serve(connection, call, own=False)
-        else:
-            await self._serve(connection, self._open(asked), own=True)
+        driver = self._open(asked) if call is None else call
+        websocket.state.record.session = driver.log.id
+        await self._serve(connection, driver, own=call is None)
 
     async def translations(self, websocket: WebSocket) -> None:
         """Serve a translation session."""
@@ -70,7 +69,9 @@ class WebSocketRoutes:
             await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        await self._serve(connection, self._open_translation(asked), own=True)
+        driver = self._open_translation(asked)
+        websocket.state.record.session = driver.log.id
+        await self._serve(connection, driver, own=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is not the API's."""
@@ -132,6 +133,7 @@ class WebSocketRoutes:
             return
         await websocket.accept(handshake.answered(websocket.scope["subprotocols"]))
         connection = Connection(websocket)
+        websocket.state.record.error = problem.envelope()["error"]
         connection.send({"event_id": self.services.ids.new("event"), **problem.event()})
         reason = problem.type if problem.code is None else f"{problem.type}.{problem.code}"
         connection.close(handshake.UNAUTHORIZED if problem.status == 401 else handshake.BAD_REQUEST, reason)

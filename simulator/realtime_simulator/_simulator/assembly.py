@@ -104,7 +104,7 @@ def assemble(
         lambda inner: FaultMiddleware(inner, faults, clock, ids, records),
     )
     if recorder is not None:
-        api = app.Frame(recorder, records, ids)
+        api = app.Frame(recorder, records, ids, clock)
     return Assembly(
         application=beside(api, Endpoint(controls, records, credentials).application(), pages.application()),
         parts=Parts(calls=calls, incoming=incoming, clock=clock, ids=ids),

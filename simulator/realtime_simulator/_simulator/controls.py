@@ -152,8 +152,16 @@ class Controls:
 
     @property
     def requests(self) -> Sequence[RequestRecord]:
-        """All HTTP requests, oldest first."""
+        """All HTTP requests and handshakes of WebSockets, oldest first, also those that were refused."""
         return self._records.requests
+
+    def clear_sessions(self) -> None:
+        """Drop the records of the sessions and calls that have ended."""
+        self._inside(self._records.clear_sessions)
+
+    def clear_requests(self) -> None:
+        """Drop the records of the HTTP requests that were answered."""
+        self._inside(self._records.clear_requests)
 
     @property
     def differences(self) -> Sequence[str]:
@@ -543,8 +551,8 @@ class Controls:
         return self._thread.loop
 
     def _inside(self, function: Callable[[], T]) -> T:
-        """Call a function in the simulator's thread and return its result."""
-        if self._thread is not None and self._thread.inside:
+        """Call a function in the simulator's thread and return its result; directly if it does not run."""
+        if self._thread is None or self._thread.inside:
             return function()
         done: Future[T] = Future()
 

@@ -30,10 +30,13 @@ from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator.console import exports
 from realtime_simulator._simulator.console.pages import is_page
 from realtime_simulator._simulator.controls import Controls
+from realtime_simulator.scrub import Scrubber
 
 PREFIX = "/simulator/"
 _EVENT_STREAM = "text/event-stream"
 _PCM = "application/octet-stream"
+_SHOWN = 1000
+"""The characters that are shown of a path, or of an error's message."""
 _KEEP_ALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.25
 """The interval at which changes are detected while a client watches."""
@@ -75,7 +78,11 @@ class Endpoint:
             "incoming": ("POST", self._incoming),
             "calls": ("GET", self._calls),
             "overview": ("GET", self._overview),
+            "requests": ("GET", self._requests),
+            "requests/clear": ("POST", self._clear_requests),
             "sessions": ("GET", self._sessions),
+            "sessions/clear": ("POST", self._clear_sessions),
+            "sessions/{session_id}/name": ("POST", self._name),
             "sessions/{session_id}/events": ("GET", self._events),
             "sessions/{session_id}/inject": ("POST", self._inject),
             "sessions/{session_id}/export/{form}": ("GET", self._export),
@@ -152,7 +159,35 @@ class Endpoint:
             "calls": [_shown(call) for call in list(controls.calls)],
             "faults": [_fault_view(fault) for fault in controls.faults],
             "scenario": controls.scenario,
+            "requests": self._request_counts(),
         }
+
+    def _request_counts(self) -> dict[str, int]:
+        """Return how many requests there were, are kept, are open and were refused."""
+        kept = list(self._records.requests)
+        return {
+            "all": self._records.requested,
+            "kept": len(kept),
+            "open": sum(one.ended is None for one in kept),
+            "refused": sum(one.refused for one in kept),
+        }
+
+    async def _requests(self, request: Request) -> Any:
+        scrub = Scrubber([self._controls.api_key])
+        return {"requests": [_request_view(one, scrub) for one in list(self._records.requests)]}
+
+    async def _clear_requests(self, request: Request) -> Any:
+        self._controls.clear_requests()
+        return {}
+
+    async def _clear_sessions(self, request: Request) -> Any:
+        self._controls.clear_sessions()
+        return {}
+
+    async def _name(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        self._controls.session(request.path_params["session_id"]).name = asked.get("name")
+        return {}
 
     async def _inject(self, request: Request) -> Any:
         self._controls.inject(request.path_params["session_id"], await body.read_json_object(request))
@@ -326,6 +361,28 @@ def _require_loopback(request: Request) -> None:
             raise ApiProblem(
                 f"The simulator is controlled as localhost only, not by this {header}.", status=403
             )
+
+
+def _request_view(record: RequestRecord, scrub: Scrubber) -> dict[str, Any]:
+    """Return a request as JSON shows it, without secrets."""
+    for name, value in record.headers.items():
+        scrub.header(name, value)  # which remembers its key
+    error = record.error and {
+        key: scrub.text(str(record.error[key]))[:_SHOWN]
+        for key in ("message", "type", "code", "param")
+        if record.error.get(key) is not None
+    }
+    return {
+        "id": record.request_id,
+        "time": round(record.time, 6),
+        "ended": None if record.ended is None else round(record.ended, 6),
+        "method": record.method,
+        "path": scrub.text(record.path)[:_SHOWN],
+        "status": record.status,
+        "refused": record.refused,
+        "error": error,
+        "session": record.session,
+    }
 
 
 def _shown(call: Call) -> dict[str, Any]:

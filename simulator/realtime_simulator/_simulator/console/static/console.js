@@ -2,21 +2,23 @@
 
 import * as api from "./api.js";
 import * as call from "./call.js";
-import {$, copy, guarded, notify, on, say} from "./dom.js";
+import {$, notify, on, say} from "./dom.js";
+import * as exporting from "./exports.js";
 import * as faults from "./faults.js";
 import * as phone from "./phone.js";
+import * as requests from "./requests.js";
 import * as scenario from "./scenario.js";
 import * as sessions from "./sessions.js";
+import * as tabs from "./tabs.js";
 import * as timeline from "./timeline.js";
 import * as tools from "./tools.js";
 import * as turns from "./turns.js";
 import * as usage from "./usage.js";
 
 const AGAIN_MS = 1000;
-const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh"};
 const PANELS = [timeline, turns, tools, usage];
 
-let overview = {sessions: [], calls: [], faults: [], scenario: null};
+let overview = {sessions: [], calls: [], faults: [], scenario: null, requests: {refused: 0}};
 let selected = null, watching = null, watchingAll = null;
 // The call of this page, and the session that was the newest when it ended: the next one is shown again.
 let ownCall = null, newestAtEnd = null;
@@ -71,10 +73,11 @@ function draw() {
   const wanted = isOwn ? own.session : newest;
   if ($("follow").checked && wanted && wanted !== selected) select(wanted);
   if (selected && !all.some((one) => one.id === selected)) select(null);
-  sessions.draw(all, selected, choose);
+  sessions.draw(all, selected, choose, overview.requests.refused);
   phone.draw(calls);
   faults.draw(overview.faults);
   scenario.draw(overview.scenario);
+  requests.update(overview.requests);
   drawFacts();
 }
 
@@ -126,7 +129,7 @@ function drawFacts() {
   const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
   say($("session-facts"), session ? facts(session).join(" · ") : "");
   $("session-end").hidden = !open;
-  for (const button of document.querySelectorAll("[data-export]")) button.disabled = !session;
+  exporting.draw(session);
   let closed = "";
   if (!session) closed = "No session is shown";
   else if (session.ended !== null) closed = "The session has ended";
@@ -153,47 +156,9 @@ async function send() {
   $("compose").value = "";
 }
 
-async function show(form) {
-  const content = await api.text(`/simulator/sessions/${encodeURIComponent(selected)}/export/${form}`);
-  say($("export-title"), FILES[form]);
-  $("export-text").value = content;
-  $("export").showModal();
-  $("export-text").setSelectionRange(0, 0);
-  $("export-text").scrollTop = 0;
-}
-
-function save() {
-  const link = document.createElement("a");
-  link.download = $("export-title").textContent;
-  link.href = URL.createObjectURL(new Blob([$("export-text").value], {type: "text/plain"}));
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
 // The controls
 
-function bindTabs() {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  const show = (tab) => {
-    for (const one of tabs) {
-      one.setAttribute("aria-selected", String(one === tab));
-      one.tabIndex = one === tab ? 0 : -1;
-      $(one.getAttribute("aria-controls")).hidden = one !== tab;
-    }
-  };
-  tabs.forEach((tab, place) => {
-    tab.addEventListener("click", () => show(tab));
-    tab.addEventListener("keydown", ({key}) => {
-      const step = {ArrowRight: 1, ArrowLeft: -1}[key];
-      if (!step) return;
-      const next = tabs[(place + step + tabs.length) % tabs.length];
-      show(next);
-      next.focus();
-    });
-  });
-}
-
-bindTabs();
+tabs.bind();
 call.bind((id) => {
   ownCall = id;
   newestAtEnd = null;
@@ -202,18 +167,15 @@ call.bind((id) => {
 phone.bind();
 faults.bind();
 scenario.bind();
+sessions.bind();
+requests.bind();
+exporting.bind();
 $("address").textContent = `${location.origin}/v1`;
 on("composer", "submit", send);
 on("session-end", "click", () => {
   const open = overview.calls.find((one) => one.session === selected && one.state !== "ended");
   return open && api.post(`/simulator/calls/${encodeURIComponent(open.id)}/hang_up`);
 });
-for (const button of document.querySelectorAll("[data-export]")) {
-  button.addEventListener("click", guarded(() => show(button.dataset.export)));
-}
-on("export-save", "click", save);
-on("export-copy", "click", () => copy($("export-text").value, $("export-copy")));
-on("export-close", "click", () => $("export").close());
 on("key-form", "submit", () => {
   api.keepKey($("key").value.trim());
   $("key").value = "";

@@ -1,14 +1,10 @@
 // The timeline: all events of a session in a list that holds only the rows in sight, with filter and detail.
 
-import {$, copy, h, on, say} from "./dom.js";
+import {$, copy, h, inert, on, say} from "./dom.js";
 
 const ROW = 28;  // as .row in console.css has it
 const AROUND = 8;
 const MOST = 20_000;
-const TELLING = [
-  ["error", "message"], ["response", "status"], ["item", "type"], ["part", "type"], ["session", "model"],
-  ["delta"], ["audio"], ["transcript"], ["text"], ["arguments"], ["event"], ["item_id"],
-];
 
 const rows = $("rows"), spacer = $("spacer");
 const nodes = new Map();  // the elements of the entries in sight
@@ -97,7 +93,7 @@ function row(entry) {
     h("span", {class: "at"}, `+${(entry.time - begun).toFixed(3)}`),
     h("span", {class: "way", role: "img", "aria-label": way}, arrow),
     h("span", {class: "type"}, entry.type),
-    h("span", {class: "more"}, summary(entry.event)),
+    h("span", {class: "more"}, entry.summary),
   );
   nodes.set(entry, node);
   return node;
@@ -109,20 +105,11 @@ function family(type) {
   return {session: "session", conversation: "items", response: "model"}[type.split(".")[0]] ?? "other";
 }
 
-/** Return what tells an event from others of its type. */
-function summary(event) {
-  for (const names of TELLING) {
-    const value = names.reduce((inner, name) => inner?.[name], event);
-    if (typeof value === "string" && value) return value.slice(0, 200);
-  }
-  return "";
-}
-
 function select(place) {
   selected = shown[Math.max(0, Math.min(place, shown.length - 1))] ?? null;
   if (!selected) return close();
   say($("detail-title"), `${selected.number}. ${selected.type}`);
-  $("detail-text").textContent = JSON.stringify(selected.event, null, 2);
+  $("detail-text").textContent = inert(JSON.stringify(selected.event, null, 2));
   $("detail-text").scrollTop = 0;
   $("detail").hidden = false;
   const top = shown.indexOf(selected) * ROW;
@@ -162,7 +149,7 @@ rows.addEventListener("scroll", () => {
 new ResizeObserver(draw).observe(rows);
 for (const id of ["search", "direction", "deltas"]) $(id).addEventListener("input", filter);
 on("detail-close", "click", leave);
-on("detail-copy", "click", () => copy($("detail-text").textContent, $("detail-copy")));
+on("detail-copy", "click", () => selected && copy(JSON.stringify(selected.event, null, 2), $("detail-copy")));
 for (const id of ["rows", "detail"]) {
   $(id).addEventListener("keydown", (event) => { if (event.key === "Escape") leave(); });
 }
