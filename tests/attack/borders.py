@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from realtime_ext import AsyncRealtimeClient, ConnectionClosedError, RealtimeCli
 from realtime_ext.tools import Toolbox
 from tests.attack.packets import JUNK
 from tests.attack.target import Run, Target, text_of
-from tests.simulator.test_slow_readers import Unread, queued
+from tests.simulator.test_slow_readers import Unread
 
 __all__ = ["TARGETS"]
 
@@ -453,12 +454,18 @@ def _unread() -> Iterator[Run]:
                 return
             client = Unread(simulator)
             client.socket.settimeout(0.05)
-            with client.socket, contextlib.suppress(OSError, RecursionError):
-                client.send({"type": "conversation.item.create", "item": case.get("item")})
-                for _ in range(100):
-                    for event in case["events"]:
-                        client.send(event)
-                    assert queued() < _UNREAD_BYTES, "too much is queued"
+            client.queued()  # found while it is open
+            record = simulator.sessions[-1]
+            with client.socket:
+                with contextlib.suppress(OSError, RecursionError):
+                    client.send({"type": "conversation.item.create", "item": case.get("item")})
+                    for _ in range(100):
+                        for event in case["events"]:
+                            client.send(event)
+                count = -1
+                while count != (count := len(record.received)):  # until it processes no more
+                    time.sleep(0.1)
+                    assert client.queued() < _UNREAD_BYTES, "too much is queued"
 
         yield run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import json
 import select
@@ -66,13 +67,21 @@ class Unread:
                 if isinstance(event, Frame) and event.opcode is Opcode.CLOSE:
                     return int.from_bytes(event.data[:2], "big")
 
+    def queued(self) -> int:
+        """The bytes that the simulator has queued for this client."""
+        return self._its_connection._queued
+
+    @functools.cached_property
+    def _its_connection(self) -> connection.Connection:
+        address = self.socket.getsockname()
+        open_ones = (
+            one for one in gc.get_objects() if type(one) is connection.Connection and one._close is None
+        )
+        return next(one for one in open_ones if one._websocket.client == address)
+
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
             self.socket.sendall(data)
-
-
-def queued() -> int:
-    return sum(one._queued for one in gc.get_objects() if type(one) is connection.Connection)
 
 
 def ask_for_much(client: Unread) -> None:
@@ -89,8 +98,9 @@ def test_a_client_that_does_not_read_is_bounded_and_disconnected(
     client = Unread(sim)
     peaks: list[int] = []
     record = sim.sessions[-1]
+    client.queued()  # found while it is open
     ask_for_much(client)
-    sim.wait_for(lambda: bool(peaks.append(queued()) or record.ended))
+    sim.wait_for(lambda: bool(peaks.append(client.queued()) or record.ended))
     assert 0 < max(peaks) < connection.BUSY_BYTES + 2 * MIB
     assert client.close_code() == connection.TOO_SLOW
     client.socket.close()
@@ -122,11 +132,12 @@ def test_a_client_that_reads_late_gets_everything(sim: Simulator) -> None:
                     seen += b'"conversation.item.retrieved"' in event.data[:200]
 
 
-def unsent() -> int:
-    """The most bytes that any connection of this process holds for a peer that does not read."""
+def unsent(client: socket.socket) -> int:
+    """The bytes that the simulator's event loop holds for a client that does not read."""
     kind = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
-    found = (one.get_write_buffer_size() for one in gc.get_objects() if type(one) is kind)
-    return max(found, default=0)
+    address = client.getsockname()
+    transports = (one for one in gc.get_objects() if type(one) is kind)
+    return max(one.get_write_buffer_size() for one in transports if one.get_extra_info("peername") == address)
 
 
 def test_pongs_for_a_client_that_does_not_read_are_dropped(sim: Simulator) -> None:
@@ -138,7 +149,7 @@ def test_pongs_for_a_client_that_does_not_read_are_dropped(sim: Simulator) -> No
             client.pings(600)  # altogether more than the system holds for a connection
         client.send({"type": "nonsense"})
         sim.wait_for(lambda: bool(record.received))
-        assert unsent() < MIB // 4
+        assert unsent(client.socket) < MIB // 4
 
 
 @pytest.mark.parametrize("path", ["sessions/{}/events", "overview"])
@@ -159,7 +170,7 @@ def test_a_reader_of_the_console_that_does_not_read_is_bounded(
             for _ in range(30):
                 session.send("conversation.item.retrieve", item_id="long")
                 session.until("conversation.item.retrieved")
-            assert unsent() < 8 * MIB
+            assert unsent(unread) < 8 * MIB
     with Socket(sim) as again:
         again.recv()
 
@@ -192,8 +203,9 @@ def test_a_call_whose_data_channel_does_not_transmit_is_lost(
 def test_the_end_of_a_client_that_does_not_read_is_noticed_at_once(sim: Simulator) -> None:
     client = Unread(sim)
     record = sim.sessions[-1]
+    client.queued()  # found while it is open
     ask_for_much(client)
-    sim.wait_for(lambda: queued() > connection.BUSY_BYTES)
+    sim.wait_for(lambda: client.queued() > connection.BUSY_BYTES)
     client.socket.close()
     sim.wait_for(lambda: record.ended is not None, timeout=connection.STALL_SECONDS / 2)
     assert record.ended == "client closed"

@@ -445,7 +445,7 @@ class PostgresStore:
                         min_size=1,
                         max_size=6,
                         timeout=self._patience,
-                        configure=_configure,
+                        configure=self._configure,
                         kwargs={
                             "connect_timeout": round(self._patience),
                             "tcp_user_timeout": round(1000 * self._patience),
@@ -463,6 +463,12 @@ class PostgresStore:
                     raise
                 self._app = app
             return self._app
+
+    async def _configure(self, db: AsyncConnection[Any]) -> None:
+        await db.set_autocommit(True)
+        await db.execute(f"set search_path to {SCHEMA}")
+        # Else the locks of a worker that is stopped amid a sweep would keep all others from sweeping.
+        await db.execute(f"set idle_in_transaction_session_timeout to {round(1000 * self._patience)}")
 
     @contextlib.asynccontextmanager
     async def _errors(self, seconds: float | None = 0.0) -> AsyncIterator[None]:
@@ -501,11 +507,6 @@ def _jsonb(value: Any) -> Jsonb:
         return _NOT_STORED.sub(lambda found: found[1] or "\ufffd", text)
 
     return Jsonb(value, dumps=dumps)
-
-
-async def _configure(db: AsyncConnection[Any]) -> None:
-    await db.set_autocommit(True)
-    await db.execute(f"set search_path to {SCHEMA}")
 
 
 async def _rows(db: AsyncConnection[Any], query: str, arguments: Any = ()) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import pytest
 
 from realtime_ext.errors import FleetError
 from realtime_ext.integrations.fleet import Fleet
+from realtime_ext.integrations.fleet._postgres_store import LOCK, PostgresStore
 from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 from tests.ext.integrations.fleet.conftest import MakeFleet
 from tests.ext.integrations.fleet.harness import claimed, run_async, swept, until
@@ -284,6 +285,36 @@ async def test_sweeps_at_the_same_time_hand_each_call_on_once(cluster: Cluster) 
                 moved += [call.id for call in calls]
         assert len(set(moved)) == 20
         assert {call.epoch for call in await store.calls()} == {2}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@run_async
+async def test_a_worker_that_is_stopped_amid_a_sweep_does_not_keep_others_from_sweeping(
+    cluster: Cluster,
+) -> None:
+    dsn = cluster.database("fleet_stopped_amid_sweep")
+    async with Fleet(dsn, time_to_live=1.0) as stopped, Fleet(dsn, time_to_live=1.0) as other:
+        await stopped.migrate()
+        await stopped._store.offer("rtc_1", [])
+        await claimed(stopped._store, await stopped._store.register("stopped", 5))
+        begun = asyncio.Event()
+
+        async def sweep_for_ever() -> None:
+            store = stopped._store
+            assert isinstance(store, PostgresStore)
+            async with store._connection(60) as db, db.transaction():
+                await db.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+                begun.set()
+                await asyncio.Event().wait()
+
+        sweep = asyncio.create_task(sweep_for_ever())
+        await begun.wait()
+        (moved,), _ = await swept(other._store, await other._store.register("other", 5))
+        assert moved.id == "rtc_1"
+        sweep.cancel()
+        with pytest.raises((asyncio.CancelledError, FleetError)):
+            await sweep
 
 
 @pytest.mark.slow
