@@ -163,6 +163,19 @@ def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield path, method, operation
 
 
+def parameters_of(document: Document, path: str, method: str) -> dict[str, dict[str, Any]]:
+    """Return an operation's parameters by pointer, then its path's.
+
+    Of two with the same name and location the first is kept.
+    """
+    at, item = f"/paths/{escape(path)}", document["paths"][path]
+    found: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    for here, part in ((f"{at}/{method}", item[method]), (at, item)):
+        for number, one in enumerate(part.get("parameters", ())):
+            found.setdefault((one["in"], one["name"]), (f"{here}/parameters/{number}", one))
+    return dict(found.values())
+
+
 def words(name: str) -> list[str]:
     """Split an API name into words: `RemoteMCPTool.audio_id` → Remote, MCP, Tool, audio, id."""
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)

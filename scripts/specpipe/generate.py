@@ -44,32 +44,26 @@ class Package:
     renamed: dict[str, str] = attrs.field(factory=dict)
 
 
-def write(
-    document: Document, plan: Plan, package: Package, *, config: Path, templates: Path, out: Path
-) -> None:
+def write(parsed: generator.Parsed, plan: Plan, package: Package, *, templates: Path, out: Path) -> None:
     """Write the package folder.
 
     Args:
-        document: The normalised document.
-        plan: Its plan.
+        parsed: What the generator found in the normalised document.
+        plan: The plan for it.
         package: Version and origin.
-        config: The generator's configuration.
         templates: Our templates.
         out: An empty folder for `pyproject.toml`, the module and `docs/`.
 
     Raises:
-        SpecError: the generator warns, or omits an operation or a schema, or a template is invalid.
+        SpecError: the generator warns, or a template is invalid.
     """
-    parsed = generator.parse(document, plan, config, package.names)
     try:
-        _write(parsed, document, plan, package, templates, out)
+        _write(parsed, plan, package, templates, out)
     except (TemplateError, UnicodeDecodeError) as error:
         raise generator.template_error(error) from error
 
 
-def _write(
-    parsed: generator.Parsed, document: Document, plan: Plan, package: Package, templates: Path, out: Path
-) -> None:
+def _write(parsed: generator.Parsed, plan: Plan, package: Package, templates: Path, out: Path) -> None:
     target = out / package.names.module
     render = generator.render(
         parsed,
@@ -92,7 +86,7 @@ def _write(
     if package.shutdowns is not None:
         _put(target / "shutdowns.py", render("shutdowns.py.jinja", shutdowns=package.shutdowns))
     _put(target / "schemas.py", render("schemas.py.jinja"))
-    _put(target / "schemas.json", schemas_json(document))
+    _put(target / "schemas.json", schemas_json(parsed.part.document))
     _put(target / "py.typed", "")
     _put(out / "pyproject.toml", render("pyproject.toml.jinja"))
     _put(out / "README.md", docs.readme(render, plan))

@@ -1,19 +1,20 @@
-"""Every use of openapi-python-client's internals.
+"""Run openapi-python-client.
 
-The generator parses and checks the document, and renders our templates.  What it does not pass to templates
-(union members with their properties, part types, attribute names) is in the plan, which templates receive as
-`plan`. The version is pinned: a new one has to pass this module's tests first.
+The generator finds the operations with their parameters, bodies and responses, and the models with their
+properties; it checks them, and renders our templates.  The plan adds what it does not know (types of unions
+and parts, nullness, attribute names), and templates receive it as `plan`. The version is pinned: a new one
+has to pass this module's tests first.
 """
 
 from __future__ import annotations
 
 import io
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import openapi_python_client as opc
@@ -22,14 +23,19 @@ from openapi_python_client import strings
 from openapi_python_client.config import Config, ConfigFile, MetaType
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import GeneratorError
+from openapi_python_client.parser.openapi import Endpoint
+from openapi_python_client.parser.properties import ModelProperty, Property
 from ruamel.yaml.error import YAMLError
 
 from . import view
-from .document import SCHEMAS, Document, escape
+from .document import SCHEMAS, escape, parameters_of
 from .errors import SpecError
-from .plan import Plan
-from .slice import Names, default
-from .view import operation_pointer
+from .names import module_name
+from .plan.graph import Graph
+from .slice import Names, Slice, default
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 PINNED = "0.29.1"
 Filters = dict[str, Callable[..., object]]
@@ -41,15 +47,45 @@ class Parsed:
     """An API description as parsed by the generator.
 
     Attributes:
-        data: The parsed view.
+        part: The slice that was parsed.
+        graph: Its schemas.
+        data: What the generator found in the view.
         config: Its settings.
+        shown: The view.
     """
 
+    part: Slice
+    graph: Graph
     data: GeneratorData
     config: Config
+    shown: view.View
+
+    def operations(self) -> Iterator[tuple[Endpoint, str, str]]:
+        """Yield every operation with its path and method, in the description's order."""
+        collections = self.data.endpoint_collections_by_tag.values()
+        endpoints = {str(one.name): one for collection in collections for one in collection.endpoints}
+        for name, (path, method) in self.shown.operations.items():
+            if name in endpoints:
+                yield endpoints[name], path, method
+
+    def parameters(self, endpoint: Endpoint) -> dict[tuple[str, str], Property]:
+        """Return an operation's parameters by location and name, those of the path in its order."""
+        keys = self.shown.keys[str(endpoint.name)]
+        return {
+            (place.value, keys[one.name.get_untrusted_value()]): one
+            for place, one in endpoint.iter_all_parameters()
+        }
+
+    def properties(self, model: ModelProperty) -> dict[str, Property]:
+        """Return a model's properties by JSON key, in the description's order."""
+        name = self.shown.classes.get(str(model.class_info.name), str(model.class_info.name))
+        keys = self.shown.keys[name]
+        every = [*(model.required_properties or ()), *(model.optional_properties or ())]
+        found = {keys[one.name.get_untrusted_value()]: one for one in every}
+        return {key: found[key] for key in self.graph.schemas[name]["properties"] if key in found}
 
 
-def parse(document: Document, plan: Plan, config_file: Path, names: Names | None = None) -> Parsed:
+def parse(part: Slice, config_file: Path, names: Names | None = None) -> Parsed:
     """Parse a normalised API description with the generator.
 
     Raises:
@@ -61,7 +97,8 @@ def parse(document: Document, plan: Plan, config_file: Path, names: Names | None
             f"openapi-python-client is {installed}, not {PINNED}",
             hint="run `make setup`, or pin the new version here and run tests/specpipe against it",
         )
-    shown = view.build(document, plan, lambda name: strings.PythonIdentifier(name, "field_"), class_name)
+    graph = Graph.of(part)
+    shown = view.build(part.document, graph)
     config = Config.from_sources(
         _settings(config_file, names or default().package),
         MetaType.NONE,
@@ -78,10 +115,11 @@ def parse(document: Document, plan: Plan, config_file: Path, names: Names | None
         )
     collections = data.endpoint_collections_by_tag.values()
     _fail_on([*data.errors, *(error for one in collections for error in one.parse_errors)], shown)
-    lost = _adopt(data, plan, shown)
+    parsed = Parsed(part, graph, data, config, shown)
+    lost = [*_adopt(parsed), *_lost_in_operations(parsed)]
     if lost:
         raise SpecError(f"the generator omitted {', '.join(lost)}", pointer=lost[0].split()[-1], hint=_HINT)
-    return Parsed(data, config)
+    return parsed
 
 
 def _settings(path: Path, names: Names) -> ConfigFile:
@@ -100,11 +138,6 @@ def _settings(path: Path, names: Names) -> ConfigFile:
 _HINT = "add a transform that rewrites the part so that the generator supports it"
 
 
-def class_name(name: str) -> str:
-    """Return the class name that the generator derives from a schema name."""
-    return str(strings.ClassName(name, "field_"))
-
-
 def _fail_on(errors: list[GeneratorError], shown: view.View) -> None:
     if not errors:
         return
@@ -114,36 +147,41 @@ def _fail_on(errors: list[GeneratorError], shown: view.View) -> None:
     raise SpecError(f"the generator warns: {text}{more}", pointer=shown.pointer(text), hint=_HINT)
 
 
-def _adopt(data: GeneratorData, plan: Plan, shown: view.View) -> list[str]:
-    """Assign the plan's names and modules to the generator's classes.
+def _adopt(parsed: Parsed) -> Iterator[str]:
+    """Assign the description's names to the generator's classes.
 
-    Returns:
-        What the generator omitted without a warning, by kind and pointer.
+    Yields:
+        The schemas and properties that the generator omitted without a warning, by pointer.
     """
+    data, shown = parsed.data, parsed.shown
     models = {str(model.class_info.name): model for model in data.models}
     data.models[:] = [model for name, model in models.items() if name in shown.classes]
     data.enums.clear()
-    lost = []
     for name, real in shown.classes.items():
         at = SCHEMAS + escape(real)
         if name not in models:
-            lost.append(f"schema {at}")
+            yield f"schema {at}"
             continue
-        model = models[name]
-        there = [*(model.required_properties or ()), *(model.optional_properties or ())]
-        if len(there) < len(plan.models[real].fields):
-            lost.append(f"properties of {at}")
-        model.class_info.name = str.__new__(strings.ClassName, real)
-        model.class_info.module_name = str.__new__(strings.PythonIdentifier, plan.module(real))
-    collections = data.endpoint_collections_by_tag.values()
-    endpoints = {endpoint.name: endpoint for one in collections for endpoint in one.endpoints}
-    for operation in plan.operations.values():
-        endpoint = endpoints.get(strings.PythonIdentifier(operation.name, ""))
-        sizes = (len(operation.parameters), len(operation.bodies))
-        if endpoint is None or (len([*endpoint.iter_all_parameters()]), len(endpoint.bodies)) != sizes:
-            what = "operation" if endpoint is None else "parameters or bodies of"
-            lost.append(f"{what} {operation_pointer(operation)}")
-    return lost
+        info = models[name].class_info
+        info.name = str.__new__(strings.ClassName, real)
+        info.module_name = str.__new__(strings.PythonIdentifier, module_name(real))
+        if len(parsed.properties(models[name])) < len(parsed.graph.schemas[real]["properties"]):
+            yield f"properties of {at}"
+
+
+def _lost_in_operations(parsed: Parsed) -> Iterator[str]:
+    document = parsed.part.document
+    found = {(path, method): endpoint for endpoint, path, method in parsed.operations()}
+    for path, method in parsed.shown.operations.values():
+        endpoint, operation = found.get((path, method)), document["paths"][path][method]
+        at = view.operation_pointer(path, method)
+        if endpoint is None:
+            yield f"operation {at}"
+            continue
+        content = operation.get("requestBody", {}).get("content", {})
+        there = (len(parsed.parameters(endpoint)), len(endpoint.bodies), len(endpoint.responses))
+        if there != (len(parameters_of(document, path, method)), len(content), len(operation["responses"])):
+            yield f"parameters, bodies or responses of {at}"
 
 
 class _Project(opc.Project):

@@ -16,6 +16,7 @@ import attrs
 from . import (
     document_io,
     generate,
+    generator,
     names,
     output,
     patches,
@@ -92,8 +93,8 @@ class Prepared:
     """The inputs of the generate step.
 
     Attributes:
-        document: The normalised API description.
-        plan: Its plan.
+        parsed: What the generator found in the normalised API description.
+        plan: The plan for it.
         package: Version and origin.
         source_sha256: SHA-256 of the upstream document.
         patches: Pointers of applied patches.
@@ -101,7 +102,7 @@ class Prepared:
         unneeded: Indices of `by_shape` patches that no union needs.
     """
 
-    document: Document
+    parsed: generator.Parsed
     plan: plan.Plan
     package: generate.Package
     source_sha256: str
@@ -160,8 +161,11 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         part = names.follow(part, renamed, normal)
         places = names.places(hoisted, renamed)
     say("names", f"{len(chosen) - len(unnamed)} applied" + _skipped(len(unnamed)))
+    with _step("parse"):
+        parsed = generator.parse(part, inputs.openapi / "generator.yaml", config.package)
+    say("parse", f"{len(parsed.shown.operations)} operations, {len(parsed.data.models)} models")
     with _step("plan"):
-        planned = plan.build(part)
+        planned = plan.build(parsed)
         renamed = inputs.renamed() if inputs.vendored else {}
         names.check_renamed(renamed, planned.names)
         guesses = {name: places[name] for name in planned.guesses}
@@ -177,7 +181,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             renamed=renamed,
         )
     return Prepared(
-        document=normal,
+        parsed=parsed,
         plan=planned,
         package=package,
         source_sha256=origin.sha256,
@@ -249,10 +253,9 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
     ready = prepare(inputs, say)
     with _step("generate"):
         generate.write(
-            ready.document,
+            ready.parsed,
             ready.plan,
             ready.package,
-            config=inputs.openapi / "generator.yaml",
             templates=inputs.openapi / "templates",
             out=out,
         )
@@ -277,7 +280,7 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
                 "spec_sha256": ready.package.spec_sha256,
                 "inputs_sha256": _inputs_sha256(inputs.openapi),
             },
-            normalised=json.dumps(ready.document, sort_keys=True, ensure_ascii=False),
+            normalised=json.dumps(ready.parsed.part.document, sort_keys=True, ensure_ascii=False),
             patches=list(ready.patches),
         )
     say("output", f"{modules} modules import")

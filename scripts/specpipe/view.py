@@ -1,7 +1,8 @@
 """The API description as passed to the generator, without what it drops or rejects.
 
 The generator loses schemas with certain defaults, enums and maps, cannot follow recursive aliases, merges
-names that differ only in case or punctuation, and supports few media types.  The plan covers all of these.
+names that differ only in case or punctuation, and supports few media types.  The plan adds these from the
+description, to the operations and models that the generator finds.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
+from openapi_python_client import strings
 
-from .document import SCHEMAS, Document, escape, rebuild, ref_name, ref_to
-from .plan import Operation, Plan
+from .document import SCHEMAS, Document, escape, operations, parameters_of, rebuild, ref_name, ref_to
+from .errors import SpecError
+from .plan.bodies import kind_of_media
+from .plan.graph import Graph
+from .plan.models import is_quoted
 
 #: Content types that the generator supports, by kind of body in the plan.
 _MEDIA = {
     "json": "application/json",
-    "events": "application/json",
     "multipart": "multipart/form-data",
     "form": "application/x-www-form-urlencoded",
+    "content": "application/octet-stream",
 }
 #: Schema keywords that are kept besides `type`.
 _KEPT = ("properties", "required", "items", "anyOf", "description")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
+_PATH_PARAMETER = re.compile(r"{([^{}]+)}")
 
 
 @attrs.frozen
@@ -33,13 +39,17 @@ class View:
 
     Attributes:
         document: The document.
-        classes: The generator's class name → the plan's.
+        classes: The generator's class name → the description's.
+        operations: Operation id → path and method in the description.
+        keys: Class name or operation id → name of a property or parameter in the view → in the description.
         media: Content type → one that the generator supports.
         places: Name in the generator's messages → pointer in the API description.
     """
 
     document: Document
     classes: dict[str, str]
+    operations: dict[str, tuple[str, str]]
+    keys: dict[str, dict[str, str]]
     media: dict[str, str]
     places: dict[str, str]
 
@@ -53,19 +63,20 @@ class View:
         return max(found, key=len, default="")
 
 
-def build(
-    document: Document, plan: Plan, generated_name: Callable[[str], str], class_name: Callable[[str], str]
-) -> View:
+def build(document: Document, graph: Graph) -> View:
     """Build the view of a normalised API description.
 
     Args:
         document: The description.
-        plan: Its plan.
-        generated_name: The generator's mapping of property and parameter names.
-        class_name: Its mapping of class names.
+        graph: Its schemas.
+
+    Raises:
+        SpecError: the path's parameters are not the described ones, or a response has no status code.
     """
-    seen = [*plan.models, *(name for name, alias in plan.aliases.items() if not alias.quoted)]
+    classes = [name for name in graph.schemas if graph.is_model(name)]
+    seen = [*classes, *(name for name in graph.schemas if name not in classes and not is_quoted(graph, name))]
     shown = {name: name if class_name(name) == name else f"Model{number}" for number, name in enumerate(seen)}
+    keys: dict[str, dict[str, str]] = {}
 
     def simple(schema: Any) -> dict[str, Any]:
         if not isinstance(schema, dict):
@@ -76,79 +87,131 @@ def build(
         kind = schema.get("type")
         out = rebuild({key: schema[key] for key in _KEPT if key in schema}, simple)
         if "properties" in out:
-            keys = distinct(out["properties"], "property", generated_name)
-            out["properties"] = {keys[key]: value for key, value in out["properties"].items()}
-            out["required"] = [keys[key] for key in out.get("required", ()) if key in keys]
+            named = distinct(out["properties"], "property")
+            out["properties"] = {named[key]: value for key, value in out["properties"].items()}
+            out["required"] = [named[key] for key in out.get("required", ()) if key in named]
         return out | ({"type": kind} if kind in _SCALARS or "items" in out or "properties" in out else {})
 
+    for name in classes:
+        named = distinct(graph.schemas[name]["properties"], "property")
+        keys[name] = {view: key for key, view in named.items()}
     paths: dict[str, Any] = {}
+    found: dict[str, tuple[str, str]] = {}
     places: dict[str, str] = {}
     media: dict[str, str] = {}
-    for operation in plan.operations.values():
-        names = distinct([one.key for one in operation.parameters], "parameter", generated_name)
-        path = operation.path
-        for one in operation.path_parameters:
-            path = path.replace(f"{{{one.key}}}", f"{{{names[one.key]}}}")
-        places[f"{operation.method.upper()} {path}"] = operation_pointer(operation)
-        paths.setdefault(path, {})[operation.method] = _operation(operation, names, simple)
-        kinds = [(body.media, body.kind) for body in operation.bodies]
-        kinds += [(body.media, body.kind) for answer in operation.answers for body in answer.bodies]
-        media |= {one: _MEDIA.get(kind, "application/octet-stream") for one, kind in kinds}
-    schemas = document["components"]["schemas"]
+    for path, method, operation in operations(document):
+        at = operation_pointer(path, method)
+        name = _free(_identifier(operation.get("operationId") or f"{method} {path}", "operation_"), found)
+        parameters = [*parameters_of(document, path, method).values()]
+        _check_path(path, parameters, at)
+        named = distinct([one["name"] for one in parameters], "parameter")
+        keys[name] = {view: key for key, view in named.items()}
+        found[name] = (path, method)
+        in_view = path
+        for view, key in keys[name].items():
+            in_view = in_view.replace(f"{{{key}}}", f"{{{view}}}")
+        places[f"{method.upper()} {in_view}"] = at
+        content = operation.get("requestBody", {}).get("content", {})
+        media |= {one: _MEDIA[kind_of_media(one)] for one in content}
+        paths.setdefault(in_view, {})[method] = {
+            "operationId": name,
+            "tags": (operation.get("tags") or ["default"])[:1],
+            **{key: str(operation[key]) for key in ("summary", "description") if operation.get(key)},
+            "parameters": [_parameter(one, named[one["name"]]) for one in parameters],
+            "responses": {
+                _status(status, f"{at}/responses/{status}"): _answer(answer, simple)
+                for status, answer in operation["responses"].items()
+            },
+        } | ({"requestBody": _body(operation["requestBody"], simple)} if content else {})
     out = {
         "openapi": "3.1.0",
         "info": {"title": str(document.get("info", {}).get("title") or "API"), "version": "1"},
         "paths": paths,
-        "components": {"schemas": {shown[name]: simple(schemas[name]) for name in seen}},
+        "components": {"schemas": {shown[name]: simple(graph.schemas[name]) for name in seen}},
     }
     return View(
         document=out,
-        classes={shown[name]: name for name in plan.models},
+        classes={shown[name]: name for name in classes},
+        operations=found,
+        keys=keys,
         media=media,
         places=places | {view: SCHEMAS + escape(name) for name, view in shown.items()},
     )
 
 
-def operation_pointer(operation: Operation) -> str:
+def operation_pointer(path: str, method: str) -> str:
     """Return an operation's pointer in the API description."""
-    return f"/paths/{escape(operation.path)}/{operation.method}"
+    return f"/paths/{escape(path)}/{method}"
 
 
-def distinct(names: Iterable[str], stem: str, generated_name: Callable[[str], str]) -> dict[str, str]:
+def distinct(names: Iterable[str], stem: str) -> dict[str, str]:
     """Replace names that the generator rejects or would merge."""
     out: dict[str, str] = {}
     taken: set[str] = set()
     for number, name in enumerate(dict.fromkeys(names)):
-        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) and generated_name(name) not in taken
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) and _identifier(name) not in taken
         out[name] = name if plain else f"{stem}_{number}"
-        taken.add(generated_name(out[name]))
+        taken.add(_identifier(out[name]))
     return out
 
 
-def _operation(
-    operation: Operation, names: dict[str, str], simple: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "operationId": operation.name,
-        "tags": [operation.tag],
-        "parameters": [
-            {
-                "name": names[one.key],
-                "in": one.place,
-                "required": one.required,
-                "schema": {"type": kind if (kind := one.schema.get("type")) in _SCALARS[:-1] else "string"},
-            }
-            for one in operation.parameters
-        ],
-        "responses": {
-            answer.codes: {
-                "description": answer.description,
-                "content": {body.media: {"schema": simple(body.schema)} for body in answer.bodies},
-            }
-            for answer in operation.answers
-        },
+def class_name(name: str) -> str:
+    """Return the class name that the generator derives from a schema name."""
+    return str(strings.ClassName(name, "field_"))
+
+
+def _identifier(name: str, prefix: str = "field_") -> str:
+    return str(strings.PythonIdentifier(name, prefix))
+
+
+def _free(base: str, taken: Iterable[str]) -> str:
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base.rstrip('_')}_v{number}"
+    return name
+
+
+def _check_path(path: str, parameters: list[dict[str, Any]], at: str) -> None:
+    in_path = _PATH_PARAMETER.findall(path)
+    declared = {parameter["name"] for parameter in parameters if parameter["in"] == "path"}
+    if set(in_path) != declared or len(set(in_path)) < len(in_path):
+        raise SpecError(
+            f"path parameters {in_path} are described as {sorted(declared)}",
+            pointer=f"{at}/parameters",
+            hint="describe each {…} in the path exactly once",
+        )
+
+
+def _parameter(parameter: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a parameter as a scalar: the generator rejects lists in paths, and supports one style."""
+    schema = parameter.get("schema")
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    return {
+        "name": name,
+        "in": parameter["in"],
+        "required": bool(parameter.get("required")) or parameter["in"] == "path",
+        "schema": {"type": kind if kind in _SCALARS[:-1] else "string"},
     }
-    if operation.bodies:
-        content = {body.media: {"schema": simple(body.schema)} for body in operation.bodies}
-        out["requestBody"] = {"content": content}
-    return out
+
+
+def _status(status: str, at: str) -> str:
+    if not re.fullmatch(r"default|[1-5](\d\d|[Xx][Xx])", status):
+        raise SpecError(f"{status!r} is not a status code", pointer=at, hint="write 201, 4XX or default")
+    return status if status == "default" else status.upper()
+
+
+def _answer(answer: dict[str, Any], simple: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """Return a response with content types that the generator supports; it uses the first."""
+    content = {
+        _MEDIA["json" if kind_of_media(media) == "json" else "content"]: {
+            "schema": simple(part.get("schema"))
+        }
+        for media, part in answer.get("content", {}).items()
+    }
+    return {"description": str(answer.get("description") or ""), "content": content}
+
+
+def _body(body: dict[str, Any], simple: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    content = {media: {"schema": simple(part.get("schema"))} for media, part in body["content"].items()}
+    return {"required": bool(body.get("required")), "content": content}

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import attrs
-from specpipe import generate, names, output, pipeline, plan, slice, transforms, validation
+from specpipe import generate, generator, names, output, pipeline, plan, slice, transforms, validation
 from specpipe.document import ref_name
 from specpipe.transforms import notation
 
@@ -55,10 +55,11 @@ def make(document: dict[str, Any], out: Path) -> Made:
     located, _ = notation.locate(part.document)
     normal, _ = transforms.apply(located)
     normal, renamed, _ = names.apply(normal, {})
-    planned = plan.build(names.follow(part, renamed, normal))
-    config, templates = pipeline.OPENAPI / "generator.yaml", pipeline.OPENAPI / "templates"
+    part = names.follow(part, renamed, normal)
+    parsed = generator.parse(part, pipeline.OPENAPI / "generator.yaml")
+    planned = plan.build(parsed)
     with mock.patch.object(output, "format_source", lambda source: source):  # a process for each package
-        generate.write(normal, planned, PACKAGE, config=config, templates=templates, out=out)
+        generate.write(parsed, planned, PACKAGE, templates=pipeline.OPENAPI / "templates", out=out)
     return Made(planned, out, normal)
 
 

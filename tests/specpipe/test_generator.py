@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import ErrorLevel, GeneratorError, ParseError
+from openapi_python_client.schema.untrusted_string import UntrustedString
 from specpipe import generator, pipeline, plan, view
 from specpipe.errors import SpecError
 from specpipe.slice import Slice
@@ -57,8 +59,7 @@ def described() -> Slice:
 
 
 def parse() -> generator.Parsed:
-    part = described()
-    return generator.parse(part.document, plan.build(part), CONFIG)
+    return generator.parse(described(), CONFIG)
 
 
 def failure() -> SpecError:
@@ -146,7 +147,7 @@ def test_an_omitted_operation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("name", ["RealtimeThing", "RealtimeTHING2FA"])
 def test_an_omitted_schema_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    shown = generator.class_name(name) if generator.class_name(name) == name else "Model1"
+    shown = name if view.class_name(name) == name else "Model1"
 
     def lose(data: Any) -> None:
         kept = [model for model in data.models if model.class_info.name != shown]
@@ -171,7 +172,7 @@ def test_an_omitted_property_or_parameter_is_an_error(monkeypatch: pytest.Monkey
 
     for lose, told in (
         (lose_property, "properties of /components/schemas/RealtimeThing"),
-        (lose_parameter, "parameters or bodies of /paths/~1realtime~1{id}/get"),
+        (lose_parameter, "parameters, bodies or responses of /paths/~1realtime~1{id}/get"),
     ):
         with monkeypatch.context() as patched:
             tamper(patched, lose)
@@ -186,7 +187,7 @@ def test_the_view_has_the_whole_description() -> None:
     real = view.build
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(view, "build", lambda *given: shown.append(real(*given)) or shown[0])
-        generator.parse(part.document, plan.build(part), CONFIG)
+        generator.parse(part, CONFIG)
     document = shown[0].document
     before = part.document
     assert document["components"]["schemas"]["RealtimeThing"]["properties"]["a"] == TEXT
@@ -197,14 +198,36 @@ def test_the_view_has_the_whole_description() -> None:
     assert list(post["requestBody"]["content"]) == ["application/json"]
 
 
+def test_the_package_has_what_the_generator_found_and_no_more() -> None:
+    parsed = parse()
+    before = plan.build(parsed)
+    operations = {str(endpoint.name): endpoint for endpoint, _, _ in parsed.operations()}
+    models = {str(model.class_info.name): model for model in parsed.data.models}
+    operations["write"].bodies.clear()
+    operations["write"].path_parameters.clear()
+    operations["write"].responses.patterns.clear()
+    operations["write"].summary = UntrustedString("Write a thing.")
+    optional = models["RealtimeThing"].optional_properties
+    assert optional is not None
+    optional[:] = [attrs.evolve(one, required=True) for one in optional if one.name == "other"]
+    parsed.data.models.remove(models["RealtimeTHING2FA"])
+    for collection in parsed.data.endpoint_collections_by_tag.values():
+        collection.endpoints.remove(operations["read"])
+    made = plan.build(parsed)
+    assert {*before.operations} == {"read", "write"} and {*made.operations} == {"write"}
+    write = made.operations["write"]
+    assert (write.bodies, write.parameters, write.answers) == ((), (), ())
+    assert write.summary == "Write a thing."
+    assert {*made.models} == {"RealtimeThing"}
+    assert [(field.key, field.required) for field in made.models["RealtimeThing"].fields] == [("other", True)]
+
+
 def rendered(folder: Path, templates: Path = pipeline.OPENAPI / "templates") -> generator.Renderer:
-    part = described()
-    planned = plan.build(part)
     package = {"version": "1", "spec_version": "1", "spec_date": "", "spec_sha256": "0", "source": "a test"}
-    parsed = generator.parse(part.document, planned, CONFIG)
+    parsed = parse()
     filters: generator.Filters = {"shout": lambda text: str(text).upper()}
     return generator.render(
-        parsed, planned, templates=templates, out=folder, package=package, filters=filters
+        parsed, plan.build(parsed), templates=templates, out=folder, package=package, filters=filters
     )
 
 

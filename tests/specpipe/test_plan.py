@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from specpipe import plan
+from specpipe import generator, pipeline, plan
 from specpipe.plan import ServerEvent
 from specpipe.plan.graph import Graph
 from specpipe.plan.models import Field
@@ -48,9 +48,13 @@ def sliced(schemas: dict[str, Any], **lists: Any) -> Slice:
     )
 
 
+def build(part: Slice) -> plan.Plan:
+    return plan.build(generator.parse(part, pipeline.OPENAPI / "generator.yaml"))
+
+
 def field(model: str, key: str, schemas: dict[str, Any]) -> Field:
     """One attribute of a model of a slice."""
-    return next(field for field in plan.build(sliced(schemas)).models[model].fields if field.key == key)
+    return next(field for field in build(sliced(schemas)).models[model].fields if field.key == key)
 
 
 def graph(**schemas: Any) -> Graph:
@@ -82,7 +86,7 @@ def test_path_level_parameters_are_sent() -> None:
     content = {"application/json": {"schema": ref("Filter")}}
     shared = {"in": "query", "name": "filter", "content": content}
     part.document["paths"]["/realtime"]["parameters"] = [shared]
-    made = plan.build(part)
+    made = build(part)
     assert made.models["Deep"].sent and made.models["Deep"].fields[0].unset
     assert [parameter.key for parameter in made.operations["op"].parameters] == ["q", "filter"]
 
@@ -229,16 +233,16 @@ def test_a_union_alias_has_a_table_and_other_types() -> None:
         "Cat": tagged(type="cat"),
         "Dog": tagged(type="dog"),
     }
-    alias = plan.build(sliced(schemas)).aliases["Union"]
+    alias = build(sliced(schemas)).aliases["Union"]
     assert alias.table == Table("type", (("cat", "Cat"), ("dog", "Dog")))
     assert alias.decodes and len(alias.list_items) == 1 and "decode_both(" in alias.list_items[0]
     assert alias.annotation == "Inner | list[Both] | str | None"
-    assert plan.build(sliced({"W": {"enum": ["a"]}})).aliases["W"].decodes is False
+    assert build(sliced({"W": {"enum": ["a"]}})).aliases["W"].decodes is False
 
 
 def test_event_tables_are_keyed_by_type() -> None:
     schemas = {"FromServer": tagged(type=["a.b", "a.c"]), "Webhook": tagged(type="call.incoming")}
-    made = plan.build(sliced(schemas))
+    made = build(sliced(schemas))
     assert made.events["SERVER_EVENTS"] == (("a.b", "FromServer"), ("a.c", "FromServer"))
     assert made.webhooks == (("call.incoming", "Webhook"),) and made.events["CLIENT_EVENTS"] == ()
 
@@ -247,7 +251,7 @@ def test_event_tables_are_keyed_by_type() -> None:
 
 
 def test_a_builtin_shadowed_by_an_attribute_is_imported_under_another_name() -> None:
-    made = plan.build(sliced({"Sent": thing(("str", "Any"), str=TEXT, Any={}, n=TEXT)})).models["Sent"]
+    made = build(sliced({"Sent": thing(("str", "Any"), str=TEXT, Any={}, n=TEXT)})).models["Sent"]
     assert {f.key: f.annotation for f in made.fields} == {"str": "_str", "Any": "_Any", "n": "_str | None"}
     assert ("str", "_str") in made.imports.builtins and ("Any", "_Any") in made.imports.typing
     assert made.str_name == "_str" and made.dict_name == "dict"
@@ -258,7 +262,7 @@ def test_a_builtin_shadowed_by_an_attribute_is_imported_under_another_name() -> 
 
 def test_modules_in_a_cycle_import_each_other_last() -> None:
     schemas = {"Sent": thing(two=ref("Two"), leaf=ref("Both")), "Two": thing(back=ref("Sent"))}
-    made = plan.build(sliced(schemas)).models["Sent"].imports
+    made = build(sliced(schemas)).models["Sent"].imports
     assert made.late == (("two", "decode_two", "decode_two"),)
     assert made.eager == (("both", "Both", "Both"), ("both", "decode_both", "decode_both"))
 
@@ -269,7 +273,7 @@ def test_an_alias_in_a_cycle_is_quoted() -> None:
         "Over": {"anyOf": [ref("Loop"), ref("Both")]},
         "Plain": {"anyOf": [TEXT, ref("Both")]},
     }
-    aliases = plan.build(sliced(schemas)).aliases
+    aliases = build(sliced(schemas)).aliases
     assert {name: aliases[name].quoted for name in schemas} == {"Loop": True, "Over": True, "Plain": False}
 
 
@@ -277,7 +281,7 @@ def test_an_alias_in_a_cycle_is_quoted() -> None:
 
 
 def params(schemas: dict[str, Any]) -> dict[str, Param]:
-    return {param.name: param for param in plan.build(sliced(schemas)).params.members}
+    return {param.name: param for param in build(sliced(schemas)).params.members}
 
 
 def test_only_sent_schemas_have_typed_dicts() -> None:
@@ -309,7 +313,7 @@ def test_deprecated_properties_are_marked() -> None:
     schemas = {"Sent": {**thing(n=old), "deprecated": True}, "Word": {"enum": ["x"], "deprecated": True}}
     part = sliced(schemas)
     part.document["paths"]["/realtime"]["parameters"] = [{"in": "query", "name": "p", "schema": {}, **old}]
-    made = plan.build(part)
+    made = build(part)
     (param,) = [one for one in made.params.members if one.name == "SentParam"]
     told = [made.models["Sent"].description, made.models["Sent"].fields[0].description, param.description]
     told += [param.keys[0].description, made.aliases["Word"].description]
@@ -337,6 +341,6 @@ def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
     schemas = {"Other": tagged(type="a"), "FromServer": tagged(type="a"), "FromClient": tagged(type="b")}
     part = sliced(schemas)
     part.events["TRANSLATION_SERVER_EVENTS"] = ("Other",)
-    made = plan.build(part)
+    made = build(part)
     assert made.server_events == [ServerEvent("a", 0, ("FromServer", "Other"))]
     assert made.server_event_classes == ["FromServer", "Other"]

@@ -61,4 +61,4 @@ def test_invalid_settings(text: str | None, openapi: Path) -> None:
     else:
         path.write_text(text)
     error = failure(openapi)
-    assert error.step == "generate" and error.message.startswith("cannot read generator.yaml: ")
+    assert error.step == "parse" and error.message.startswith("cannot read generator.yaml: ")

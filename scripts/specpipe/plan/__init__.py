@@ -1,22 +1,24 @@
-"""The plan: everything that the templates print, computed from the normalised document.
+"""The plan: what the templates print about the operations and models that the generator found.
 
 The generator passes union members to templates without their properties, drops `encoding`, and derives
-attribute names from a private set of reserved words.  So everything that determines the behaviour of
-generated code (annotations, decoding, discriminator tables, attribute names, part types) is computed here.
+attribute names from a private set of reserved words.  So the plan adds what determines the behaviour of
+generated code: annotations, decoding, discriminator tables, attribute names, part types.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..document import Document
-from ..slice import Slice
-from .graph import Graph
 from .models import Alias, Model, build_alias, build_model
 from .operations import Operation, build_operations
 from .params import Params, build_params
+
+if TYPE_CHECKING:
+    from ..generator import Parsed
 
 
 @attrs.frozen
@@ -87,15 +89,16 @@ class Plan:
         return (self.models.get(name) or self.aliases[name]).module
 
 
-def build(part: Slice) -> Plan:
-    """Compute the plan of a normalised slice."""
-    graph = Graph.of(part)
+def build(parsed: Parsed) -> Plan:
+    """Compute the plan of a parsed slice."""
+    part, graph = parsed.part, parsed.graph
+    found = {str(model.class_info.name): model for model in parsed.data.models}
     models: dict[str, Model] = {}
     aliases: dict[str, Alias] = {}
     for name, schema in graph.schemas.items():
-        if graph.is_model(name):
-            models[name] = build_model(graph, name, schema)
-        else:
+        if name in found:
+            models[name] = build_model(graph, found[name], parsed.properties(found[name]))
+        elif not graph.is_model(name):
             aliases[name] = build_alias(graph, name, schema)
 
     def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -112,7 +115,7 @@ def build(part: Slice) -> Plan:
         models=models,
         aliases=aliases,
         params=build_params(graph),
-        operations=build_operations(part.document, graph),
+        operations=build_operations(parsed),
         events={table: typed(names) for table, names in part.events.items()},
         sent_events=frozenset(table for table in part.events if part.config.events[table].sent),
         webhooks=typed(part.webhooks),

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import attrs
+from openapi_python_client.parser.bodies import Body as FoundBody
+from openapi_python_client.parser.responses import Response
 
 from ..document import escape, ref_name
 from ..errors import SpecError
@@ -13,7 +15,8 @@ from . import expressions
 from .expressions import Scope
 from .graph import NULL, Graph
 
-_CONTENT = "content"
+#: The generator's kinds of request bodies.
+_KINDS = {"json": "json", "data": "form", "files": "multipart", "content": "content"}
 #: Defaults of `encoding`.
 _USUAL: dict[str, Any] = {"style": "form", "explode": True, "allowReserved": False, "headers": {}}
 
@@ -100,33 +103,33 @@ def kind_of_media(media: str) -> str:
     if plain == "application/json" or plain.endswith("+json"):
         return "json"
     kinds = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
-    return kinds.get(plain, _CONTENT)
+    return kinds.get(plain, "content")
 
 
-def build_bodies(scope: Scope, body: dict[str, Any], at: str) -> tuple[Body, ...]:
+def build_bodies(scope: Scope, bodies: list[FoundBody], content: dict[str, Any], at: str) -> tuple[Body, ...]:
     """Return the content types of a request body.
 
     Args:
         scope: The operation's module.
-        body: Its description.
-        at: Its pointer.
+        bodies: What the generator found.
+        content: Its description by content type.
+        at: The request body's pointer.
 
     Raises:
         SpecError: an encoding is not implemented.
     """
-    content: dict[str, Any] = body.get("content", {})
-    raw = [media for media in content if kind_of_media(media) == _CONTENT]
+    kinds = {str(body.content_type.get_untrusted_value()): _KINDS[body.body_type] for body in bodies}
+    alone = [*kinds.values()].count("content") == 1
     return tuple(
-        _body(scope, media, part, f"{at}/content/{escape(media)}", alone=len(raw) == 1)
-        for media, part in content.items()
+        _body(scope, media, kind, content[media], f"{at}/content/{escape(media)}", alone=alone)
+        for media, kind in kinds.items()
     )
 
 
-def _body(scope: Scope, media: str, content: dict[str, Any], at: str, *, alone: bool) -> Body:
+def _body(scope: Scope, media: str, kind: str, content: dict[str, Any], at: str, *, alone: bool) -> Body:
     schema = _as_schema(content.get("schema"))
-    kind = kind_of_media(media)
     accepts: tuple[str, ...]
-    if kind == _CONTENT:
+    if kind == "content":
         shown = "str" if is_text(scope.graph, schema) else "bytes"
         accepts = ("str", "bytes") if alone else (shown,)
     else:
@@ -207,29 +210,18 @@ def _part_type(graph: Graph, schema: Any) -> str | None:
     return "text/plain" if all(scalar) else "application/json"
 
 
-def build_answer(scope: Scope, status: str, answer: dict[str, Any], at: str) -> Answer:
+def build_answer(scope: Scope, response: Response, answer: dict[str, Any]) -> Answer:
     """Return the plan of a response.
 
     Args:
         scope: The operation's module.
-        status: The response's key.
-        answer: The response object.
-        at: Its pointer.
-
-    Raises:
-        SpecError: the key is not a status code.
+        response: What the generator found.
+        answer: Its description, with all content types.
     """
-    if status == "default":
-        first, last = 100, 599
-    elif re.fullmatch(r"[1-5][Xx][Xx]", status):
-        first, last = int(status[0]) * 100, int(status[0]) * 100 + 99
-    elif re.fullmatch(r"[1-5]\d\d", status):
-        first = last = int(status)
-    else:
-        raise SpecError(f"{status!r} is not a status code", pointer=at, hint="write 201, 4XX or default")
+    first, last = response.status_code.range or (100, 599)
     bodies = [_content(scope, media, part.get("schema")) for media, part in answer.get("content", {}).items()]
     return Answer(
-        codes=status.upper() if status != "default" else status,
+        codes=response.status_code.pattern,
         first=first,
         last=last,
         bodies=tuple(sorted(bodies, key=lambda body: (body.kind != "events", _order(body.media)))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from openapi_python_client.parser.properties import ModelProperty, Property
 
 from ..document import ref_name, references, union_of
 from . import expressions
@@ -109,21 +110,21 @@ class Alias:
     received: bool
 
 
-def build_model(graph: Graph, name: str, schema: dict[str, Any]) -> Model:
-    """Build the class of an object schema."""
-    keys = list(schema["properties"])
-    names = expressions.attribute_names(keys)
+def build_model(graph: Graph, model: ModelProperty, properties: dict[str, Property]) -> Model:
+    """Build the class of a model that the generator found, with its properties by JSON key."""
+    name = str(model.class_info.name)
+    schema = graph.schemas[name]
+    names = expressions.attribute_names([*properties])
     hidden = {*names.values(), "to_dict", "from_dict"}
     scope = Scope(graph, name, taken=frozenset(hidden))
-    required = set(schema.get("required", ()))
     fields = tuple(
-        _field(scope, key, names[key], schema["properties"][key], key in required, name in graph.received)
-        for key in keys
+        _field(scope, key, names[key], schema["properties"][key], one.required, name in graph.received)
+        for key, one in properties.items()
     )
     own = {word: scope.type_name(word) for word in ("Any", "dict", "str")}
     return Model(
         name=name,
-        module=graph.module(name),
+        module=str(model.class_info.module_name),
         description=expressions.described(schema),
         fields=fields,
         imports=_imports(scope, set()),

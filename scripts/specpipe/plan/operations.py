@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
-import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import attrs
+from openapi_python_client.parser.openapi import Endpoint
 
-from ..document import Document, escape, operations, words
-from ..errors import SpecError
+from ..document import escape, parameters_of
 from .bodies import Answer, Body, Content, build_answer, build_bodies
 from .expressions import Scope
-from .graph import Graph
 from .parameters import Parameter, build_parameters
 
-_PATH_PARAMETER = re.compile(r"{([^{}]+)}")
+if TYPE_CHECKING:
+    from ..generator import Parsed
 
 
 @attrs.frozen
@@ -129,75 +126,42 @@ def _isinstance(names: tuple[str, ...]) -> str:
     return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
 
 
-def build_operations(document: Document, graph: Graph) -> dict[str, Operation]:
-    """Return every operation of a document, by function name."""
-    out: dict[str, Operation] = {}
-    for path, method, operation in operations(document):
-        name = base = function_name(operation.get("operationId") or f"{method} {path}", "operation")
-        number = 1
-        while name in out:
-            number += 1
-            name = f"{base.rstrip('_')}_v{number}"
-        out[name] = _build(document, graph, path, method, name, operation)
-    return out
+def build_operations(parsed: Parsed) -> dict[str, Operation]:
+    """Return every operation that the generator found, by function name."""
+    made = [_build(parsed, endpoint, path, method) for endpoint, path, method in parsed.operations()]
+    return {operation.name: operation for operation in made}
 
 
-def function_name(text: str, otherwise: str) -> str:
-    """Return an operation's id or tag in snake case, as the generator does.
-
-    Args:
-        text: The id.
-        otherwise: Prefix or replacement for a name that is not an identifier.
-    """
-    name = "_".join(words(text)).lower()
-    if not name.isidentifier():
-        name = f"{otherwise}_{name}".rstrip("_")
-    own = name in ("self", "true", "false", "datetime") or hasattr(builtins, name)
-    return f"{name}_" if keyword.iskeyword(name) or (own and name != "id") else name
-
-
-def _build(
-    document: Document, graph: Graph, path: str, method: str, name: str, operation: dict[str, Any]
-) -> Operation:
+def _build(parsed: Parsed, endpoint: Endpoint, path: str, method: str) -> Operation:
+    graph, document = parsed.graph, parsed.part.document
+    operation = document["paths"][path][method]
     at = f"/paths/{escape(path)}/{method}"
     scope = Scope(graph, "")
     body = operation.get("requestBody") or {}
-    bodies = build_bodies(scope, body, f"{at}/requestBody")
+    bodies = build_bodies(scope, endpoint.bodies, body.get("content", {}), f"{at}/requestBody")
+    responses = {status.upper(): answer for status, answer in operation["responses"].items()}
     answers = [
-        build_answer(scope, status, answer, f"{at}/responses/{status}")
-        for status, answer in operation["responses"].items()
+        build_answer(scope, response, responses[response.status_code.pattern.upper()])
+        for response in endpoint.responses
     ]
-    item = document["paths"][path]
     described = {
-        f"{here}/parameters/{number}": parameter
-        for here, part in ((at, operation), (at.rpartition("/")[0], item))
-        for number, parameter in enumerate(part.get("parameters", ()))
+        (one["in"], one["name"]): (at, one) for at, one in parameters_of(document, path, method).items()
     }
-    in_path = _PATH_PARAMETER.findall(path)
-    declared = {parameter["name"] for parameter in described.values() if parameter["in"] == "path"}
-    if set(in_path) != declared or len(set(in_path)) < len(in_path):
-        raise SpecError(
-            f"path parameters {in_path} are described as {sorted(declared)}",
-            pointer=f"{at}/parameters",
-            hint="describe each {…} in the path exactly once",
-        )
-    parameters = build_parameters(scope, described)
+    parameters = build_parameters(scope, [described[one] for one in parsed.parameters(endpoint)])
+    name, deprecated = str(endpoint.name), bool(operation.get("deprecated"))
     return Operation(
         name=name,
-        method=method,
+        method=endpoint.method,
         path=path,
-        tag=function_name((operation.get("tags") or ["default"])[0], "tag"),
-        summary=("Deprecated. " if operation.get("deprecated") else "")
-        + str(operation.get("summary") or name),
-        description=str(operation.get("description") or ""),
-        deprecated=bool(operation.get("deprecated")),
-        parameters=tuple(
-            sorted(parameters, key=lambda p: in_path.index(p.key) if p.place == "path" else len(in_path))
-        ),
+        tag=str(endpoint.tags[0]),
+        summary=("Deprecated. " if deprecated else "") + (endpoint.summary.get_untrusted_value() or name),
+        description=endpoint.description.get_untrusted_value(),
+        deprecated=deprecated,
+        parameters=parameters,
         bodies=bodies,
         body_required=bool(body.get("required")),
         body_description=str(body.get("description") or ""),
-        answers=tuple(sorted(answers, key=lambda answer: (answer.last - answer.first, answer.first))),
+        answers=tuple(answers),
         classes=tuple(sorted((graph.module(name), name) for name in scope.classes | scope.aliases)),
         decoders=tuple(
             sorted((graph.module(name), f"decode_{graph.module(name)}") for name in scope.decoders)

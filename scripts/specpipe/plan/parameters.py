@@ -73,26 +73,25 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SEPARATED = {"spaceDelimited": "space", "pipeDelimited": "pipe"}
 
 
-def build_parameters(scope: Scope, described: dict[str, dict[str, Any]]) -> tuple[Parameter, ...]:
+def build_parameters(scope: Scope, found: list[tuple[str, dict[str, Any]]]) -> tuple[Parameter, ...]:
     """Build the parameters of one operation.
 
     Args:
         scope: The operation's module.
-        described: Its own parameters by pointer, then its path's; of two with the same name and location
-            the first is used.
+        found: The parameters with their pointers.
 
     Raises:
         SpecError: a serialisation is not implemented.
     """
-    found: dict[tuple[str, str], str] = {}
-    for at, parameter in described.items():
-        found.setdefault((parameter["in"], parameter["name"]), at)
-    keys = [name for _, name in found]
-    arguments = [f"{name} in {place}" if keys.count(name) > 1 else name for place, name in found]
+    keys = [one["name"] for _, one in found]
+    arguments = [
+        f"{key} in {one['in']}" if keys.count(key) > 1 else key
+        for key, (_, one) in zip(keys, found, strict=True)
+    ]
     names = expressions.attribute_names(arguments, {*_RESERVED, *scope.classes, *scope.aliases})
     return tuple(
-        _parameter(scope, described[at], names[argument], at)
-        for at, argument in zip(found.values(), arguments, strict=True)
+        _parameter(scope, one, names[argument], at)
+        for argument, (at, one) in zip(arguments, found, strict=True)
     )
 
 
