@@ -34,6 +34,7 @@ PROGRAM = "realtime-simulator"
 LOOPBACK = "127.0.0.1"
 API = "https://api.openai.com/v1"
 PORT = 8765
+KEPT_SECONDS = 300
 ACTIONS = ("incoming", "press", "hang-up", "fault", "scenario")
 CONFORM = "conform"
 PROFILES = ("openai", "azure", "azure-voice-live", "xai", "beta")
@@ -125,6 +126,13 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--clock", metavar="TIME", help="time of day that stands still, such as 2026-01-15T12:00:00Z")
     add("--model", action="append", default=[], metavar="NAME", help="a further model's name to accept")
     add("--profile", default="openai", choices=PROFILES, help="whose service it is (openai)")
+    add(
+        "--keep-audio",
+        type=_seconds,
+        default=KEPT_SECONDS,
+        metavar="SECONDS",
+        help=f"sound that is kept of each side of a session for the console; 0 for none ({KEPT_SECONDS})",
+    )
     add("--tls", metavar="FILE", help="speak TLS with the certificate in FILE, which is made if missing")
     add("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     add("--verbose", action="store_true", help="a line for each event of each session as well")
@@ -371,6 +379,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         models=options.model,
         profile=options.profile,
         tls=options.tls,
+        keep_audio=options.keep_audio,
         pacing="none" if options.pacing == "none" else None,
     )
     _converse(simulator, options)

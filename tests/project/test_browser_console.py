@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ import httpx
 import pytest
 import yaml
 from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator._media import voice
 from realtime_simulator._records.session import SessionLog
 
 from realtime_ext import RealtimeClient
 from tests.simulator.receiver import receiving
+from tests.simulator.sounds import tone
 from tests.simulator.wire import Socket
 from tests.support.chromium import DENY, chromium, expect, launched
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("Call", "Phone", "Faults", "Scenario")
-VIEWS = ("Timeline", "Requests")
+VIEWS = ("Timeline", "Chat", "Requests")
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 CONTROL = "\x1b[2J\u202egnirts\x07"
 
@@ -83,6 +86,10 @@ def rows(page: Page, words: str) -> Any:
 
 def shown(page: Page) -> Any:
     return page.get_by_role("listbox", name="Events").get_by_role("option")
+
+
+def b64(pcm: bytes) -> str:
+    return base64.b64encode(pcm).decode()
 
 
 def type_as_user(page: Page, text: str) -> None:
@@ -327,6 +334,134 @@ def test_control_characters_are_shown_as_text(console: Page, sim: Simulator) -> 
         expect(console.locator("#detail-text")).to_contain_text("\\u202egnirts")
         text = str(console.evaluate("document.body.innerText"))
     assert not set(text) & set(CONTROL) - set("[2Jgnirts")
+
+
+# The chat and the sound
+
+
+def chat(page: Page) -> Any:
+    return page.get_by_role("list", name="Chat").get_by_role("listitem")
+
+
+def test_the_conversation_is_shown_as_a_chat(console: Page, sim: Simulator) -> None:
+    sim.on_speech(lambda heard: "Book a room.")
+    sim.on_response(sequence(call_tool("book_room", {"nights": 2}), HOSTILE))
+    tab(console, "Chat")
+    expect(console.get_by_text("No message yet.")).to_be_visible()
+    with Socket(sim) as socket:
+        socket.update(audio={"input": {"transcription": {"model": "gpt-live-transcribe"}}})
+        # The first words come while the user speaks, before their message.
+        socket.append(tone(1.5) + bytes(48_000), chunk=4_800)
+        call_id = socket.until("response.function_call_arguments.done")["call_id"]
+        socket.until("response.done")
+        output = {"type": "function_call_output", "call_id": call_id, "output": "it is done"}
+        socket.send("conversation.item.create", item=output)
+        socket.send("response.create")
+        item = socket.until("response.output_audio.delta")["item_id"]
+        socket.until("response.done")
+        socket.send("nonsense")
+        socket.until("error")
+        socket.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=100)
+        socket.until("conversation.item.truncated")
+        expect(chat(console).locator("p")).to_have_text(
+            ["Book a room.", 'book_room {"nights": 2}', "it is done", HOSTILE, re.compile("nonsense")]
+        )
+        sides = chat(console).evaluate_all("nodes => nodes.map((node) => node.className)")
+        assert sides == ["user", "tool", "output", "assistant", "error"]
+        expect(chat(console).nth(3)).to_contain_text("cut after 0.1 s")
+    with Socket(sim, "model=gpt-realtime-translate", path="/translations") as socket:
+        socket.recv()
+        socket.send("session.input_audio_buffer.append", audio=b64(voice.synthesize("hello") + bytes(96_000)))
+        socket.until("session.output_transcript.delta")
+        expect(chat(console).first).to_contain_text("Book")
+        expect(chat(console).last).to_have_class("assistant")
+
+
+LOUDEST = """
+    const connect = AudioNode.prototype.connect;
+    window.loudest = 0;
+    AudioNode.prototype.connect = function (target, ...rest) {
+        if (target === this.context.destination) {
+            const meter = this.context.createAnalyser(), samples = new Float32Array(meter.fftSize);
+            connect.call(this, meter);
+            setInterval(() => {
+                if (meter.context.state !== "running") return;
+                meter.getFloatTimeDomainData(samples);
+                window.loudest = Math.max(window.loudest, ...samples);
+            }, 10);
+        }
+        return connect.call(this, target, ...rest);
+    };
+"""
+
+
+def test_the_sound_of_both_sides_is_played_beside_its_waveform(page: Page, sim: Simulator) -> None:
+    page.add_init_script(LOUDEST)
+    page.goto(sim.console_url)
+    with Socket(sim) as socket:
+        socket.recv()
+        expect(rows(page, "session.created")).to_have_count(1)
+        expect(page.locator("#sound")).to_be_hidden()
+        socket.append(voice.synthesize("hello") + bytes(48_000))
+        socket.until("response.done")
+    slider = page.get_by_role("slider", name="Position in the sound")
+    expect(slider).to_be_visible()
+    expect(page.get_by_text("client closed", exact=True)).to_be_visible()
+    for side in ("received", "sent"):
+        expect(page.locator(f"#wave-{side}")).to_have_attribute("d", re.compile(r"^M\d.*V"))
+    page.get_by_label("Search events").fill("")
+    sim.wait_for(lambda: slider.get_attribute("aria-valuemax") == page.evaluate(LENGTH))
+    length = float(slider.get_attribute("aria-valuemax") or 0)
+    assert length >= sim.sessions[-1].sent_audio_seconds
+    # The keyboard and the mouse move the mark; an event moves it too.
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuenow", f"{length:.1f}")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuenow", "1.0")
+    expect(page.locator(".row.reached")).to_have_count(1)
+    page.get_by_role("listbox", name="Events").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#detail-title")).to_have_text("1. session.created")
+    expect(slider).to_have_attribute("aria-valuenow", "0.0")
+    page.keyboard.press("Escape")
+    button(page, "Play").click()
+    expect(button(page, "Pause")).to_be_visible()
+    sim.wait_for(lambda: page.evaluate("window.loudest") > 0.01)
+    expect(slider).not_to_have_attribute("aria-valuenow", "0.0")
+    expect(page.locator(".row.reached")).to_have_count(1)
+    button(page, "Pause").click()
+    # A side that is not checked is silent.
+    for side in ("user", "model"):
+        page.get_by_label(side, exact=True).uncheck()
+    page.evaluate("window.loudest = 0")
+    slider.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    button(page, "Play").click()
+    expect(button(page, "Play")).to_be_visible()  # at the end of the sound
+    expect(slider).to_have_attribute("aria-valuenow", f"{length:.1f}")
+    assert page.evaluate("window.loudest") == 0
+    expect(page.locator(".row.reached")).to_have_count(0)
+
+
+LENGTH = """async () => {
+    const key = Object.values(sessionStorage)[0], headers = {authorization: `Bearer ${key}`};
+    const {sessions} = await (await fetch("/simulator/sessions", {headers})).json();
+    const sides = await (await fetch(`/simulator/sessions/${sessions.at(-1).id}/audio`, {headers})).json();
+    const ends = Object.values(sides).flatMap(({pieces}) => pieces.map(({at, seconds}) => at + seconds));
+    return Math.max(...ends).toFixed(1);
+}"""
+
+
+def test_sound_that_is_not_kept_is_explained(page: Page) -> None:
+    with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
+        page.goto(sim.console_url)
+        socket.send("response.create")
+        socket.until("response.done")
+        expect(page.get_by_text("The sound of this session is not kept.")).to_be_visible()
+        expect(button(page, "Play")).to_be_hidden()
 
 
 # A call
@@ -595,6 +730,8 @@ def busy(page: Page, sim: Simulator) -> None:
     type_as_user(page, "Try get_weather, please, " + "and_a_long_word_without_any_space" * 8)
     expect(page.get_by_label("Output of get_weather")).to_be_visible()
     httpx.post(f"{sim.base_url}/realtime/client_secrets", headers={"authorization": "Bearer sk-wrong"})
+    button(page, "Play tone").click()
+    expect(page.locator("#sound")).to_be_visible()
     rows(page, "response.done").last.click()
     page.get_by_label("Search events").fill("")
     expect(page.locator("#detail")).to_be_visible()
@@ -631,6 +768,7 @@ def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simul
         "tabpanel",
         "listbox",
         "meter",
+        "slider",
     }
     named |= {"spinbutton", "dialog", "table"}
     session = console.context.new_cdp_session(console)
@@ -643,7 +781,17 @@ def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simul
             if role in named and not node.get("ignored"):
                 seen.add(role)
                 assert node.get("name", {}).get("value", "").strip(), node
-    assert {"button", "textbox", "searchbox", "combobox", "tab", "listbox", "meter", "spinbutton"} <= seen
+    assert {
+        "button",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "tab",
+        "listbox",
+        "meter",
+        "slider",
+        "spinbutton",
+    } <= seen
     ids = console.evaluate("[...document.querySelectorAll('[id]')].map((node) => node.id)")
     assert len(ids) == len(set(ids))
 
@@ -690,6 +838,9 @@ def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator)
         "session-state",
         "session-name",
         "tab-timeline",
+        "sound-play",
+        "sound-wave",
+        "hear-sent",
     } <= reached
     assert outlined
 

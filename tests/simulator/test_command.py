@@ -254,6 +254,21 @@ def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"), [((), 300), (("--keep-audio", "0"), 0), (("--keep-audio", "9"), 9)]
+)
+def test_sound_is_kept_for_the_console_unless_it_is_told_otherwise(
+    words: tuple[str, ...], seconds: float
+) -> None:
+    simulator = cli._simulator(cli.arguments().parse_args(words))
+    assert simulator._settings.keep_audio == seconds
+
+
+def test_no_more_sound_is_kept_than_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--keep-audio", "601"]) == 2
+    assert "keep_audio: allowed is 0 to 600, got 601" in capsys.readouterr().err
+
+
 @pytest.mark.programs
 @pytest.mark.parametrize("more", [(), ("--verbose",)])
 def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:

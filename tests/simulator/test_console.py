@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import runpy
 import shlex
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, call_tool, sequence
+from realtime_simulator import Pacing, Simulator, call_tool, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
+from realtime_simulator._records import sound as sounds
 from realtime_simulator._records.session import SessionLog, telling
+from realtime_simulator._records.sound import Budget, Track
 from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.console import exports, pages
 from websockets.exceptions import InvalidStatus
@@ -335,6 +339,89 @@ def test_sessions_are_named_and_cleared(fresh: Simulator) -> None:
 )
 def test_an_event_is_summed_up_by_its_words(event: dict[str, Any], words: str) -> None:
     assert telling({"type": "x", **event}) == words
+
+
+# Sound
+
+
+def test_the_sound_of_a_session_is_served_with_its_times(control: httpx.Client) -> None:
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
+        headers = {"authorization": f"Bearer {simulator.api_key}"}
+        spoken = voice.synthesize("hello") + bytes(48_000)
+        with Socket(simulator) as socket:
+            session = socket.recv()["session"]["id"]
+            socket.append(spoken)
+            socket.until("response.done")
+        record = simulator.session(session)
+        where = f"{simulator.base_url.removesuffix('/v1')}/simulator/sessions/{session}/audio"
+        shown = httpx.get(where, headers=headers).json()
+        for direction, kept in (("received", record.received_audio), ("sent", record.sent_audio)):
+            [piece] = shown[direction]["pieces"]
+            assert piece["seconds"] == pytest.approx(len(kept) / 48_000, abs=0.001)
+            assert piece["at"] >= 0 and piece["offset"] == 0
+            assert len(shown[direction]["peaks"]) == len(kept) // 4_800
+            assert 0 < max(shown[direction]["peaks"]) <= 255
+            answer = httpx.get(f"{where}/{direction}", headers=headers)
+            assert answer.headers["content-type"] == "audio/wav"
+            with wave.open(io.BytesIO(answer.content)) as file:
+                assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24_000)
+                assert file.readframes(file.getnframes()) == kept
+        assert shown["received"]["peaks"][-1] == 0  # the silence at the end
+        assert httpx.get(f"{where}/both", headers=headers).status_code == 404
+    with Simulator(pacing="none", espeak=False) as simulator, Socket(simulator) as socket:
+        where = (
+            f"{simulator.base_url.removesuffix('/v1')}/simulator/sessions/{socket.recv()['session']['id']}"
+        )
+        headers = {"authorization": f"Bearer {simulator.api_key}"}
+        assert httpx.get(f"{where}/audio", headers=headers).json() == {"received": None, "sent": None}
+        refused = httpx.get(f"{where}/audio/sent", headers=headers)
+        assert refused.status_code == 409 and "keep_audio=True" in refused.text
+
+
+def test_sound_is_placed_when_it_was_heard() -> None:
+    second, track = bytes(48_000), Track()
+    track.keep(10, Budget())
+    track.add(second, 100.0)
+    track.add(second, 100.2)  # sooner than it is played
+    track.add(second, 102.1)  # a short gap
+    track.add(second, 110.0)
+    track.stop(110.5)
+    track.add(second, 110.6)
+    track.stop(120.0)  # nothing is being played
+    view = track.view(begun=99.0)
+    assert view is not None
+    assert view["pieces"] == [
+        {"at": 1.0, "offset": 0.0, "seconds": 3.0},
+        {"at": 11.0, "offset": 3.0, "seconds": 0.5},
+        {"at": 11.6, "offset": 4.0, "seconds": 1.0},
+    ]
+    assert len(view["peaks"]) == 50
+    track.add(bytes(48_000 * 9), 121.0)
+    assert track.pieces[-1].end == len(track.pcm) == 480_000  # no more than is kept
+    track.forget()
+    assert track.view(begun=99.0) is None
+
+
+def test_the_pieces_of_sound_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sounds, "MAX_PIECES", 3)
+    track = Track()
+    track.keep(10, Budget())
+    for number in range(10):
+        track.add(bytes(4_800), number * 10.0)
+    assert len(track.pieces) == 3 and track.pieces[-1].end == 48_000
+
+
+def test_what_was_cut_off_is_not_played(fresh: Simulator) -> None:
+    with Simulator(espeak=False, keep_audio=True, pacing=Pacing(first_audio=0, speed=100)) as simulator:
+        simulator.on_response("A long answer, which nobody hears to its end. " * 4)
+        with Socket(simulator) as socket:
+            socket.send("response.create")
+            item = socket.until("response.output_item.added")["item"]["id"]
+            socket.until("response.done")
+            socket.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=100)
+            socket.until("conversation.item.truncated")
+            track = SessionLog.of(simulator.sessions[-1]).audio_out
+            assert len(track.pieces) == 1 and track.pieces[0].end < len(track.pcm)
 
 
 # Exports

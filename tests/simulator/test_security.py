@@ -239,7 +239,7 @@ def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.Monkey
     first.keep_audio(1, kept.audio)
     second.keep_audio(10, kept.audio)
     for log in (unasked, first, second):
-        log.audio_in.add(bytes(96_000))
+        log.audio_in.add(bytes(96_000), 0)
         assert log.audio_in.seconds == 2
     with pytest.raises(RuntimeError, match=r"keep_audio=True"):
         _ = unasked.record.received_audio
@@ -247,7 +247,7 @@ def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.Monkey
     first.close("closed")
     session(3)  # what has ended makes room for what begins
     assert (len(first.record.received_audio), kept.audio.left) == (0, 48_000)
-    second.audio_out.add(bytes(96_000))
+    second.audio_out.add(bytes(96_000), 0)
     assert len(second.record.sent_audio) == 48_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,17 @@ def read_sound(path: Path) -> bytes:
 def decode_sound(data: bytes) -> bytes:
     """Return the sound of a file's content; see `read_sound`."""
     return _checked(_decoded(io.BytesIO(data), "this"))
+
+
+def wav(pcm: bytes) -> bytes:
+    """Return PCM16 mono at 24 kHz as the content of a WAV file."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(pcm)
+    return out.getvalue()
 
 
 def check_sound(pcm: bytes) -> bytes:

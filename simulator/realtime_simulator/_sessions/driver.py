@@ -215,7 +215,7 @@ class SessionDriver:
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
         with self._step():
-            self.log.audio_in.add(pcm)
+            self.log.audio_in.add(pcm, self._services.clock.unix())
             self.session.hear(pcm, self.now)
 
     def press(self, keys: str) -> None:
@@ -226,7 +226,7 @@ class SessionDriver:
 
     def played(self, pcm: bytes) -> None:
         """Record sound that the player has sent."""
-        self.log.audio_out.add(pcm)
+        self.log.audio_out.add(pcm, self._services.clock.unix())
 
     def drained(self, response_id: str) -> None:
         """Process that the player has sent all that was queued of a response."""
@@ -306,6 +306,8 @@ class SessionDriver:
         match effect:
             case Emit(event):
                 self._note("sent", event)
+                if event["type"] == "conversation.item.truncated" and self._plays is None:
+                    self.log.audio_out.stop(self._services.clock.unix())
                 for send in list(self._listeners):
                     send(event)
             case AnswerNeeded(response_id, turn):
@@ -322,9 +324,9 @@ class SessionDriver:
             case TranslationNeeded(spoken_id, text, language):
                 self._start(self._translate(spoken_id, text, language))
             case AudioIn(pcm):
-                self.log.audio_in.add(pcm)
+                self.log.audio_in.add(pcm, self._services.clock.unix())
             case AudioOut(pcm):
-                self.log.audio_out.add(pcm)
+                self.log.audio_out.add(pcm, self._services.clock.unix())
             case Play():
                 if self._plays is not None:
                     self._plays.add(effect)

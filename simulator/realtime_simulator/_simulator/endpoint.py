@@ -23,6 +23,7 @@ from realtime_simulator._core.operations import FAULT_TARGETS
 from realtime_simulator._core.outgoing import is_loopback
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.catalog import FAULTS, Fault, Word
+from realtime_simulator._media.files import wav
 from realtime_simulator._records.session import SessionLog, event_view
 from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._server import body
@@ -82,6 +83,8 @@ class Endpoint:
             "requests/clear": ("POST", self._clear_requests),
             "sessions": ("GET", self._sessions),
             "sessions/clear": ("POST", self._clear_sessions),
+            "sessions/{session_id}/audio": ("GET", self._audio),
+            "sessions/{session_id}/audio/{direction}": ("GET", self._wav),
             "sessions/{session_id}/name": ("POST", self._name),
             "sessions/{session_id}/events": ("GET", self._events),
             "sessions/{session_id}/inject": ("POST", self._inject),
@@ -117,6 +120,8 @@ class Endpoint:
                 return answer if isinstance(answer, Response) else JSONResponse(answer)
             except ApiProblem as problem:
                 return JSONResponse(problem.envelope(), problem.status, problem.headers)
+            except RuntimeError as error:
+                return _refused(str(error), 409)
             except LookupError as error:
                 return _refused(error.args[0] if error.args else "not found", 404)
             except (ValueError, TypeError, OSError, OverflowError) as error:
@@ -183,6 +188,20 @@ class Endpoint:
     async def _clear_sessions(self, request: Request) -> Any:
         self._controls.clear_sessions()
         return {}
+
+    async def _audio(self, request: Request) -> Any:
+        session = self._records.session(request.path_params["session_id"])
+        tracks = {"received": session.audio_in, "sent": session.audio_out}
+        return {direction: track.view(session.begun) for direction, track in tracks.items()}
+
+    async def _wav(self, request: Request) -> Any:
+        session = self._controls.session(request.path_params["session_id"])
+        direction = request.path_params["direction"]
+        if direction not in ("received", "sent"):
+            raise LookupError(f"unknown direction {direction[:80]!r}; known are received, sent")
+        pcm = session.received_audio if direction == "received" else session.sent_audio
+        headers = {"cache-control": "no-store"}
+        return Response(await asyncio.to_thread(wav, pcm), headers=headers, media_type="audio/wav")
 
     async def _name(self, request: Request) -> Any:
         asked = await body.read_json_object(request)

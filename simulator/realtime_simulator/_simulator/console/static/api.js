@@ -33,6 +33,7 @@ async function request(path, options = {}) {
 }
 
 export const get = async (path) => (await request(path)).json();
+export const wav = async (path) => (await request(path)).arrayBuffer();
 export const text = async (path) => (await request(path)).text();
 
 /** Post an object as JSON, or anything else as it is. */

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import * as call from "./call.js";
+import * as chat from "./chat.js";
 import {$, notify, on, say} from "./dom.js";
 import * as exporting from "./exports.js";
 import * as faults from "./faults.js";
@@ -9,6 +10,7 @@ import * as phone from "./phone.js";
 import * as requests from "./requests.js";
 import * as scenario from "./scenario.js";
 import * as sessions from "./sessions.js";
+import * as sound from "./sound.js";
 import * as tabs from "./tabs.js";
 import * as timeline from "./timeline.js";
 import * as tools from "./tools.js";
@@ -16,7 +18,7 @@ import * as turns from "./turns.js";
 import * as usage from "./usage.js";
 
 const AGAIN_MS = 1000;
-const PANELS = [timeline, turns, tools, usage];
+const PANELS = [timeline, chat, turns, tools, usage];
 
 let overview = {sessions: [], calls: [], faults: [], scenario: null, requests: {refused: 0}};
 let selected = null, watching = null, watchingAll = null;
@@ -93,8 +95,7 @@ function select(id) {
   watching?.abort();
   selected = id;
   const session = overview.sessions.find((one) => one.id === id);
-  timeline.clear(session?.begun ?? 0);
-  for (const panel of PANELS.slice(1)) panel.clear(id);
+  for (const panel of PANELS) panel.clear(id, session?.begun ?? 0);
   if (session) watch(id, (watching = new AbortController()).signal);
 }
 
@@ -130,6 +131,7 @@ function drawFacts() {
   say($("session-facts"), session ? facts(session).join(" · ") : "");
   $("session-end").hidden = !open;
   exporting.draw(session);
+  sound.draw(session);
   let closed = "";
   if (!session) closed = "No session is shown";
   else if (session.ended !== null) closed = "The session has ended";
@@ -170,6 +172,8 @@ scenario.bind();
 sessions.bind();
 requests.bind();
 exporting.bind();
+timeline.bind(sound.move);
+sound.bind(timeline.reach);
 $("address").textContent = `${location.origin}/v1`;
 on("composer", "submit", send);
 on("session-end", "click", () => {

@@ -8,10 +8,25 @@ const MOST = 20_000;
 
 const rows = $("rows"), spacer = $("spacer");
 const nodes = new Map();  // the elements of the entries in sight
-let entries = [], shown = [], selected = null, begun = 0, isQueued = false, isAtEnd = true;
+let entries = [], shown = [], selected = null, reached = null, begun = 0, isQueued = false, isAtEnd = true;
+let onSelect = () => {};
+
+/** Bind the list; `chosen` is called with the time of each event that is selected, from the session's begin. */
+export function bind(chosen) {
+  onSelect = chosen;
+}
+
+/** Mark what happened last at this time of the session, and bring it into sight; null marks nothing. */
+export function reach(time) {
+  const next = time === null ? null : shown.findLast((entry) => entry.time - begun <= time) ?? null;
+  if (next === reached) return;
+  reached = next;
+  if (next) bringIntoSight(shown.indexOf(next));
+  draw();
+}
 
 /** Empty the list for a session that began at this time. */
-export function clear(sessionBegun) {
+export function clear(sessionId, sessionBegun) {
   entries = [];
   shown = [];
   begun = sessionBegun;
@@ -55,7 +70,7 @@ function draw() {
   requestAnimationFrame(() => {
     isQueued = false;
     spacer.style.height = `${shown.length * ROW}px`;
-    if (isAtEnd && !selected) rows.scrollTop = rows.scrollHeight;
+    if (isAtEnd && !selected && !reached) rows.scrollTop = rows.scrollHeight;
     const first = Math.max(0, Math.floor(rows.scrollTop / ROW) - AROUND);
     const last = Math.min(shown.length, Math.ceil((rows.scrollTop + rows.clientHeight) / ROW) + AROUND);
     show(shown.slice(first, last), first);
@@ -74,6 +89,7 @@ function show(slice, first) {
   slice.forEach((entry, number) => {
     const node = nodes.get(entry) ?? row(entry);
     node.setAttribute("aria-selected", String(entry === selected));
+    node.classList.toggle("reached", entry === reached);
     node.setAttribute("aria-setsize", shown.length);
     node.setAttribute("aria-posinset", first + number + 1);
     node.style.transform = `translateY(${(first + number) * ROW}px)`;
@@ -112,11 +128,16 @@ function select(place) {
   $("detail-text").textContent = inert(JSON.stringify(selected.event, null, 2));
   $("detail-text").scrollTop = 0;
   $("detail").hidden = false;
-  const top = shown.indexOf(selected) * ROW;
+  bringIntoSight(shown.indexOf(selected));
+  rows.setAttribute("aria-activedescendant", `event-${selected.number}`);
+  onSelect(selected.time - begun);
+  draw();
+}
+
+function bringIntoSight(place) {
+  const top = place * ROW;
   if (top < rows.scrollTop) rows.scrollTop = top;
   else if (top + ROW > rows.scrollTop + rows.clientHeight) rows.scrollTop = top + ROW - rows.clientHeight;
-  rows.setAttribute("aria-activedescendant", `event-${selected.number}`);
-  draw();
 }
 
 function close() {
