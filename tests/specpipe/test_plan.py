@@ -185,6 +185,10 @@ def test_a_member_with_an_optional_tag() -> None:
     assert isinstance(told, Table) and told.absent == "Old"
     told = table(made, ["Old", "New", "Other"])
     assert isinstance(told, Table) and told.absent is None, "two could be meant"
+    schemas = {"Old": tagged(False, type="old"), "New": tagged(type="new")}
+    models = build(sliced(schemas | {"Union": {"anyOf": [ref("Old"), ref("New")]}})).models
+    assert models["Old"].description == "In Union, also an object without `type` is one."
+    assert models["New"].description == ""
     numbered = table(graph(A=tagged(t=1), B=tagged(t=2)), ["A", "B"])
     assert numbered == Table("t", ((1, "A"), (2, "B")))
 

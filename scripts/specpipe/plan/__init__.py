@@ -16,6 +16,7 @@ from ..document import Document
 from .models import Alias, Model, build_alias, build_model
 from .operations import Operation, build_operations
 from .params import Params, build_params
+from .tables import tags_left_out
 
 if TYPE_CHECKING:
     from ..generator import Parsed
@@ -100,6 +101,9 @@ def build(parsed: Parsed) -> Plan:
             models[name] = build_model(graph, found[name], parsed.properties(found[name]))
         elif not graph.is_model(name):
             aliases[name] = build_alias(graph, name, schema)
+    for alias in aliases.values():
+        for name, tags in tags_left_out(alias.table).items():
+            models[name] = _told(models[name], alias.name, sorted(tags))
 
     def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         types = {name: graph.event_types(name) for name in names}
@@ -121,6 +125,12 @@ def build(parsed: Parsed) -> Plan:
         webhooks=typed(part.webhooks),
         base_url=_base_url(part.document),
     )
+
+
+def _told(model: Model, union: str, tags: list[str]) -> Model:
+    """Return a model whose description says that it is chosen for objects without its tag."""
+    told = f"In {union}, also an object without {' or '.join(f'`{tag}`' for tag in tags)} is one."
+    return attrs.evolve(model, description=f"{model.description} {told}".strip())
 
 
 def _base_url(document: Document) -> str:

@@ -108,6 +108,19 @@ def guessed(node: Table | str | None) -> bool:
     return not node.tag or any(map(guessed, inner))
 
 
+def tags_left_out(node: Table | str | None) -> dict[str, set[str]]:
+    """Return the members that are also chosen for objects without their tag, with these tags."""
+    found: dict[str, set[str]] = {}
+    if isinstance(node, Table):
+        targets = [target for _, target in node.entries]
+        if isinstance(node.absent, str) and node.absent in targets:
+            found[node.absent] = {node.tag}
+        for inner in (*targets, node.absent, node.other):
+            for model, tags in tags_left_out(inner).items():
+                found.setdefault(model, set()).update(tags)
+    return found
+
+
 @attrs.frozen
 class _Split:
     """The result of discriminating by one property: models by value, and models without a value."""
