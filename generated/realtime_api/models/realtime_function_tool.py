@@ -15,7 +15,8 @@ from .._base import new as _new
 
 @_attrs.define(kw_only=True)
 class RealtimeFunctionTool(_Model):
-    """Function that the client offers to the model and runs itself when called.
+    """Function that the client offers to the model and runs itself when called. In RealtimeToolsConfigUnion,
+    also an object without `type` is one.
 
     Attributes:
         type: Discriminator of a client-side tool, always `function`.
