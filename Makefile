@@ -66,7 +66,7 @@ attack: .venv/.installed     ## attack every border: mutated input, faulty serve
 	  $(if $(ONLY),--only "$(ONLY)")
 
 mutate: .venv/.installed     ## change the code in small ways and list the changes that no test notices (ONLY=path SEED=…)
-	@nice -n 10 $(BIN)/python scripts/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+	@nice -n 10 $(BIN)/python tests/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 regen: .venv/.installed      ## regenerate generated/ and realtime_ext/types.py from openapi/
 	@$(BIN)/python scripts/regen.py

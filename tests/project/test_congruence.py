@@ -12,7 +12,7 @@ import yaml
 from realtime_simulator import Simulator
 
 from realtime_ext import sdp
-from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
+from tests.support.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
 
 PAIRS = [pytest.param(case, mode, id=f"{mode}-{case.name}") for mode in MODES for case in CASES]
 # Headers whose presence is part of an answer's shape; their values differ.

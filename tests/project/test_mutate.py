@@ -6,9 +6,9 @@ import subprocess
 import sys
 from typing import Any
 
-import mutate
 import pytest
 
+from tests import mutate
 from tests.support.paths import ROOT
 
 
@@ -72,7 +72,7 @@ def test_the_tests_of_a_module_are_found() -> None:
 
 def run(module: str, line: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "scripts/mutate.py", "--only", module, "--line", str(line), "--sample", "0"],
+        [sys.executable, "tests/mutate.py", "--only", module, "--line", str(line), "--sample", "0"],
         cwd=ROOT,
         capture_output=True,
         text=True,

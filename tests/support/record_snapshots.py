@@ -1,4 +1,4 @@
-"""Record tests/cassettes/snapshots from the simulator: `python scripts/record_snapshots.py`.
+"""Record tests/cassettes/snapshots from the simulator: `python -m tests.support.record_snapshots`.
 
 Makes each request once with each client while vcrpy records, with the settings that users get. Values that
 differ between runs (the simulator's port, a call id in a path) are replaced by fixed ones, so that tests can
@@ -28,8 +28,8 @@ from realtime_ext import (
     sdp,
 )
 from realtime_ext.testing import vcr_settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests" / "cassettes" / "snapshots"
 OFFER = (ROOT / "tests" / "samples" / "sdp" / "offer-chromium-audio-datachannel.sdp").read_bytes().decode()
 MODES = ("sync", "async")
