@@ -160,7 +160,7 @@ def _utterances(connection: Any, pcm: bytes, seconds: float) -> list[dict[str, A
 
 
 def _row(start: float, end: float, text: str, speaker: str | None = None) -> dict[str, Any]:
-    named = {} if speaker is None else {"speaker": speaker}
+    named = {} if speaker is None else {"speaker": " ".join(speaker.split())}
     return {"start": round(start, 3), "end": round(end, 3), **named, "text": " ".join(text.split())}
 
 

@@ -38,6 +38,12 @@ _OBEYED = {
 }
 _SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
 _ID = "rtc_1"
+_OPENING = 2  # events before the server reads
+_UNTIL = {
+    **dict.fromkeys(("transcribe", "timestamps", "srt", "vtt"), "input_audio_buffer.commit"),
+    "talk": "response.create",
+    "translate": "session.close",
+}
 
 
 @attrs.frozen
@@ -59,9 +65,15 @@ _COMMANDS: Mapping[str, _Command] = {
     "talk": _Command(["talk", "Hi"], is_linked=True),
     "tail": _Command(["tail", _ID], is_linked=True),
     "transcribe": _Command(["transcribe", str(QUESTION)], is_linked=True),
+    "timestamps": _Command(["transcribe", "--timestamps", str(QUESTION)], is_linked=True),
+    "srt": _Command(["transcribe", "--srt", str(QUESTION)], is_linked=True),
+    "vtt": _Command(["transcribe", "--vtt", str(QUESTION)], is_linked=True),
+    "translate": _Command(["translate", "--to", "es", str(QUESTION)], is_linked=True),
     "refused talk": _Command(["talk", "Hi"]),
     "refused tail": _Command(["tail", _ID]),
     "refused transcribe": _Command(["transcribe", str(QUESTION)]),
+    "refused srt": _Command(["transcribe", "--srt", str(QUESTION)]),
+    "refused translate": _Command(["translate", "--to", "es", str(QUESTION)]),
     "create": _Command(["call", "create", "OFFER"]),
     "answer": _Command(["call", "create", "OFFER", "--answer", "-"], copies=True),
     "accept": _Command(["call", "accept", _ID, "--model", "gpt-realtime-2.1"]),
@@ -108,12 +120,22 @@ def _line(text: Any) -> str:
 def _script(case: Mapping[str, Any]) -> Callable[[Peer], None]:
     def script(peer: Peer) -> None:
         events = case.get("events")
-        for event in events if isinstance(events, list) else []:
+        for number, event in enumerate(events if isinstance(events, list) else []):
+            if number == _OPENING:
+                _read(peer, text_of(case.get("until")))
             with contextlib.suppress(UnicodeEncodeError):
                 peer.raw(event if isinstance(event, str) else json.dumps(event, ensure_ascii=False))
-        peer.close(4000, _line(case.get("close")).encode("utf-8", "replace")[:120].decode("utf-8", "ignore"))
+        code = 1000 if case.get("code") == 1000 else 4000
+        peer.close(code, _line(case.get("close")).encode("utf-8", "replace")[:120].decode("utf-8", "ignore"))
 
     return script
+
+
+def _read(peer: Peer, kind: str) -> None:
+    """Read what the command sends until an event of a type, if one is named."""
+    with contextlib.suppress(TimeoutError):
+        while kind and json.loads(peer.socket.recv(timeout=2))["type"] != kind:
+            pass
 
 
 @contextlib.contextmanager
@@ -144,7 +166,7 @@ def _output() -> Iterator[Run]:
 
 def _run(command: _Command, case: Mapping[str, Any], url: str, files: dict[str, str]) -> None:
     words = [{**files, "URL": url}.get(word, word) for word in command.words]
-    if case.get("json") is True and not command.copies:
+    if case.get("json") is True and not command.copies and not {"--srt", "--vtt"} & set(words):
         words.append("--json")
     body = text_of(case.get("stdin"))
     own = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-0123456789", "OPENAI_WEBHOOK_SECRET": _SECRET}
@@ -178,22 +200,57 @@ def _real_output() -> list[Any]:
         "role": "user",
         "content": [{"type": "input_text", "text": HOSTILE}],
     }
+    usage = {"type": "duration", "seconds": 1}
     events: list[Any] = [
         {"type": "session.created", "event_id": HOSTILE, "session": {**session, "id": HOSTILE}},
         {"type": "session.updated", "session": session},
         {"type": "conversation.item.added", "item": item},
         {"type": "response.created", "response": {**response, "status": "in_progress"}},
-        {"type": "response.output_text.delta", "response_id": "resp_1", "item_id": "x", "delta": HOSTILE},
+        {
+            "type": "response.output_text.delta",
+            "response_id": "resp_1",
+            "item_id": "x",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": HOSTILE,
+        },
         {
             "type": "conversation.item.input_audio_transcription.completed",
             "item_id": "x",
+            "content_index": 0,
             "transcript": HOSTILE,
+            "usage": usage,
         },
         {"type": "response.done", "response": response},
         {"type": "error", "error": error},
         {"type": HOSTILE, HOSTILE: HOSTILE},
         HOSTILE,
     ]
+    said = "conversation.item.input_audio_transcription"
+    segment = {"id": HOSTILE, "start": 0.1, "end": 0.9, "text": HOSTILE, "speaker": HOSTILE}
+    words = {"content_index": 0, "transcript": HOSTILE, "usage": usage}
+    timed: list[Any] = [
+        *events[:2],
+        {"type": "input_audio_buffer.speech_started", "item_id": "y", "audio_start_ms": 100},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "y", "audio_end_ms": 900},
+        {"type": "input_audio_buffer.committed", "item_id": "y", "previous_item_id": None},
+        {"type": "input_audio_buffer.speech_started", "item_id": "z", "audio_start_ms": 1000},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": "z", "audio_end_ms": 1200},
+        {"type": "input_audio_buffer.committed", "item_id": "z", "previous_item_id": "y"},
+        {"type": f"{said}.segment", "item_id": "y", "content_index": 0, **segment},
+        {"type": f"{said}.completed", "item_id": "y", **words},
+        {"type": f"{said}.completed", "item_id": "z", **words},
+        {"type": "input_audio_buffer.committed", "item_id": HOSTILE, "previous_item_id": "z"},
+    ]
+    translated: list[Any] = [
+        *events[:2],
+        {"type": "session.output_transcript.delta", "delta": HOSTILE},
+        {"type": "session.closed"},
+    ]
+    for event in (*events, *timed, *translated):
+        if isinstance(event, dict):
+            event.setdefault("event_id", HOSTILE)
+    scripts = {**dict.fromkeys(("timestamps", "srt", "vtt"), timed), "translate": translated}
     body = json.dumps({"type": "realtime.call.incoming", "id": HOSTILE, "data": {"call_id": HOSTILE}})
     headers = [{"name": HOSTILE, "value": HOSTILE}, {"name": "From", "value": HOSTILE}]
     genuine = json.dumps(
@@ -223,10 +280,15 @@ def _real_output() -> list[Any]:
     }
     bodies = [json.dumps({"error": error}), json.dumps(error), json.dumps(names), HOSTILE]
     own = (*webhooks.sign(body.encode(), _SECRET).items(), ("x", HOSTILE))
-    shared = {"header": HOSTILE, "close": HOSTILE, "events": events}
+    shared = {"header": HOSTILE, "close": HOSTILE}
     shared["stdin"] = "".join(f"{name}: {value}\n" for name, value in own)
     return [
         {"command": name, "status": status, "body": body, "file": file, "json": as_json, **shared}
+        | {
+            "until": _UNTIL.get(name),
+            "events": scripts.get(name, events),
+            "code": 1000 if name == "translate" else 4000,
+        }
         for name in (*_COMMANDS, *_PROGRAMS)
         for file in files.get(name, [""])
         for status, body in ([(404, bodies[0]), (400, bodies[3]), (200, bodies[2]), (201, bodies[1])])

@@ -9,7 +9,9 @@ import pytest
 from realtime_simulator import Simulator, speech
 
 from realtime_ext import audio
+from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.command import realtime_here
+from tests.support.paths import QUESTION
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,30 @@ def test_segments_have_their_own_times_and_speakers(simulator: Simulator, sound:
     done = realtime_here("transcribe", "--timestamps", "--json", *diarize, sound, simulator=simulator)
     assert [one["speaker"] for one in done.json["utterances"]] == ["A", "A"]
     assert done.json["utterances"][1]["start"] > 3
+
+
+def test_a_speaker_can_not_add_a_subtitle() -> None:
+    item = {"item_id": "one", "content_index": 0}
+    speaker = "A\n\n2\n00:00:09,000 --> 00:00:10,000\nB"
+
+    def answer(peer: Peer) -> None:
+        peer.send("session.updated", session=peer.expect("session.update")["session"])
+        peer.expect("input_audio_buffer.commit")
+        peer.send("input_audio_buffer.speech_started", item_id="one", audio_start_ms=0)
+        peer.send("input_audio_buffer.committed", item_id="one")
+        words = "conversation.item.input_audio_transcription"
+        peer.send(f"{words}.segment", **item, id="s", start=0, end=1, text="Yes.", speaker=speaker)
+        usage = {"type": "duration", "seconds": 1}
+        peer.send(f"{words}.completed", **item, transcript="Yes.", usage=usage)
+        peer.until_closed()
+
+    with ScriptedServer(answer) as server:
+        done = realtime_here(
+            "transcribe", "--srt", QUESTION, OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="sk-1"
+        )
+    assert done.out == ("1\n00:00:00,000 --> 00:00:01,000\nA 2 00:00:09,000 --> 00:00:10,000 B: Yes.\n"), (
+        done.err
+    )
 
 
 def test_a_sound_without_speech_has_no_utterances(simulator: Simulator, tmp_path: Path) -> None:
