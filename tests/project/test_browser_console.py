@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -697,6 +698,44 @@ def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
                 assert content["interactions"][0]["data"]["type"] == "session.created"
             console.keyboard.press("Escape")
             expect(dialog).to_be_hidden()
+
+
+def test_requests_and_messages_are_exported_as_an_archive(
+    console: Page, browser: Browser, sim: Simulator, tmp_path: Path
+) -> None:
+    path = f"{sim.base_url}/realtime/client_secrets"
+    httpx.post(path, json={}, headers={"authorization": "Bearer sk-wrong-key"})
+    with Socket(sim) as socket:
+        socket.recv()
+        expect(rows(console, "session.created")).to_have_count(1)
+        files = {}
+        for name, selector in (("session", "[data-export]"), ("requests", "#request-har")):
+            if name == "requests":
+                tab(console, "Requests (1 refused)")
+            console.get_by_role("button", name="HAR").and_(console.locator(selector)).click()
+            dialog = console.get_by_role("dialog")
+            with console.expect_download() as download:
+                dialog.get_by_role("button", name="Download").click()
+            assert download.value.suggested_filename == f"{name}.har"
+            files[name] = tmp_path / f"{name}.har"
+            download.value.save_as(files[name])
+            console.keyboard.press("Escape")
+    [entry] = json.loads(files["session"].read_text(encoding="utf-8"))["log"]["entries"]
+    assert json.loads(entry["_webSocketMessages"][0]["data"])["type"] == "session.created"
+    assert sim.api_key not in files["requests"].read_text(encoding="utf-8")
+    # The browser reads the archive, and answers from it.
+    before = len(sim.requests)
+    context = browser.new_context()
+    context.route_from_har(files["requests"], not_found="fallback")
+    other = context.new_page()
+    other.goto(sim.base_url.removesuffix("v1"))
+    fetched = """async (path) => {
+        const answer = await fetch(path, {method: "POST", body: "{}"});
+        return [answer.status, (await answer.json()).error.code];
+    }"""
+    assert other.evaluate(fetched, path) == [401, "invalid_api_key"]
+    assert len(sim.requests) == before
+    context.close()
 
 
 def test_a_stopped_simulator_is_reported_and_found_again(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema_rs import Registry, validator_for
 from realtime_simulator import Pacing, Simulator, call_tool, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
@@ -23,6 +25,9 @@ from realtime_simulator._records.sound import Budget, Track
 from realtime_simulator._simulator import endpoint
 from realtime_simulator._simulator.console import exports, pages
 from websockets.exceptions import InvalidStatus
+
+from tests.samples.sdp import sample
+from tests.support.paths import ROOT
 
 from .receiver import receiving
 from .test_control import control, done, running, sim
@@ -539,6 +544,103 @@ def test_an_exported_command_opens_such_a_session(booking: tuple[Simulator, str]
     key = {"authorization": f"Bearer {simulator.api_key}"}
     assert httpx.post(address, json=body, headers=key).json()["session"]["tools"][0]["name"] == "book"
     assert any(f"/simulator/sessions/{session}/events" in line for line in lines)
+
+
+# HAR
+
+
+@pytest.fixture
+def busy(fresh: Simulator) -> tuple[Simulator, list[str]]:
+    """A simulator with requests and sessions of each kind, and the secrets that passed."""
+    key = {"authorization": f"Bearer {fresh.api_key}"}
+    wrong = "a-wrong-key-without-a-prefix"
+    with httpx.Client(base_url=fresh.base_url) as client:
+        secret = client.post("/realtime/client_secrets", json={}, headers=key).json()["value"]
+        client.post("/realtime/client_secrets", json={}, headers={"authorization": f"Bearer {wrong}"})
+        offer = sample("offer-chromium-audio-datachannel")
+        form = {"sdp": (None, offer, "application/sdp"), "session": (None, '{"type": "realtime"}')}
+        call = client.post("/realtime/calls", files=form, headers=key)
+        assert call.status_code == 201
+        client.post(f"/realtime/calls/{fresh.calls[-1].id}/hangup", headers=key)
+        with fresh.fault("connection_reset", times=1), contextlib.suppress(httpx.HTTPError):
+            client.get("/realtime/sessions?token=in-the-query", headers=key)
+    with Socket(fresh, key=wrong) as socket:
+        socket.closed()
+    with Socket(fresh, key="", subprotocols=("realtime", f"openai-insecure-api-key.{secret}")) as socket:
+        socket.update(output_modalities=["text"], instructions=f"Never tell {wrong} or {fresh.api_key}.")
+        socket.user_says("Hello")
+        socket.send("response.create")
+        socket.until("response.done")
+    fresh.wait_for(lambda: all(one.ended is not None for one in fresh.requests))
+    passwords = re.findall(r"a=ice-pwd:(\S+)", offer + call.text)
+    return fresh, [fresh.api_key, secret, wrong, "in-the-query", *passwords]
+
+
+def archived(simulator: Simulator, path: str) -> str:
+    headers = {"authorization": f"Bearer {simulator.api_key}"}
+    answer = httpx.get(f"{simulator.base_url.removesuffix('/v1')}/simulator/{path}", headers=headers)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
+    return answer.text
+
+
+def test_an_archive_has_requests_and_messages_without_secrets(busy: tuple[Simulator, list[str]]) -> None:
+    simulator, secrets = busy
+    text = archived(simulator, "requests/har")
+    assert not [secret for secret in secrets if secret in text]
+    entries = json.loads(text)["log"]["entries"]
+    assert [entry["response"]["status"] for entry in entries] == [200, 401, 201, 200, 0, 101, 101]
+    created, refused, call, _, _, rejected, connected = entries
+    assert json.loads(created["response"]["content"]["text"])["value"] == "ek_***"
+    assert {"name": "authorization", "value": "Bearer ***"} in created["request"]["headers"]
+    assert json.loads(refused["response"]["content"]["text"])["error"]["code"] == "invalid_api_key"
+    assert (
+        "a=ice-ufrag" in call["request"]["postData"]["text"] and "v=0" in call["response"]["content"]["text"]
+    )
+    [error] = rejected["_webSocketMessages"]
+    assert json.loads(error["data"])["error"]["code"] == "invalid_api_key"
+    assert (
+        connected["request"]["url"]
+        == f"{simulator.base_url.replace('http', 'ws', 1)}/realtime?model=gpt-realtime"
+    )
+    assert connected["request"]["queryString"] == [{"name": "model", "value": "gpt-realtime"}]
+    messages = connected["_webSocketMessages"]
+    record = simulator.sessions[-1]
+    assert [json.loads(one["data"])["type"] for one in messages] == [
+        one.event["type"] for one in record.events
+    ]
+    ways = {"received": "send", "sent": "receive"}
+    assert [one["type"] for one in messages] == [ways[one.direction] for one in record.events]
+    assert all(one["opcode"] == 1 and one["time"] >= record.begun for one in messages)
+    # Of one session, there are its own requests.
+    entries = json.loads(archived(simulator, f"sessions/{record.id}/export/har"))["log"]["entries"]
+    assert [entry["_resourceType"] for entry in entries] == ["websocket"]
+    assert entries[0]["_webSocketMessages"] == messages
+    calls = json.loads(archived(simulator, f"sessions/{simulator.sessions[0].id}/export/har"))["log"][
+        "entries"
+    ]
+    assert [entry["request"]["url"].rpartition("/")[2] for entry in calls] == ["calls", "hangup"]
+    assert "data channel" in calls[0]["comment"] and "_webSocketMessages" in calls[0]
+
+
+@pytest.mark.slow
+@pytest.mark.node
+def test_an_archive_has_the_form_of_har_1_2(busy: tuple[Simulator, list[str]]) -> None:
+    folder = ROOT / "build" / "node" / "node_modules" / "har-schema" / "lib"
+    assert folder.exists(), "make build/node/.installed first"
+    schemas = {file.name: json.loads(file.read_text()) for file in folder.glob("*.json")}
+    for schema in schemas.values():
+        del schema["$id"]  # relative to no address
+    registry = Registry([(f"file:///{name}", schema) for name, schema in schemas.items()])
+    validator = validator_for({"$ref": "file:///har.json"}, registry=registry)
+    content = json.loads(archived(busy[0], "requests/har"))
+    validator.validate(content)
+    for faulty in ("cache", "startedDateTime", "timings"):
+        spoilt = json.loads(json.dumps(content))
+        del spoilt["log"]["entries"][0][faulty]
+        assert not validator.is_valid(spoilt)
+    spoilt = json.loads(json.dumps(content))
+    spoilt["log"]["entries"][0]["startedDateTime"] = "yesterday"
+    assert not validator.is_valid(spoilt)
 
 
 def test_an_unknown_export_is_refused(control: httpx.Client, sim: Simulator) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,11 +24,12 @@ from realtime_simulator._core.outgoing import is_loopback
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.catalog import FAULTS, Fault, Word
 from realtime_simulator._media.files import wav
-from realtime_simulator._records.session import SessionLog, event_view
+from realtime_simulator._records.session import SessionLog, SessionRecord, event_view
 from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._server import body
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator.console import exports
+from realtime_simulator._simulator.console.har import archive
 from realtime_simulator._simulator.console.pages import is_page
 from realtime_simulator._simulator.controls import Controls
 from realtime_simulator.scrub import Scrubber
@@ -80,6 +81,7 @@ class Endpoint:
             "calls": ("GET", self._calls),
             "overview": ("GET", self._overview),
             "requests": ("GET", self._requests),
+            "requests/har": ("GET", self._har),
             "requests/clear": ("POST", self._clear_requests),
             "sessions": ("GET", self._sessions),
             "sessions/clear": ("POST", self._clear_sessions),
@@ -178,8 +180,25 @@ class Endpoint:
         }
 
     async def _requests(self, request: Request) -> Any:
-        scrub = Scrubber([self._controls.api_key])
+        scrub = self._scrubber()
         return {"requests": [_request_view(one, scrub) for one in list(self._records.requests)]}
+
+    def _scrubber(self) -> Scrubber:
+        """Return a scrubber that masks every key that came with a request, wherever it occurs."""
+        scrub = Scrubber([self._controls.api_key])
+        for record in list(self._records.requests):
+            for name, value in record.headers.items():
+                scrub.header(name, value)
+        return scrub
+
+    async def _har(self, request: Request) -> Any:
+        return await self._archive(list(self._records.requests), list(self._records.sessions))
+
+    async def _archive(self, requests: Sequence[RequestRecord], sessions: Sequence[SessionRecord]) -> Any:
+        url, scrub = self._controls.base_url, self._scrubber()
+        # In another thread: there may be thousands of events.
+        text = await asyncio.to_thread(archive, requests, sessions, url, scrub)
+        return Response(text, media_type="application/json")
 
     async def _clear_requests(self, request: Request) -> Any:
         self._controls.clear_requests()
@@ -215,8 +234,11 @@ class Endpoint:
     async def _export(self, request: Request) -> Any:
         session = self._controls.session(request.path_params["session_id"])
         form = request.path_params["form"]
+        if form == "har":
+            requests = [one for one in self._records.requests if one.session == session.id]
+            return await self._archive(requests, [session])
         if form not in exports.FORMS:
-            raise LookupError(f"unknown export {form[:80]!r}; known are {', '.join(exports.FORMS)}")
+            raise LookupError(f"unknown export {form[:80]!r}; known are {', '.join(exports.FORMS)}, har")
         # In another thread: there may be thousands of events.
         text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
         return Response(text, media_type="text/plain")
@@ -384,8 +406,6 @@ def _require_loopback(request: Request) -> None:
 
 def _request_view(record: RequestRecord, scrub: Scrubber) -> dict[str, Any]:
     """Return a request as JSON shows it, without secrets."""
-    for name, value in record.headers.items():
-        scrub.header(name, value)  # which remembers its key
     error = record.error and {
         key: scrub.text(str(record.error[key]))[:_SHOWN]
         for key in ("message", "type", "code", "param")

@@ -3,13 +3,18 @@
 import {text} from "./api.js";
 import {$, copy, guarded, on, say} from "./dom.js";
 
-const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh"};
+const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh", har: "session.har"};
 const buttons = document.querySelectorAll("[data-export]");
 
 let shown = null;
 
 export function bind() {
-  for (const button of buttons) button.addEventListener("click", guarded(() => show(button.dataset.export)));
+  for (const button of buttons) {
+    const {export: form} = button.dataset;
+    const path = () => `/simulator/sessions/${encodeURIComponent(shown.id)}/export/${form}`;
+    button.addEventListener("click", guarded(() => show(path(), FILES[form])));
+  }
+  on("request-har", "click", () => show("/simulator/requests/har", "requests.har"));
   on("export-save", "click", save);
   on("export-copy", "click", () => copy($("export-text").value, $("export-copy")));
   on("export-close", "click", () => $("export").close());
@@ -21,10 +26,9 @@ export function draw(session) {
   for (const button of buttons) button.disabled = !session;
 }
 
-async function show(form) {
-  const content = await text(`/simulator/sessions/${encodeURIComponent(shown.id)}/export/${form}`);
-  say($("export-title"), FILES[form]);
-  $("export-text").value = content;
+async function show(path, file) {
+  $("export-text").value = await text(path);
+  say($("export-title"), file);
   $("export").showModal();
   $("export-text").setSelectionRange(0, 0);
   $("export-text").scrollTop = 0;
