@@ -9,6 +9,7 @@ import pytest
 import sync
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content
+from tests.support.paths import ROOT
 
 #: (action, kind, pointer, breaks the sender, breaks the receiver) from January to February.
 ROWS = {
@@ -221,3 +222,13 @@ def test_names_and_values_of_a_document_are_printed_without_active_characters(
     text = shown.out + shown.err
     assert r"\u001b[2J" in text
     assert not set(hostile) - set("a[2J") & set(text)
+
+
+def test_the_example_in_the_documentation_is_printed(
+    openapi: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "how-to" / "update-api-description.md").read_text(encoding="utf-8")
+    example = page.split("```\n", 2)[1]
+    assert sync.main([str(FEBRUARY), "--openapi", str(openapi)]) == 2
+    printed = {" ".join(row.split()) for row in capsys.readouterr().out.splitlines()}
+    assert {" ".join(row.split()) for row in example.splitlines()} <= printed
