@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import logging
 import os
@@ -18,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator._server.thread import HttpProtocol, WebSocketProtocol
+from realtime_simulator._server.thread import HttpProtocol, ServerThread, WebSocketProtocol
 from realtime_simulator.cli import arguments
 from websockets.protocol import State
 
@@ -111,6 +113,27 @@ def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) 
     with Simulator(pacing="none") as sim, Socket(sim) as client:
         client.ws.close()
         assert ended.wait(20) and faults == []
+
+
+def test_a_connection_that_comes_with_the_end_is_closed() -> None:
+    async def answer(scope: object, receive: object, send: object) -> None:
+        raise AssertionError
+
+    async def close() -> None:
+        pass
+
+    thread = ServerThread("127.0.0.1", 0, lambda: (answer, close))
+    thread.start()
+    thread.started.result(5)
+    busy = threading.Event()
+    thread.loop.call_soon_threadsafe(busy.wait)
+    with socket.create_connection(("127.0.0.1", thread.port), timeout=5) as client:
+        thread.stop()
+        busy.set()
+        thread.join()
+        gc.collect()  # a socket that was left open is a warning now
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
 
 
 def test_accepted_sockets_send_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,12 +214,19 @@ class _HttpServer(uvicorn.Server):
                 continue
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # asyncio loses a connection, with its socket open, that is accepted when the server closes.
+        loop = asyncio.get_running_loop()
+        for sock in sockets or []:
+            with contextlib.suppress(NotImplementedError):  # on Windows
+                loop.remove_reader(sock)
+        for _ in range(2):  # the last ones get their transports, then their protocols
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
-        while self.server_state.connections and asyncio.get_running_loop().time() < deadline:
+        deadline = loop.time() + _GRACE_SECONDS
+        while self.server_state.connections and loop.time() < deadline:
             await asyncio.sleep(0.005)
         for connection in list(self.server_state.connections):
             transport = getattr(connection, "transport", None)

@@ -123,7 +123,7 @@ def test_a_turn_lasts_over_its_tools_to_the_last_response(runner: Runner) -> Non
             first, second = connection.latency.responses
     assert None not in (turn.first_event_ms, turn.first_audio_ms, turn.done_ms)
     assert turn.first_event_ms < turn.first_audio_ms <= turn.done_ms
-    assert turn.first_event_ms <= first.first_event_ms + 1 and first.first_audio_ms is None
+    assert first.first_audio_ms is None
     assert second.first_audio_ms is not None and turn.after_speech_ms is None
     assert turn.done_ms > first.done_ms
 
