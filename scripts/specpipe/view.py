@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from openapi_python_client import strings
 
-from .document import SCHEMAS, Document, escape, operations, parameters_of, rebuild, ref_name, ref_to
+from .document import SCHEMAS, Document, escape, operations, parameters_of, rebuild, ref_name, ref_to, words
 from .errors import SpecError
 from .plan.bodies import kind_of_media
 from .plan.graph import Graph
@@ -101,7 +101,7 @@ def build(document: Document, graph: Graph) -> View:
     media: dict[str, str] = {}
     for path, method, operation in operations(document):
         at = operation_pointer(path, method)
-        name = _free(_identifier(operation.get("operationId") or f"{method} {path}", "operation_"), found)
+        name = _free(_snake_case(operation.get("operationId") or f"{method} {path}", "operation_"), found)
         parameters = [*parameters_of(document, path, method).values()]
         _check_path(path, parameters, at)
         named = distinct([one["name"] for one in parameters], "parameter")
@@ -115,7 +115,7 @@ def build(document: Document, graph: Graph) -> View:
         media |= {one: _MEDIA[kind_of_media(one)] for one in content}
         paths.setdefault(in_view, {})[method] = {
             "operationId": name,
-            "tags": (operation.get("tags") or ["default"])[:1],
+            "tags": [_snake_case((operation.get("tags") or ["default"])[0], "tag_")],
             **{key: str(operation[key]) for key in ("summary", "description") if operation.get(key)},
             "parameters": [_parameter(one, named[one["name"]]) for one in parameters],
             "responses": {
@@ -162,6 +162,11 @@ def class_name(name: str) -> str:
 
 def _identifier(name: str, prefix: str = "field_") -> str:
     return str(strings.PythonIdentifier(name, prefix))
+
+
+def _snake_case(text: str, prefix: str) -> str:
+    # The generator would join words that are separated by a slash.
+    return _identifier("_".join(words(text)) or prefix.strip("_"), prefix)
 
 
 def _free(base: str, taken: Iterable[str]) -> str:
