@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import regen
 from specpipe import pipeline, slice
 from specpipe.errors import SpecError
 
+from tests.specpipe.packages import forget, load
+from tests.support.loopback import Loopback, answer
 from tests.support.paths import SAMPLES
 
 SPECS = SAMPLES / "specs"
@@ -102,6 +109,134 @@ if UPSTREAM is not None:  # the upstream document is not part of the project
     def test_another_slice_of_the_upstream_document(tmp_path: Path) -> None:
         reviews = "".join(map(REVIEW.format, REVIEWED))
         whole(generated(Path(UPSTREAM).resolve(), tmp_path, "/audio", "NoSchema", reviews))
+
+
+OPERATIONS = {"forge": 47, "chat": 31}
+
+
+def foreign(name: str, folder: Path) -> Path:
+    """A package of a larger description: in OpenAPI 3.0, or in 3.1 with an untagged union."""
+    patches = SPECS / "foreign" / f"{name}-patches.toml"
+    text = patches.read_text(encoding="utf-8") if patches.is_file() else ""
+    return generated(SPECS / "foreign" / f"{name}.yaml", folder, "/", ".*", text)
+
+
+@contextmanager
+def imported(folder: Path, name: str) -> Iterator[Callable[[str], Any]]:
+    """Import a package, and return its modules by name."""
+    load(folder / "other_api", name)
+    try:
+        yield lambda module: importlib.import_module(f"{name}.{module}")
+    finally:
+        forget(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_larger_description_type_checks_and_loses_nothing(name: str, tmp_path: Path) -> None:
+    package = foreign(name, tmp_path)
+    modules = [path for path in (package / "other_api" / "api").rglob("*.py") if path.name != "__init__.py"]
+    assert len(modules) == OPERATIONS[name]
+    whole(package)
+
+
+@pytest.mark.slow
+def test_operations_of_a_forge(tmp_path: Path) -> None:
+    organisation = {"kind": "organisation", "name": "Tools"}
+    issue = {
+        "number": 7,
+        "title": "Broken",
+        "state": "open",
+        "author": organisation,
+        "labels": [{"name": "bug"}],
+    }
+    entries = [
+        {"event": "unlabeled", "at": "2026-01-01T00:00:00Z", "label": {"name": "bug"}},
+        {"event": "referenced", "at": "2026-01-01T00:00:00Z", "source": {"type": "commit", "sha": "0a"}},
+        {"event": "pinned", "at": "2026-01-01T00:00:00Z"},
+    ]
+    problem = {"title": "Too large", "status": 413}
+    with (
+        imported(foreign("forge", tmp_path), "forge_api") as module,
+        Loopback(
+            answer(201, json.dumps(issue).encode(), content_type="application/json"),
+            answer(200, json.dumps(entries).encode(), content_type="application/json"),
+            answer(413, json.dumps(problem).encode(), content_type="application/problem+json"),
+        ) as server,
+        module("client").AuthenticatedClient(base_url=server.base_url, token="secret") as client,
+    ):
+        models = module("models")
+        labels = ["bug", models.Label(name="late", description=None)]
+        body = models.NewIssue(title="Broken", labels=labels, fields={"points": 3})
+        made = module("api.issues.issues_create").sync("ada", "tools", client=client, body=body)
+        assert isinstance(made, models.Issue) and isinstance(made.author, models.Organisation)
+        timeline = module("api.issues.issues_timeline")
+        found = timeline.sync("ada", "tools", 7, client=client, kinds=["renamed", "closed"])
+        assert [type(entry).__name__ for entry in found] == ["LabeledEntry", "ReferencedEntry", "dict"]
+        assert isinstance(found[1].source, models.CommitSource)
+        attach = module("api.issues.issues_attach")
+        about = models.Author(name="Ada", email="ada@example.com")
+        files = attach.sync_detailed(
+            "ada", "tools", 7, client=client, body={"files": [("a.txt", b"1"), b"2"], "about": about}
+        )
+        assert files.status_code == 413 and files.parsed == models.Problem.from_dict(problem)
+    created, listed, attached = server.requests
+    assert (created.method, created.target) == ("POST", "/v1/repositories/ada/tools/issues")
+    assert created.header("authorization") == "Bearer secret"
+    sent = {
+        "title": "Broken",
+        "labels": ["bug", {"name": "late", "description": None}],
+        "fields": {"points": 3},
+    }
+    assert json.loads(created.body) == sent
+    assert listed.target == "/v1/repositories/ada/tools/issues/7/timeline?kinds=renamed%7Cclosed"
+    assert (
+        attached.body.count(b'name="files"') == 2
+        and b'{"name":"Ada","email":"ada@example.com"}' in attached.body
+    )
+
+
+@pytest.mark.slow
+def test_operations_of_language_models(tmp_path: Path) -> None:
+    pages = [{"data": [{"id": "f1", "bytes": 1, "purpose": "new"}], "has_more": True, "last_id": "f1"}]
+    pages.append({"data": [], "has_more": False, "last_id": None})
+    stream = b'data: {"type":"message.delta","delta":"Hi"}\n\ndata: {"type":"new"}\n\ndata: [DONE]\n\n'
+    timed = {"text": "Hi", "words": [{"word": "Hi", "start": 0, "end": 0.5}]}
+    as_json = {"content_type": "application/json"}
+    with (
+        imported(foreign("chat", tmp_path), "chat_api") as module,
+        Loopback(
+            answer(200, stream, content_type="text/event-stream"),
+            *(answer(200, json.dumps(page).encode(), **as_json) for page in pages),
+            answer(200, json.dumps(timed).encode(), **as_json),
+            answer(200, b'{"text": "Hi"}', **as_json),
+            answer(200, b"{}", **as_json),
+        ) as server,
+        module("client").AuthenticatedClient(base_url=server.base_url, token="secret") as client,
+    ):
+        models = module("models")
+        parts = [models.TextPart(text="Hello"), models.ImagePart(image_url="https://example.com/a.png")]
+        body = models.ChatRequest(model="small", messages=[models.UserMessage(content=parts)], stream=True)
+        events = list(module("api.chat.chat").stream(client=client, body=body, idempotency_key="k"))
+        assert events == [models.DeltaEvent(delta="Hi"), {"type": "new"}]
+        listed = module("api.files.list_files")
+        page = listed.sync(client=client, limit=1)
+        assert [file.purpose for file in page.data] == ["new"] and page.has_more
+        assert not listed.sync(client=client, after=page.last_id).has_more
+        transcribe = module("api.audio.transcribe")
+        options = models.TranscriptRequestOptions.from_dict({"vad": "auto"})
+        spoken = models.TranscriptRequest(file=("a.wav", b"RIFF"), model="ears", options=options)
+        results = [transcribe.sync(client=client, body=spoken) for _ in range(2)]
+        assert [type(result) for result in results] == [models.TimedTranscript, models.Transcript]
+        usage = module("api.account.usage")
+        asked = {"start": "2026-01-01", "group_by": ["model", "day"], "filter": {"model": "small"}}
+        assert usage.sync(client=client, session="s", **asked) == {}
+    chatted, _, second, heard, _, counted = server.requests
+    assert json.loads(chatted.body)["messages"][0]["content"][0] == {"type": "text", "text": "Hello"}
+    assert chatted.header("idempotency-key") == "k" and second.target == "/v1/v2/files?after=f1"
+    assert b"Content-Type: audio/wav" in heard.body and b'{"vad":"auto"}' in heard.body
+    query = "start=2026-01-01&group_by=model%20day&filter=%7B%22model%22%3A%22small%22%7D"
+    assert counted.target == f"/v1/v2/usage?{query}" and counted.header("cookie") == "session=s"
 
 
 def whole(folder: Path) -> None:

@@ -21,6 +21,8 @@ def test_documents_are_taken_over_completely_or_refused(tmp_path: Path) -> None:
     (folder / "broken.yaml").write_text("openapi: 3.1.0\npaths: [")
     assert {str(result.path.relative_to(folder)): result.outcome for result in take_over.results(folder)} == {
         "broken.yaml": "refused",
+        "foreign/chat.yaml": "refused",
+        "foreign/forge.yaml": "refused",
         "library.yaml": "refused",
         "own.yaml": "taken over",
         "the same under another name.yaml": "taken over",  # as traps.yaml, which is the same document
