@@ -19,6 +19,7 @@ from ._options import (
     read_session,
 )
 from ._output import note, print_fields, working, write_bytes
+from ._profiles import server
 
 calls: typer.Typer = group("Make, accept, reject, refer and hang up calls.")
 secrets: typer.Typer = group("Make short-lived keys for browsers.")
@@ -46,7 +47,7 @@ def create(
 
     given: Any = read_session(session, model, instructions, voice, default=False)
     content = read_bytes(offer)
-    with RealtimeClient() as client, working("Making the call"):
+    with RealtimeClient(**server()) as client, working("Making the call"):
         call = client.calls.create(content, given)
     fields = {"call_id": call.id, "location": call.location, "request_id": call.request_id}
     if as_json:
@@ -126,7 +127,7 @@ def create_secret(
     from ..client import RealtimeClient
 
     given: Any = read_session(session, model, instructions, voice, default=False)
-    with RealtimeClient() as client, working("Making a client secret"):
+    with RealtimeClient(**server()) as client, working("Making a client secret"):
         resource: Any = client.translation_client_secrets if is_translation(given) else client.client_secrets
         made = resource.create(given, expires_after)
     value = made.value if reveal else made.value[:3] + MASK
@@ -139,6 +140,6 @@ def create_secret(
 def _control(operation: str, call_id: str, *arguments: Any, done: str, as_json: bool) -> None:
     from ..client import RealtimeClient
 
-    with RealtimeClient() as client, working(f"{operation.capitalize()} {call_id}"):
+    with RealtimeClient(**server()) as client, working(f"{operation.capitalize()} {call_id}"):
         getattr(client.calls, operation)(call_id, *arguments)
     print_fields({"call_id": call_id, "status": done}, as_json=as_json)

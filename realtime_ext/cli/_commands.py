@@ -9,6 +9,7 @@ import typer
 import typer.core
 
 from .._core.models import MODEL
+from . import _profiles
 from ._call_commands import calls, secrets
 from ._check_commands import offers, sessions
 from ._doctor import doctor
@@ -53,10 +54,19 @@ def realtime(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=_profiles.completed,
+            help="The profile to use, of the configuration file; else that of REALTIME_PROFILE.",
+        ),
+    ] = None,
 ) -> None:
     """Work with OpenAI's Realtime API, or with a simulator of it on this machine."""
     if context.invoked_subcommand is None:
         write(context.get_help())
+    _profiles.use(profile)
 
 
 @app.command()
@@ -65,7 +75,7 @@ def demo(
         bool, typer.Option("--live", help="Call the real API, with OPENAI_API_KEY; costs some cents.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("build/demo"),
-    model: Annotated[str, typer.Option(help="The model to talk to.")] = MODEL,
+    model: Annotated[str | None, typer.Option(help=f"The model to talk to ({MODEL}).")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a WebRTC call, talk, listen and hang up.
@@ -74,7 +84,8 @@ def demo(
     """
     from ._demo import run
 
-    raise typer.Exit(run(live=live, out=out, model=model, as_json=as_json))
+    chosen = (_profiles.active().model if live else None) or MODEL
+    raise typer.Exit(run(live=live, out=out, model=model or chosen, as_json=as_json))
 
 
 @app.command(cls=_Unread)

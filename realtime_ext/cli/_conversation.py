@@ -22,6 +22,7 @@ from ..integrations.recorder import Recorder
 from ..tools import Toolbox
 from ._options import SPEAKER
 from ._output import is_terminal, note, paint, print_line, write
+from ._profiles import server
 
 # The API's names of those who speak on the terminal under shorter ones.
 _ROLES = {"you": "user", "output": "tool"}
@@ -302,7 +303,7 @@ class Conversation:
 @contextlib.asynccontextmanager
 async def _client(simulated: bool, dialect: Any) -> AsyncIterator[AsyncRealtimeClient]:
     if not simulated:
-        async with AsyncRealtimeClient(dialect=dialect) as client:
+        async with AsyncRealtimeClient(**server(dialect)) as client:
             yield client
         return
     from realtime_simulator import Simulator

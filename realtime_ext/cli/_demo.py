@@ -18,6 +18,7 @@ from ..client import AsyncRealtimeClient
 from ..errors import MissingApiKeyError, RealtimeError
 from ._failures import explain
 from ._output import paint, print_line, print_table, write
+from ._profiles import server
 
 _QUESTION = "Hello! Can you hear me well?"
 _SPEECH = 3 * RATE * 2  # bytes
@@ -69,7 +70,7 @@ async def _run(progress: Progress, *, live: bool, out: Path, model: str) -> None
     # Three seconds of speech, or of something like it where no voice is installed.
     speech = speak(_QUESTION)[:_SPEECH].ljust(_SPEECH, b"\0")
     if live:
-        async with AsyncRealtimeClient() as client:
+        async with AsyncRealtimeClient(**server()) as client:
             recording = await make_call(progress, client, model=model, speech=speech)
         progress.step = "audio"
         _check_reply(progress, recording)

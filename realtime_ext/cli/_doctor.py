@@ -14,9 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from .._core.extras import install
-from ._failures import EXTRAS, FAILED, WRONG_USE, CommandError, explain
+from .._core.shells import set_line
+from ._failures import EXTRAS, FAILED, WRONG_USE, CommandError, explain, key_variable
 from ._options import Json
 from ._output import paint, print_json, working, write
+from ._profiles import active, config_file, names, server
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
@@ -59,6 +61,7 @@ def doctor(
         for look in (
             _versions,
             _extras,
+            _profile,
             _key,
             _webhook_secret,
             _proxy,
@@ -113,19 +116,31 @@ def _extras() -> Iterator[Finding]:
 
 
 def _key() -> Iterator[Finding]:
-    key = os.environ.get("OPENAI_API_KEY")
+    key, name = os.environ.get("OPENAI_API_KEY"), key_variable()
     if key:
-        yield Finding("OPENAI_API_KEY", "ok", f"{key[:3]}***, {len(key)} characters")
+        yield Finding(name, "ok", f"{key[:3]}***, {len(key)} characters")
     else:
-        hint = "export OPENAI_API_KEY=…; for a simulator, the key that `realtime simulator` prints"
-        yield Finding("OPENAI_API_KEY", "failed", "not set", hint)
+        hint = f"{set_line(name, '…')}; for a simulator, the key that `realtime simulator` prints"
+        yield Finding(name, "failed", "not set", hint)
+
+
+def _profile() -> Iterator[Finding]:
+    profile, path = active(), config_file()
+    if profile.name:
+        shown = dataclasses.asdict(profile).items()
+        settings = [f"{name} {value}" for name, value in shown if value is not None and name != "name"]
+        yield Finding("profile", "ok", f"{profile.name} of {path}: {', '.join(settings) or 'no settings'}")
+    elif path.exists():
+        yield _tried("profile", lambda: f"none; {path} has {', '.join(names()) or 'none'}")
+    else:
+        yield Finding("profile", "ok", f"none; {path} does not exist")
 
 
 def _webhook_secret() -> Iterator[Finding]:
     if os.environ.get("OPENAI_WEBHOOK_SECRET"):
         yield _tried("OPENAI_WEBHOOK_SECRET", _sign)
     else:
-        hint = "needed for phone calls alone: export OPENAI_WEBHOOK_SECRET=whsec_…"
+        hint = f"needed for phone calls alone: {set_line('OPENAI_WEBHOOK_SECRET', 'whsec_…')}"
         yield Finding("OPENAI_WEBHOOK_SECRET", "missing", "not set", hint)
 
 
@@ -236,14 +251,15 @@ def _announced_ends() -> Iterator[Finding]:
 def _reach() -> Iterator[Finding]:
     """Ask the API for a client secret; without a key, for anything at all."""
     url = _base_url()
-    asked = _make_secret if os.environ.get("OPENAI_API_KEY") else lambda: _any_answer(url)
+    makes_secrets = os.environ.get("OPENAI_API_KEY") and not active().dialect
+    asked = _make_secret if makes_secrets else lambda: _any_answer(url)
     yield _tried(url, asked)
 
 
 def _make_secret() -> str:
     from ..client import RealtimeClient
 
-    with RealtimeClient(timeout=10, max_retries=0) as client:
+    with RealtimeClient(**server(), timeout=10, max_retries=0) as client:
         client.client_secrets.create(expires_after=10)
     return "answers, and accepts the key"
 
@@ -260,7 +276,7 @@ def _any_answer(url: str) -> str:
             client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise APIConnectionError((str(error) or type(error).__name__) + certificate_hint(error)) from error
-    return "answers; whether it accepts a key is not known without one"
+    return "answers; whether it accepts a key was not tried"
 
 
 def _devices() -> Iterator[Finding]:

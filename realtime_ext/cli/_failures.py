@@ -7,6 +7,7 @@ or an extra is missing; 3 no answer; 4 there is no key, or the API refuses it; 1
 from __future__ import annotations
 
 from .._core.extras import install
+from .._core.shells import set_line
 
 FAILED, WRONG_USE, NO_ANSWER, NO_KEY, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -20,6 +21,20 @@ EXTRAS = {
     "fleet": ("procrastinate", "psycopg"),
     "web": ("starlette",),
 }
+
+
+_key_variable = "OPENAI_API_KEY"
+
+
+def set_key_variable(name: str) -> None:
+    """Set the environment variable of the key, which a profile may name."""
+    global _key_variable
+    _key_variable = name
+
+
+def key_variable() -> str:
+    """Return the environment variable of the key."""
+    return _key_variable
 
 
 class CommandError(Exception):
@@ -73,9 +88,10 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         case ImportError():
             return _missing(error)
         case MissingApiKeyError():
-            return "there is no API key", "set OPENAI_API_KEY; `realtime doctor` looks at the set-up", NO_KEY
+            hint = f"{set_line(key_variable(), '…')}; `realtime doctor` looks at the set-up"
+            return "there is no API key", hint, NO_KEY
         case AuthenticationError() | PermissionDeniedError():
-            return text, "check OPENAI_API_KEY; `realtime doctor` looks at the set-up", NO_KEY
+            return text, f"check {key_variable()}; `realtime doctor` looks at the set-up", NO_KEY
         case APIConnectionError():
             return text, "check the network and OPENAI_BASE_URL; `realtime doctor` looks at both", NO_ANSWER
         case SessionConfigError() if len(error.problems) > 1:

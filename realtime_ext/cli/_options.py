@@ -12,6 +12,7 @@ import typer
 from .._core.models import MODEL
 from ._failures import WRONG_USE, CommandError
 from ._output import write
+from ._profiles import Profile, active
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SessionFile = Annotated[
@@ -111,18 +112,22 @@ def read_session(
     voice: str | None = None,
     *,
     default: bool = True,
+    with_profile: bool = True,
 ) -> dict[str, Any] | None:
     """Return the session that the options describe.
 
     Args:
         file: A file that holds it, or None.
         model, instructions, voice: Settings that are added to it, or to a new one.
-        default: Whether there is one where no option says anything.
+        default: Whether there is one where neither an option nor the profile says anything.
+        with_profile: Whether a new one has the profile's model and voice.
 
     Raises:
         CommandError: The file holds no JSON object, or the options can't be set in its kind of session.
         OSError: The file can't be read.
     """
+    profile = active() if file is None and with_profile else Profile()
+    model, voice = model or profile.model, voice or profile.voice
     if file is None and not default and (model, instructions, voice) == (None, None, None):
         return None
     session: dict[str, Any] = {"type": "realtime", "model": MODEL}

@@ -10,6 +10,7 @@ import typer
 
 from ._options import Json, ServerDialect
 from ._output import note, paint, print_line, write
+from ._profiles import server
 
 _LONGEST = 100  # characters of an event's content in a line
 # What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
@@ -37,7 +38,7 @@ def tail(
     from ..client import RealtimeClient
 
     shown = 0
-    with RealtimeClient(dialect=dialect) as client:  # type: ignore[arg-type]
+    with RealtimeClient(**server(dialect)) as client:
         try:
             with client.connect(call_id=call_id) as connection:
                 began = time.monotonic()

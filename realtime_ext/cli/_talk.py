@@ -67,7 +67,7 @@ def talk(
         raise CommandError("--audio-in: either files or mic", status=WRONG_USE)
     if session == "-" and not (messages or spoken or sys.stdin.isatty()):
         raise CommandError("standard input is the session, so nothing is said", "name a file", WRONG_USE)
-    body = read_session(session, model, instructions, voice)
+    body = read_session(session, model, instructions, voice, with_profile=not simulator)
     assert body is not None
     if body.get("type", "realtime") != "realtime" or is_translation(body):
         hint = "`realtime transcribe` transcribes WAV files"

@@ -15,6 +15,7 @@ from .._core.models import TRANSCRIPTION_MODEL
 from ._failures import WRONG_USE, CommandError
 from ._options import Json, ServerDialect, Simulated, read_bytes
 from ._output import is_terminal, print_line, print_rows, working, write
+from ._profiles import server
 
 _SILENCE_MS = 2000  # more than the pause at which the API's voice detection ends an utterance
 
@@ -73,7 +74,7 @@ def api(simulator: bool, dialect: Any = None) -> Iterator[Any]:
     from ..client import RealtimeClient
 
     if not simulator:
-        with RealtimeClient(dialect=dialect) as client:
+        with RealtimeClient(**server(dialect)) as client:
             yield client
         return
     from realtime_simulator import Simulator

@@ -48,7 +48,9 @@ class Done:
 
 def environment(simulator: Simulator | None, **more: str) -> dict[str, str]:
     """The environment of a command that reaches a simulator, or no server, on a machine with a proxy."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "REALTIME_"))
+    }
     inherited |= PROXIED
     own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "200", "TERM": "xterm"}
     if simulator is not None:
