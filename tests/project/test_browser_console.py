@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("Call", "Phone", "Faults", "Scenario")
-VIEWS = ("Timeline", "Chat", "Requests")
+VIEWS = ("Timeline", "Chat", "Compare", "Requests")
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 CONTROL = "\x1b[2J\u202egnirts\x07"
 
@@ -686,7 +686,12 @@ def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(output_modalities=["text"])
         expect(rows(console, "session.updated")).to_have_count(1)
-        for name, word in (("pytest", "def test_"), ("curl", "client_secrets"), ("YAML", "interactions:")):
+        for name, word in (
+            ("pytest", "def test_"),
+            ("curl", "client_secrets"),
+            ("scenario", "{}"),
+            ("YAML", "interactions:"),
+        ):
             button(console, name).click()
             dialog = console.get_by_role("dialog")
             assert word in dialog.get_by_role("textbox").input_value()
@@ -698,6 +703,53 @@ def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
                 assert content["interactions"][0]["data"]["type"] == "session.created"
             console.keyboard.press("Escape")
             expect(dialog).to_be_hidden()
+
+
+def test_a_session_is_replayed_and_compared(console: Page, sim: Simulator) -> None:
+    def run(instructions: str, *more: str) -> str:
+        with Socket(sim) as socket:
+            socket.update(output_modalities=["text"], instructions=instructions)
+            for one in more:
+                socket.send(one)
+            socket.user_says(HOSTILE)
+            socket.send("response.create")
+            return str(socket.until("response.output_text.done")["text"])
+
+    compared = console.get_by_role("table", name="Client events").locator("tbody tr")
+    state = console.locator("#replay-state")
+    sim.on_response("It is sunny.", times=1)
+    assert run("Be brief.") == "It is sunny."
+    first = sim.sessions[-1]
+    expect(console.locator("#sessions li")).to_contain_text("client closed")
+    first.name = CONTROL
+    button(console, "Replay").click()
+    expect(console.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(state).to_contain_text("The next sessions are answered as “\\u001b[2J")
+    expect(console.locator("#compare-count")).to_contain_text("Choose two sessions")
+    # The new code meets the same answer; what it sends is compared.
+    assert run("Be very brief.", "input_audio_buffer.clear") == "It is sunny."
+    again = sim.sessions[-1]
+    assert again.replay_of == first.id
+    expect(console.get_by_label("Session before")).to_have_value(first.id)
+    expect(console.get_by_label("Session after")).to_have_value(again.id)
+    expect(console.locator("#compare-count")).to_have_text("2 of 4 client events differ.")
+    hows = [row.get_attribute("class") for row in compared.all()]
+    assert hows == ["differs", "added", "same", "same"]
+    expect(compared.nth(0)).to_contain_text(
+        'session.instructions: expected "Be brief.", got "Be very brief."'
+    )
+    expect(compared.nth(0).get_by_role("img")).to_have_attribute("aria-label", "differs")
+    expect(compared.nth(1)).to_contain_text("input_audio_buffer.clear")
+    expect(compared.nth(2)).to_contain_text(HOSTILE)
+    # Other sessions can be chosen.
+    button(console, "Stop the replay").click()
+    expect(button(console, "Stop the replay")).to_be_hidden()
+    assert run("Be very brief.", "input_audio_buffer.clear").startswith("You said: ")
+    expect(console.locator("#compare-after option")).to_have_count(3)
+    console.get_by_label("Session before").select_option(again.id)
+    console.get_by_label("Session after").select_option(sim.sessions[-1].id)
+    expect(console.locator("#compare-count")).to_have_text("The client events are the same.")
+    expect(compared).to_have_count(4)
 
 
 def test_requests_and_messages_are_exported_as_an_archive(
@@ -764,6 +816,10 @@ def test_a_stopped_simulator_is_reported_and_found_again(page: Page) -> None:
 def busy(page: Page, sim: Simulator) -> None:
     """Fill every part of the page."""
     sim.fault("slow", on="sideband", seconds=0)
+    for instructions in ("and_a_long_word_without_any_space" * 8, "Be brief."):
+        with Socket(sim) as socket:
+            socket.update(instructions=instructions)
+            sim.replay(sim.sessions[-1])
     sim.incoming_call("http://127.0.0.1:1/", attempts=1)
     start_with_tone(page)
     type_as_user(page, "Try get_weather, please, " + "and_a_long_word_without_any_space" * 8)
@@ -774,6 +830,11 @@ def busy(page: Page, sim: Simulator) -> None:
     rows(page, "response.done").last.click()
     page.get_by_label("Search events").fill("")
     expect(page.locator("#detail")).to_be_visible()
+    tab(page, "Compare")
+    page.get_by_label("Session before").select_option(sim.sessions[0].id)
+    page.get_by_label("Session after").select_option(sim.sessions[1].id)
+    expect(page.locator("#compare .differs")).to_have_count(1)
+    tab(page, "Timeline")
 
 
 @pytest.mark.parametrize("width", [360, 380, 800, 1180, 1440])

@@ -15,15 +15,17 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from jsonschema_rs import Registry, validator_for
-from realtime_simulator import Pacing, Simulator, call_tool, sequence
+from realtime_simulator import Fail, Pacing, Simulator, Transcript, call_mcp, call_tool, say, sequence
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._media import voice
 from realtime_simulator._records import sound as sounds
-from realtime_simulator._records.session import SessionLog, telling
+from realtime_simulator._records.session import SessionLog, SessionRecord, telling
 from realtime_simulator._records.sound import Budget, Track
 from realtime_simulator._simulator import endpoint
-from realtime_simulator._simulator.console import exports, pages
+from realtime_simulator._simulator.console import exports, pages, replay
+from realtime_simulator._simulator.console.replay import compare
 from websockets.exceptions import InvalidStatus
 
 from tests.samples.sdp import sample
@@ -544,6 +546,258 @@ def test_an_exported_command_opens_such_a_session(booking: tuple[Simulator, str]
     key = {"authorization": f"Bearer {simulator.api_key}"}
     assert httpx.post(address, json=body, headers=key).json()["session"]["tools"][0]["name"] == "book"
     assert any(f"/simulator/sessions/{session}/events" in line for line in lines)
+
+
+# Replay and comparison
+
+
+def converse(simulator: Simulator, greeting: str = "Hello", *more: str) -> list[str]:
+    """Speak, call a tool, fail and answer in a session; return the types of the events that came."""
+    tool = {"type": "function", "name": "book", "parameters": {"type": "object", "properties": {}}}
+    transcription = {"model": "gpt-realtime-whisper"}
+    with Socket(simulator) as socket:
+        socket.update(tools=[tool], audio={"input": {"transcription": transcription}})
+        socket.append(voice.synthesize("hello") + bytes(48_000))
+        call_id = socket.until("response.function_call_arguments.done")["call_id"]
+        socket.until("response.done")
+        output = {"type": "function_call_output", "call_id": call_id, "output": "done"}
+        socket.send("conversation.item.create", item=output, event_id=f"event_{id(socket)}")
+        for text in (greeting, *more):
+            socket.user_says(text)
+        for _ in range(2):
+            socket.send("response.create")
+            socket.until("response.done")
+        socket.until("rate_limits.updated")
+    record = simulator.sessions[-1]
+    simulator.wait_for(lambda: record.ended is not None)
+    return record.types_sent()
+
+
+def words_of(record: SessionRecord) -> list[Any]:
+    return [
+        (event.get("transcript"), event.get("arguments"), (event.get("response") or {}).get("status_details"))
+        for event in record.sent
+        if event["type"].endswith(("transcript.done", "completed", "arguments.done", "response.done"))
+    ]
+
+
+def test_a_program_meets_the_same_service_again_when_a_session_is_replayed(fresh: Simulator) -> None:
+    fresh.on_speech(lambda heard: "Book a room.")
+    answers = [
+        [say("One moment."), call_tool("book", '{"nights":  2}')],
+        Fail("rate_limit_exceeded", "Too many."),
+    ]
+    fresh.on_response(sequence(*answers, "It is booked: {1} # no comment"))
+    types = converse(fresh)
+    first = fresh.sessions[-1]
+    first.name = "the first"
+    fresh.replay(first)
+    assert fresh.scenario == "replay of the first" and fresh.replaying == first.id
+    fresh.clear_sessions()
+    assert converse(fresh) == types
+    again = fresh.sessions[-1]
+    assert words_of(again) == words_of(first) and len(words_of(first)) > 5
+    assert [one.replay_of for one in fresh.sessions] == [None, first.id]
+    assert all(
+        not row["differences"] and row["before"] and row["after"] for row in compare(first, again)["rows"]
+    )
+    # As a file it is the same, for other simulators.
+    with Simulator(pacing="none", espeak=False) as other:
+        other.play_scenario(exports.FORMS["scenario"](first, fresh.base_url))
+        assert converse(other) == types
+        assert words_of(other.sessions[-1]) == words_of(first)
+    fresh.play_scenario("{}", replace=True)
+    converse_plainly(fresh)
+    assert (fresh.sessions[-1].replay_of, fresh.replaying) == (None, None)
+
+
+def converse_plainly(simulator: Simulator) -> None:
+    with Socket(simulator) as socket:
+        socket.update(output_modalities=["text"])
+        socket.user_says("Hello")
+        socket.send("response.create")
+        assert socket.until("response.output_text.done")["text"] == "You said: Hello"
+
+
+def test_what_was_done_of_an_unfinished_response_is_replayed(fresh: Simulator) -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": []}},
+        {
+            "type": "response.output_item.done",
+            "response_id": "resp_1",
+            "item": {"type": "message", "content": [{"text": "Half"}]},
+        },
+        {"type": "response.created", "response": {"id": "resp_2", "status": "in_progress", "output": []}},
+        {"type": "response.done", "response": {"id": "resp_2", "status": "cancelled", "output": []}},
+    ]
+    log = SessionLog("sess_1", "websocket")
+    log.config = lambda: {"type": "realtime"}
+    for event in events:
+        log.add("sent", event, 0)
+    assert yaml.safe_load(replay.scenario(log.record, "")) == {
+        "responses": [{"steps": [{"say": "Half"}, {"all": [{"say": ""}]}]}]
+    }
+    fresh.replay(log.record)
+    with Socket(fresh) as socket:
+        socket.update(output_modalities=["text"])
+        for expected in ("Half", ""):
+            socket.send("response.create")
+            done = socket.until("response.done")["response"]
+            assert done["status"] == "completed" and done["output"][0]["content"][0]["text"] == expected
+
+
+def test_failed_transcripts_and_calls_of_mcp_servers_are_replayed(fresh: Simulator) -> None:
+    fresh.on_speech(lambda heard: Transcript(error="Too noisy.", code="audio_unintelligible"))
+    fresh.on_response(
+        sequence(call_mcp("docs", "search", {"q": 1}, output="found"), call_mcp("docs", "search", error="no"))
+    )
+
+    def run() -> list[Any]:
+        server = {
+            "type": "mcp",
+            "server_label": "docs",
+            "server_url": "https://mcp.example",
+            "require_approval": "never",
+        }
+        with Socket(fresh) as socket:
+            transcription = {"model": "gpt-realtime-whisper"}
+            detection = {"type": "server_vad", "create_response": False}
+            sound = {"input": {"transcription": transcription, "turn_detection": detection}}
+            socket.update(tools=[{**server, "allowed_tools": ["search"]}], audio=sound)
+            socket.append(voice.synthesize("hello") + bytes(48_000))
+            error = socket.until("conversation.item.input_audio_transcription.failed")["error"]
+            outputs = []
+            for _ in range(2):
+                socket.send("response.create")
+                done = socket.until("response.done")["response"]
+                outputs += [
+                    (one["name"], one["arguments"], one.get("output"), one.get("error"))
+                    for one in done["output"]
+                ]
+            return [error["message"], error["code"], *outputs]
+
+    first = run()
+    assert first[:3] == ["Too noisy.", "audio_unintelligible", ("search", '{"q": 1}', "found", None)]
+    assert first[3][3]["message"] == "no"
+    fresh.wait_for(lambda: fresh.sessions[-1].ended is not None)
+    fresh.replay(fresh.sessions[-1].id)
+    assert run() == first
+
+
+def test_a_phone_call_is_replayed_with_its_caller() -> None:
+    def call(simulator: Simulator, acts: bool) -> SessionRecord:
+        with receiving() as receiver:
+            call = simulator.incoming_call(receiver.url, line_speed=20)
+            key = {"authorization": f"Bearer {simulator.api_key}"}
+            body = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+            accept = f"{simulator.base_url}/realtime/calls/{call.id}/accept"
+            assert httpx.post(accept, json=body, headers=key).status_code == 200
+            if acts:
+                simulator.caller_says(call, voice.synthesize("hello"))
+                simulator.wait_for(lambda: call.session.received_audio_seconds > 1)
+                simulator.press(call, "1#")
+                simulator.hang_up(call)
+            simulator.wait_for(lambda: call.ended is not None, 30)
+            assert call.ended == "peer"
+            return call.session
+
+    def keys(record: SessionRecord) -> list[str]:
+        return [event["event"] for event in record.sent if event["type"].endswith("dtmf_event_received")]
+
+    with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
+        first = call(simulator, acts=True)
+        simulator.replay(first)
+        again = call(simulator, acts=False)
+        assert keys(again) == keys(first) == ["1", "#"]
+        loud = [max(SessionLog.of(one).audio_in.peaks) for one in (first, again)]
+        assert loud[0] > 20 and abs(loud[0] - loud[1]) < 10
+
+
+def test_what_cannot_be_replayed_is_refused(fresh: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Socket(fresh, "model=gpt-realtime-translate", path="/translations") as socket:
+        session = socket.recv()["session"]["id"]
+        with pytest.raises(ValueError, match="a translation session has no answers"):
+            fresh.replay(session)
+        origin, key = fresh.base_url.removesuffix("/v1"), {"authorization": f"Bearer {fresh.api_key}"}
+        assert httpx.post(f"{origin}/simulator/sessions/{session}/replay", headers=key).status_code == 400
+    with Socket(fresh) as socket:
+        session = socket.recv()["session"]["id"]
+    fresh.wait_for(lambda: fresh.session(session).ended is not None)
+    SessionLog.of(fresh.session(session)).forget()
+    with pytest.raises(ValueError, match="no longer kept"):
+        fresh.replay(session)
+    with pytest.raises(LookupError, match="sess_none"):
+        fresh.replay("sess_none")
+    assert fresh.replaying is None
+
+
+def client_events(*events: dict[str, Any]) -> SessionRecord:
+    log = SessionLog("sess_1", "websocket")
+    for event in events:
+        log.add("received", event, 0)
+    return log.record
+
+
+def marks(before: SessionRecord, after: SessionRecord) -> list[Any]:
+    """Each row as the types of both sides, and the differences."""
+    return [
+        (
+            *((row[side] or {}).get("event", {}).get("type") for side in ("before", "after")),
+            *row["differences"],
+        )
+        for row in compare(before, after)["rows"]
+    ]
+
+
+def test_client_events_are_compared_without_ids_and_sound() -> None:
+    append = {"type": "input_audio_buffer.append", "audio": "A" * 4000}
+    output = {"type": "function_call_output", "output": "done"}
+
+    def run(number: int, text: str, appends: int, *more: dict[str, Any]) -> SessionRecord:
+        user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        return client_events(
+            {"type": "session.update", "event_id": f"event_{number}", "session": {"type": "realtime"}},
+            *[append] * appends,
+            *more,
+            {"type": "conversation.item.create", "item": {**output, "call_id": f"call_{number}"}},
+            {"type": "conversation.item.create", "item": {**user, "id": f"item_{number}"}},
+            {
+                "type": "response.create",
+                "response": {"metadata": {"of": f"turn_{number:032x}", "kind": "main"}},
+            },
+        )
+
+    create = "conversation.item.create"
+    same = [(one, one) for one in ("session.update", append["type"], create, create, "response.create")]
+    assert marks(run(1, "Hello", 3), run(2, "Hello", 9)) == same
+    counts = [
+        (row["before"]["count"], row["after"]["count"])
+        for row in compare(run(1, "", 3), run(2, "", 9))["rows"]
+    ]
+    assert counts == [(1, 1), (3, 9), (1, 1), (1, 1), (1, 1)]
+    changed = marks(run(1, "Hello", 1), run(2, "Good day", 1))
+    assert changed[3] == (create, create, 'item.content[0].text: expected "Hello", got "Good day"')
+    assert [one for one in changed if len(one) > 2] == [changed[3]]
+    # What comes between moves nothing else.
+    extra = {"type": "input_audio_buffer.clear"}
+    assert marks(run(1, "Hello", 1), run(2, "Hello", 1, extra)) == [
+        *same[:2],
+        (None, extra["type"]),
+        *same[2:],
+    ]
+    assert marks(run(1, "Hello", 1, extra), run(2, "Hello", 1)) == [
+        *same[:2],
+        (extra["type"], None),
+        *same[2:],
+    ]
+
+
+def test_as_many_events_are_compared_as_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "MAX_COMPARED", 3)
+    few, many = (client_events(*[{"type": "response.create"}] * number) for number in (3, 4))
+    assert not compare(few, few)["cut"]
+    assert compare(few, many)["cut"] and len(compare(few, many)["rows"]) == 3
+    assert compare(client_events({"type": 7, "item": [], "id": {}}), few)["rows"][0]["after"] is None
 
 
 # HAR

@@ -23,9 +23,12 @@ ANSWERS = sequence(
 
 
 def other_sessions(simulator: Simulator) -> None:
-    """Run a program that transcribes, and a phone call."""
+    """Run a program that transcribes, one with a wrong key, and a phone call."""
     with Socket(simulator, "intent=transcription") as socket:
         socket.recv()
+        simulator.sessions[-1].name = "captions"
+    with Socket(simulator, key="sk-wrong") as socket:
+        socket.closed()
     with receiving() as receiver, RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client:
         call = simulator.incoming_call(receiver.url)
         client.calls.accept(call.id, {"type": "realtime", "model": "gpt-realtime-2.1"})
@@ -65,11 +68,12 @@ def converse(page: Page, simulator: Simulator) -> None:
         has_text="item.create"
     ).last.click()
     press("Play tone")
+    expect(page.locator("#sound")).to_be_visible()
     expect(page.locator("#meter-in")).not_to_have_attribute("aria-valuenow", "0")
 
 
 def main() -> None:
-    with Simulator() as simulator, chromium() as browser:
+    with Simulator(keep_audio=True) as simulator, chromium() as browser:
         simulator.on_response(ANSWERS)
         simulator.on_speech(lambda heard: "Good morning.")
         page = browser.new_page(viewport={"width": 1440, "height": 940})

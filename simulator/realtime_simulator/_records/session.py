@@ -95,6 +95,11 @@ class SessionRecord:
         return self._log.transport
 
     @property
+    def replay_of(self) -> str | None:
+        """The id of the session that was replayed when it began; None if none was."""
+        return self._log.replay_of
+
+    @property
     def begun(self) -> float:
         """When it began, in unix seconds on the simulator's clock."""
         return self._log.begun
@@ -178,6 +183,7 @@ class SessionLog:
         self.id = id
         self.transport: Transport = transport
         self.name: str | None = None
+        self.replay_of: str | None = None
         self.begun: float = 0.0
         self.ended: str | None = None
         self.audio_in: Track = Track()
@@ -286,6 +292,7 @@ class SessionLog:
         return {
             "id": self.id,
             "name": self.name,
+            "replay_of": self.replay_of,
             "type": config.get("type", "translation"),
             "model": config.get("model"),
             "transport": self.transport,

@@ -152,6 +152,8 @@ class Records:
         self.sessions: list[SessionRecord] = []
         self.calls: list[Call] = []
         self.differences: list[str] = []
+        self.replaying: str | None = None
+        """The id of the session that is replayed to the sessions that begin."""
         self.audio: Budget = Budget()
 
     def add(self, record: RequestRecord | SessionLog | Call) -> None:
@@ -162,6 +164,7 @@ class Records:
             del self.requests[: -self._kept]
             self._drop_old_bodies()
         elif isinstance(record, SessionLog):
+            record.replay_of = self.replaying
             self.logs.append(record)
             self.sessions.append(record.record)
             for dropped in self.logs[: -self._kept]:
@@ -198,11 +201,11 @@ class Records:
         self.changed()
 
     def clear_sessions(self) -> None:
-        """Drop the sessions and calls that have ended."""
-        for log in self.logs:
-            if log.ended is not None:
-                log.forget()
-        self.logs[:] = [log for log in self.logs if log.ended is None]
+        """Drop the sessions and calls that have ended, but not the session that is replayed."""
+        gone = [log for log in self.logs if log.ended is not None and log.id != self.replaying]
+        for log in gone:
+            log.forget()
+        self.logs[:] = [log for log in self.logs if log not in gone]
         self.sessions[:] = [log.record for log in self.logs]
         self.calls[:] = [call for call in self.calls if call.ended is None]
         self.changed()

@@ -30,7 +30,7 @@ DIFFERENT = 1008
 """The close code for a client that sends something else."""
 _OWN_IDS = ("event_id", "item.id")
 # Metadata belongs to the client, but only ids in it are new each time.
-_MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
+MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
 _NOTHING = object()
 _MAX_REASON_BYTES = 123
 
@@ -246,7 +246,7 @@ def _own_ids(expected: Any, got: Any) -> Iterator[tuple[str, str]]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() & after.keys():
             was, now = str(before[key]), str(after[key])
-            if was != now and _MADE_UP.fullmatch(was) and _MADE_UP.fullmatch(now):
+            if was != now and MADE_UP.fullmatch(was) and MADE_UP.fullmatch(now):
                 yield was, now
 
 

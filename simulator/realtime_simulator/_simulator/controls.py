@@ -33,7 +33,7 @@ from realtime_simulator._engine.turn import Pacing, PacingLike, chosen_pacing
 from realtime_simulator._faults.catalog import Fault, Faults
 from realtime_simulator._records.session import SessionLog, SessionRecord
 from realtime_simulator._records.store import Call, Records, RequestRecord
-from realtime_simulator._scenario.callers import Referral, check_keys
+from realtime_simulator._scenario.callers import CallerAct, Referral, check_keys
 from realtime_simulator._scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation, Voice
 from realtime_simulator._server.thread import ServerThread
 from realtime_simulator._sessions.settings import Settings
@@ -297,6 +297,8 @@ class Controls:
         from realtime_simulator._scenario.scenario_file import ScenarioFile, parse
 
         file = parse(text, name, None if folder is None else Path(folder))
+        if replace:
+            self._records.replaying = None
         if replace and self._at_start is not None:
             behavior, self._settings.pacing = self._at_start
             self._behavior.become(behavior.copy())
@@ -314,6 +316,34 @@ class Controls:
         self._fix(file.seed, file.clock)
         for fault in file.faults:
             self._faults.add(**fault)
+
+    def replay(self, session: SessionRecord | str) -> None:
+        """Answer the sessions to come as a recorded one was answered, in place of the current scenario.
+
+        The model's answers and failures come in the recorded order, and so do the words of the user's audio;
+        telephone callers press the recorded keys, and speak where `keep_audio` kept what they said. Sessions
+        that begin meanwhile have `replay_of`, until another scenario replaces this one.
+
+        Args:
+            session: The session or its id.
+
+        Raises:
+            LookupError: The session does not exist.
+            ValueError: It is a translation, or its events are no longer kept.
+        """
+        from realtime_simulator._simulator.console.replay import scenario
+
+        record = self.session(session) if isinstance(session, str) else session
+        self.play_scenario(scenario(record, ""), f"replay of {record.name or record.id}", replace=True)
+        track = SessionLog.of(record).audio_in
+        if record.transport == "sip" and track.pieces:
+            self._behavior.caller = [CallerAct(0, sound=track.pcm), *self._behavior.caller]
+        self._records.replaying = record.id
+
+    @property
+    def replaying(self) -> str | None:
+        """The id of the session that is replayed; None if none is."""
+        return self._records.replaying
 
     def _fix(self, seed: int | None, clock: float | None) -> None:
         """Make ids repeatable and fix the time of day, from now on or once it runs."""

@@ -31,6 +31,7 @@ from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._simulator.console import exports
 from realtime_simulator._simulator.console.har import archive
 from realtime_simulator._simulator.console.pages import is_page
+from realtime_simulator._simulator.console.replay import compare
 from realtime_simulator._simulator.controls import Controls
 from realtime_simulator.scrub import Scrubber
 
@@ -87,6 +88,8 @@ class Endpoint:
             "sessions/clear": ("POST", self._clear_sessions),
             "sessions/{session_id}/audio": ("GET", self._audio),
             "sessions/{session_id}/audio/{direction}": ("GET", self._wav),
+            "sessions/{session_id}/replay": ("POST", self._replay),
+            "sessions/{session_id}/compare/{other_id}": ("GET", self._compare),
             "sessions/{session_id}/name": ("POST", self._name),
             "sessions/{session_id}/events": ("GET", self._events),
             "sessions/{session_id}/inject": ("POST", self._inject),
@@ -166,6 +169,7 @@ class Endpoint:
             "calls": [_shown(call) for call in list(controls.calls)],
             "faults": [_fault_view(fault) for fault in controls.faults],
             "scenario": controls.scenario,
+            "replaying": controls.replaying,
             "requests": self._request_counts(),
         }
 
@@ -207,6 +211,16 @@ class Endpoint:
     async def _clear_sessions(self, request: Request) -> Any:
         self._controls.clear_sessions()
         return {}
+
+    async def _replay(self, request: Request) -> Any:
+        # In another thread: there may be thousands of events.
+        await asyncio.to_thread(self._controls.replay, request.path_params["session_id"])
+        return {}
+
+    async def _compare(self, request: Request) -> Any:
+        ids = (request.path_params["session_id"], request.path_params["other_id"])
+        before, after = (self._controls.session(one) for one in ids)
+        return await asyncio.to_thread(compare, before, after)
 
     async def _audio(self, request: Request) -> Any:
         session = self._records.session(request.path_params["session_id"])

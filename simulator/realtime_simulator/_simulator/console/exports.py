@@ -1,4 +1,4 @@
-"""Exports of a session: as a recording, as a test for pytest, as commands for curl.
+"""Exports of a session: as a recording, as a test for pytest, as commands for curl, as a scenario.
 
 Keys and secrets are in none of them; nor is sound, of which a session's events hold only the length.
 """
@@ -17,6 +17,7 @@ import attrs
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._recordings.recording import AUDIO_CHARACTERS, text_of
 from realtime_simulator._records.session import SessionRecord
+from realtime_simulator._simulator.console.replay import scenario
 from realtime_simulator.scrub import Scrubber
 
 _LENGTH = re.compile(r"<\d+ characters>")
@@ -265,5 +266,6 @@ FORMS: Mapping[str, Callable[[SessionRecord, str], str]] = {
     "recording": recording,
     "pytest": pytest_file,
     "curl": curl,
+    "scenario": scenario,
 }
 """The export formats by name."""

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as call from "./call.js";
 import * as chat from "./chat.js";
+import * as compare from "./compare.js";
 import {$, notify, on, say} from "./dom.js";
 import * as exporting from "./exports.js";
 import * as faults from "./faults.js";
@@ -80,6 +81,7 @@ function draw() {
   faults.draw(overview.faults);
   scenario.draw(overview.scenario);
   requests.update(overview.requests);
+  compare.draw(all, selected, overview.replaying);
   drawFacts();
 }
 
@@ -172,6 +174,7 @@ scenario.bind();
 sessions.bind();
 requests.bind();
 exporting.bind();
+compare.bind();
 timeline.bind(sound.move);
 sound.bind(timeline.reach);
 $("address").textContent = `${location.origin}/v1`;

@@ -3,7 +3,7 @@
 import {text} from "./api.js";
 import {$, copy, guarded, on, say} from "./dom.js";
 
-const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh", har: "session.har"};
+const FILES = {recording: "recording.yaml", pytest: "test_session.py", curl: "session.sh", scenario: "scenario.yaml", har: "session.har"};
 const buttons = document.querySelectorAll("[data-export]");
 
 let shown = null;

@@ -2,6 +2,10 @@
 
 import {$} from "./dom.js";
 
+/** Show a panel, by the last part of its id. */
+export const show = (name) => $(`tab-${name}`).click();
+
+/** Bind all tab lists; a panel gets the event `shown`. */
 export function bind() {
   for (const list of document.querySelectorAll("[role=tablist]")) bindList([...list.querySelectorAll("[role=tab]")]);
 }
@@ -13,6 +17,7 @@ function bindList(tabs) {
       one.tabIndex = one === tab ? 0 : -1;
       $(one.getAttribute("aria-controls")).hidden = one !== tab;
     }
+    $(tab.getAttribute("aria-controls")).dispatchEvent(new Event("shown"));
   };
   tabs.forEach((tab, place) => {
     tab.addEventListener("click", () => show(tab));
