@@ -156,9 +156,9 @@ def references(node: Any) -> Iterator[str]:
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield path, method and operation object of every operation."""
+    """Yield path, method and operation object of every operation; an unchecked document may have others."""
     for path, item in document.get("paths", {}).items():
-        for method, operation in item.items():
+        for method, operation in item.items() if isinstance(item, dict) else ():
             if method in METHODS:
                 yield path, method, operation
 
