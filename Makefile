@@ -56,7 +56,7 @@ test-newest: .venv/.installed    ## run the fast tests with the newest versions 
 	@$(call pytest,build/newest/bin) -p no:cacheprovider -m "not slow"
 
 compare: .venv/.installed peers    ## compare the types with the official package's
-	@$(BIN)/python scripts/compare_official.py
+	@$(BIN)/python -m tests.compare_official
 
 frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the simulator (750 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)

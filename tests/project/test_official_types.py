@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import compare_official
-from scripts.compare_official import Difference, Shape, compare
+from tests import compare_official
+from tests.compare_official import Difference, Shape, compare
 from tests.support.paths import ROOT
 
 
@@ -28,7 +28,7 @@ def an_object(**properties: object) -> dict[str, object]:
 @pytest.mark.slow
 def test_all_differences_from_the_official_package_are_listed() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "compare_official.py"],
+        [sys.executable, ROOT / "tests" / "compare_official.py"],
         capture_output=True,
         text=True,
         check=False,

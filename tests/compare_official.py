@@ -1,6 +1,6 @@
 """Compare `realtime_api` with the official package: types, fields, values and events that only one has.
 
-    python scripts/compare_official.py [--all]
+    python -m tests.compare_official [--all]
 
 The official package is the one in build/peers (`make peers`); types are compared as JSON Schemas. Known
 differences are in tests/support/peers/differences.toml with their reasons, and are printed with `--all`. The
