@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 # Control characters but for the tab and the line's end; what reorders a line (Unicode's marks, embeddings,
@@ -167,6 +167,28 @@ def working(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(Text(inert(what))):
         yield
+
+
+@contextlib.contextmanager
+def progress(what: str, total: float, *, is_shown: bool = True) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on a terminal until the block ends; yield what sets how much is done.
+
+    Args:
+        what: What goes on.
+        total: How much there is to do.
+        is_shown: Whether there is a bar at all.
+    """
+    if not is_shown or not is_terminal(sys.stderr):
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(inert(what), total=total)
+        yield lambda done: bar.update(task, completed=min(done, total))
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -14,9 +14,10 @@ import typer
 from .._core.models import TRANSCRIPTION_MODEL
 from ._failures import WRONG_USE, CommandError
 from ._options import Json, ServerDialect, Simulated, read_bytes
-from ._output import is_terminal, print_line, print_rows, working, write
+from ._output import is_terminal, print_line, print_rows, progress, working, write
 from ._profiles import server
 
+_PIECE = 48_000 * 10  # bytes of ten seconds, between two steps of the progress bar
 _SILENCE_MS = 2000  # more than the pause at which the API's voice detection ends an utterance
 
 
@@ -58,8 +59,13 @@ def transcribe(
             seconds = audio.duration_ms(pcm) / 1000
             if not pcm:
                 raise CommandError(f"{file}: there is no sound in it")
-            with contextlib.nullcontext() if live else working(f"Listening to {file}, {seconds:.1f} s"):
-                connection.append_audio(pcm)
+            with progress(f"Sending {file}", len(pcm), is_shown=not as_json) as sent:
+                _send(connection, pcm, sent)
+            with (
+                contextlib.nullcontext()
+                if live or as_json
+                else working(f"Listening to {file}, {seconds:.1f} s")
+            ):
                 connection.commit_audio()
                 text = _words(connection, live=live)
             if as_json:
@@ -104,8 +110,11 @@ def _print_timed(
             if not pcm:
                 raise CommandError(f"{file}: there is no sound in it")
             # A session each, since times count from a session's first sound.
-            with working(f"Listening to {file}, {seconds:.1f} s"), client.connect(session) as connection:
-                utterances = _utterances(connection, pcm, seconds)
+            with client.connect(session) as connection:
+                with progress(f"Sending {file}", len(pcm), is_shown=not as_json) as sent:
+                    _send(connection, pcm + audio.silence(_SILENCE_MS), sent)
+                with progress(f"Listening to {file}", seconds, is_shown=not as_json) as heard:
+                    utterances = _utterances(connection, seconds, heard)
             if as_json:
                 text = " ".join(one["text"] for one in utterances)
                 line = {"file": file, "seconds": round(seconds, 3), "text": text, "utterances": utterances}
@@ -116,16 +125,25 @@ def _print_timed(
                 print_rows(utterances, as_json=False)
 
 
-def _utterances(connection: Any, pcm: bytes, seconds: float) -> list[dict[str, Any]]:
+def _send(connection: Any, pcm: bytes, sent: Callable[[float], None]) -> None:
+    """Send audio in pieces, and call a function with the bytes that are sent."""
+    for start in range(0, len(pcm), _PIECE):
+        connection.append_audio(pcm[start : start + _PIECE])
+        sent(start + _PIECE)
+
+
+def _utterances(connection: Any, seconds: float, heard: Callable[[float], None]) -> list[dict[str, Any]]:
     """Return what is said, in order, with its times in seconds, and its speaker where the model names it.
+
+    Args:
+        connection: A connection to which the audio was sent.
+        seconds: The length of the audio.
+        heard: Called with the seconds that are transcribed.
 
     Raises:
         CommandError: An utterance could not be transcribed, or the connection ended.
     """
-    from .. import audio
-
     prefix = "conversation.item.input_audio_transcription."
-    connection.append_audio(pcm + audio.silence(_SILENCE_MS))
     connection.commit_audio()  # of the rest: once that is answered, no utterance begins any more
     times: dict[str, list[float]] = {}  # by item: the start, and the end once it is known
     texts: dict[str, str] = {}
@@ -148,6 +166,7 @@ def _utterances(connection: Any, pcm: bytes, seconds: float) -> list[dict[str, A
                 segments.append((event.item_id, event))
             case kind if kind == f"{prefix}completed":
                 texts[event.item_id] = event.transcript
+                heard(times.get(event.item_id, [0.0])[-1])
             case kind if kind == "error" or (kind == f"{prefix}failed" and event.item_id in times):
                 raise CommandError(f"transcription failed: {event.error.message}")
     rows = []

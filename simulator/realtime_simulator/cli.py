@@ -438,9 +438,17 @@ def _print_facts(facts: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def _print_export(*values: str) -> None:
-    """Print the shell's export of base URL, key and, if there is one, webhook secret."""
-    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in zip(_VARIABLES, values, strict=False))
-    _print(f"\nPaste into the terminals of your programs:\nexport {words}\n")
+    """Print the line for a shell that sets base URL, key and, if there is one, webhook secret."""
+    _print(f"\nPaste into the terminals of your programs:\n{_set_line(values)}\n")
+
+
+def _set_line(values: Sequence[str], system: str = os.name) -> str:
+    """Return the line that sets the variables: for PowerShell on Windows, else for POSIX shells."""
+    pairs = list(zip(_VARIABLES, values, strict=False))
+    if system == "nt":
+        quoted = [(name, value.replace("'", "''")) for name, value in pairs]
+        return "; ".join(f"$env:{name} = '{value}'" for name, value in quoted)
+    return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in pairs)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from realtime_simulator import Simulator
+from realtime_simulator import Simulator, cli
 from realtime_simulator._server.thread import HttpProtocol, ServerThread, WebSocketProtocol
 from realtime_simulator.cli import arguments
 from websockets.protocol import State
@@ -256,6 +256,14 @@ def test_a_shell_evaluates_the_addresses_that_the_command_prints() -> None:
         ["sh", "-c", pasted], capture_output=True, text=True, timeout=60, check=True
     ).stdout
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1\|sk-it's; mine\n", shown)
+
+
+def test_on_windows_the_addresses_are_a_line_for_powershell() -> None:
+    values = ("http://127.0.0.1:1/v1", "sk-it's; mine", "whsec_x")
+    assert cli._set_line(values, "nt") == (
+        "$env:OPENAI_BASE_URL = 'http://127.0.0.1:1/v1'; $env:OPENAI_API_KEY = 'sk-it''s; mine'; "
+        "$env:OPENAI_WEBHOOK_SECRET = 'whsec_x'"
+    )
 
 
 def test_the_command_listens_on_loopback_unless_told_otherwise() -> None:

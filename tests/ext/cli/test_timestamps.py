@@ -10,7 +10,7 @@ from realtime_simulator import Simulator, speech
 
 from realtime_ext import audio
 from tests.ext.connection.scripted import Peer, ScriptedServer
-from tests.support.command import realtime_here
+from tests.support.command import realtime_here, terminal
 from tests.support.paths import QUESTION
 
 
@@ -52,6 +52,19 @@ def test_subtitles(simulator: Simulator, sound: Path) -> None:
     vtt = realtime_here("transcribe", "--vtt", sound, simulator=simulator).out.split("\n\n")
     assert vtt[0] == "WEBVTT" and len(vtt) == 3
     assert vtt[1].startswith("00:00:00.") and vtt[1].endswith("\nIs &lt;it&gt; late?")
+
+
+@pytest.mark.programs
+def test_progress_is_shown_on_a_terminal_and_not_with_json(simulator: Simulator, sound: Path) -> None:
+    with terminal("transcribe", "--timestamps", sound, simulator=simulator) as shown:
+        assert shown.wait() == 0
+    assert "Sending" in shown.shown and "Listening" in shown.shown and "100%" in shown.shown
+    with terminal("transcribe", sound, simulator=simulator) as shown:
+        assert shown.wait() == 0
+    assert "Sending" in shown.shown and "100%" in shown.shown
+    with terminal("transcribe", "--timestamps", "--json", sound, simulator=simulator) as shown:
+        assert shown.wait() == 0
+    assert "Sending" not in shown.shown and "\x1b" not in shown.shown
 
 
 def test_segments_have_their_own_times_and_speakers(simulator: Simulator, sound: Path) -> None:
