@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
     known_texts = baseline.read(options.openapi / baseline.FILE)
     if known_texts is not None and not options.partial:
-        baseline.check_size(known_texts, ours, theirs)
+        baseline.check_size(known_texts, ours, theirs, upstream)
     seen = [] if known_texts is None else baseline.compare(known_texts, ours, theirs, upstream)
     rows = [*diff.compare(here, upstream), *seen]
     report: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -169,14 +170,35 @@ def test_a_truncated_document_is_refused_unless_it_is_a_part_on_purpose(
 
     def cut(document: dict[str, Any]) -> None:
         schemas = document["components"]["schemas"]
-        kept = ("RealtimeSession", "RealtimeNote")
+        kept = ("RealtimeSession", "RealtimeNote", "Chat")
         document["components"]["schemas"] = {name: schemas[name] for name in kept}
         document["paths"] = {}
 
     document = changed(tmp_path, cut)
     assert sync.main([str(document), "--openapi", str(openapi)]) == sync.FAILED
-    assert f"2 of {read['schemas']} schemas of the last one: it may be truncated" in capsys.readouterr().err
-    assert run(document, "--partial")[1]["read"] == {"operations": 0, "schemas": 2}
+    assert f"3 of {read['schemas']} schemas of the last one: it may be truncated" in capsys.readouterr().err
+    assert run(document, "--partial")[1]["read"] == {"operations": 0, "schemas": 3}
+
+
+def test_a_document_with_nothing_outside_the_slice_is_compared_with_the_slice(
+    run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {"texts": {}, "operations": [f"GET /{n}" for n in range(9)], "schemas": []}
+    (openapi / "upstream.json").write_text(json.dumps(known))
+    assert sync.main([str(JANUARY), "--openapi", str(openapi)]) == sync.FAILED
+    assert "4 of 12 operations" in capsys.readouterr().err
+
+    def cut(document: dict[str, Any]) -> None:
+        del document["paths"]["/chat"], document["components"]["schemas"]["Chat"]
+
+    assert run(changed(tmp_path, cut))[1]["read"]["operations"] == 3
+
+    def truncate(document: dict[str, Any]) -> None:
+        cut(document)
+        document["paths"].clear()
+
+    assert sync.main([str(changed(tmp_path, truncate)), "--openapi", str(openapi)]) == sync.FAILED
+    assert "0 of 3 operations" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
