@@ -15,9 +15,9 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 
 from realtime_ext import AuthenticationError, Call, ClientSecret, NotFoundError, sdp
 from realtime_ext.testing import loopback_only, vcr_settings
-from scripts import record_snapshots
-from scripts.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
+from tests.support import record_snapshots
 from tests.support.newcomers import PROVISIONAL
+from tests.support.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
 
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
 PAIRS = [pytest.param(case, mode, id=f"{mode}-{case.name}") for mode in MODES for case in CASES]

@@ -185,7 +185,7 @@ ENDLESS = [
 def test_an_expression_that_would_never_end_fails_the_response_alone(
     sim: Simulator, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expressions, "SECONDS", 0.02)
+    monkeypatch.setattr(expressions, "SECONDS", 0.2)
     sim.play_scenario(f"responses:\n  - {{match: '{pattern}', say: x}}\n  - {{match: '{pattern}', say: y}}\n")
     with Socket(sim) as socket, Socket(sim) as other:
         socket.update(**TEXT)

@@ -282,7 +282,7 @@ def test_new_sessions_that_are_never_confirmed_end_the_connection(
 ) -> None:
     policy = Reconnect(replay=True, **AT_ONCE, attempts=2)
     with ScriptedServer(Faltering(), failing) as server:
-        with connect(runner, server, session=CONFIGURED, reconnect=policy, timeout=0.2) as connection:
+        with connect(runner, server, session=CONFIGURED, reconnect=policy, timeout=1.0) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="failed after 2 attempts") as caught:
                 for event in connection:
