@@ -141,6 +141,8 @@ class Frame:
                     out["access-control-allow-origin"] = "*"
                     out["access-control-expose-headers"] = _EXPOSED
                 record.response_headers = dict(out)
+                call_id = scope.get("path_params", {}).get("call_id")
+                record.session = record.session or self._records.session_of(call_id)
                 self._records.changed()
                 logger.debug("%s %s -> %s", record.method, record.path[:200], record.status)
             elif message["type"] in _BODIES:
@@ -156,8 +158,6 @@ class Frame:
         try:
             await self._app(scope, receive, framed)
         finally:
-            call_id = scope.get("path_params", {}).get("call_id")
-            record.session = record.session or self._records.session_of(call_id)
             record.ended = self._clock.unix()
             self._records.changed()
 

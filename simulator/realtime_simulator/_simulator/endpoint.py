@@ -184,25 +184,32 @@ class Endpoint:
         }
 
     async def _requests(self, request: Request) -> Any:
-        scrub = self._scrubber()
-        return {"requests": [_request_view(one, scrub) for one in list(self._records.requests)]}
+        records = list(self._records.requests)
+
+        def views() -> Any:
+            scrub = self._scrubber()
+            return {"requests": [_request_view(one, scrub) for one in records]}
+
+        return await asyncio.to_thread(views)  # scrubbing is slow
 
     def _scrubber(self) -> Scrubber:
         """Return a scrubber that masks every key that came with a request, wherever it occurs."""
         scrub = Scrubber([self._controls.api_key])
         for record in list(self._records.requests):
             for name, value in record.headers.items():
-                scrub.header(name, value)
+                if "auth" in name or "key" in name:
+                    scrub.header(name, value)
         return scrub
 
     async def _har(self, request: Request) -> Any:
         return await self._archive(list(self._records.requests), list(self._records.sessions))
 
     async def _archive(self, requests: Sequence[RequestRecord], sessions: Sequence[SessionRecord]) -> Any:
-        url, scrub = self._controls.base_url, self._scrubber()
+        def write() -> str:
+            return archive(requests, sessions, self._controls.base_url, self._scrubber())
+
         # In another thread: there may be thousands of events.
-        text = await asyncio.to_thread(archive, requests, sessions, url, scrub)
-        return Response(text, media_type="application/json")
+        return Response(await asyncio.to_thread(write), media_type="application/json")
 
     async def _clear_requests(self, request: Request) -> Any:
         self._controls.clear_requests()
