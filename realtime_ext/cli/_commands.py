@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import typer.core
 
 from .._core.models import MODEL
 from . import _profiles
@@ -17,6 +16,7 @@ from ._fleet import fleet
 from ._listen import listen
 from ._options import Json
 from ._output import write
+from ._simulator import simulator
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
@@ -30,14 +30,6 @@ app: typer.Typer = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class _Unread(typer.core.TyperCommand):
-    """A command that reads its words itself, all of them: also `--` and what follows it."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.args = args
-        return []
 
 
 def _print_version(wanted: bool) -> None:
@@ -88,14 +80,7 @@ def demo(
     raise typer.Exit(run(live=live, out=out, model=model or chosen, as_json=as_json))
 
 
-@app.command(cls=_Unread)
-def simulator(context: typer.Context) -> None:
-    """Serve the simulator, or control one that serves."""
-    from realtime_simulator.cli import main
-
-    raise typer.Exit(main(context.args, program="realtime simulator"))
-
-
+app.add_typer(simulator, name="simulator")
 app.add_typer(calls, name="call")
 app.add_typer(secrets, name="secret")
 app.add_typer(sessions, name="session")

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from realtime_simulator._simulator.simulator import Simulator
 
-__all__ = ["arguments", "main"]
+__all__ = ["arguments", "commands", "main"]
 
 PROGRAM = "realtime-simulator"
 LOOPBACK = "127.0.0.1"
@@ -146,8 +146,14 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     return parser
 
 
-def _action_arguments(program: str) -> argparse.ArgumentParser:
-    """Return the parser of the actions on a running simulator."""
+def commands(program: str = PROGRAM) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of all commands that follow the program's name, by their names."""
+    _, actions = _action_arguments(program)
+    return {**actions, RECORD: _record_arguments(program), CONFORM: _conform_arguments(program)}
+
+
+def _action_arguments(program: str) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the actions on a running simulator, and that of each."""
     parser = _Parser(prog=program, description="Control a simulator that serves on this machine.")
     actions = parser.add_subparsers(dest="action", required=True)
     shared = _Parser(add_help=False)
@@ -155,7 +161,11 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     shared.add_argument("--api-key", help="the key that it printed (OPENAI_API_KEY)")
     shared.add_argument("--json", action="store_true", help="print one JSON object")
 
-    incoming = actions.add_parser("incoming", parents=[shared], help="start a SIP call and announce it")
+    def action(name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+        description = f"{text[:1].upper()}{text[1:]}."
+        return actions.add_parser(name, parents=[shared], help=text, description=description, **options)
+
+    incoming = action("incoming", "start a SIP call and announce it")
     add = incoming.add_argument
     add("--to", required=True, metavar="URL", help="where the webhook goes; the status is 1 without a 200")
     add("--header", action="append", default=[], metavar="'Name: value'", help="of the INVITE")
@@ -170,17 +180,16 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     add("--delay", type=_seconds, metavar="SECONDS", help="until the webhook comes, which is not waited for")
     add("--ring-seconds", type=_seconds, metavar="SECONDS", help="until the caller hangs up")
 
-    press = actions.add_parser("press", parents=[shared], help="press keys of a caller's telephone")
+    press = action("press", "press keys of a caller's telephone")
     press.add_argument("call_id")
     press.add_argument("keys", help="0 to 9, *, #, A to D")
 
-    hang_up = actions.add_parser("hang-up", parents=[shared], help="hang up for the other side of a call")
+    hang_up = action("hang-up", "hang up for the other side of a call")
     hang_up.add_argument("call_id")
 
-    fault = actions.add_parser(
+    fault = action(
         "fault",
-        parents=[shared],
-        help="request a fault",
+        "request a fault",
         epilog=_known_faults(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -189,9 +198,9 @@ def _action_arguments(program: str) -> argparse.ArgumentParser:
     fault.add_argument("--rate", type=_share, help="how often it happens, 0 to 1")
     fault.add_argument("--times", type=_count, help="how often it happens at most")
 
-    scenario = actions.add_parser("scenario", parents=[shared], help="add the rules of a YAML file")
+    scenario = action("scenario", "add the rules of a YAML file")
     scenario.add_argument("file")
-    return parser
+    return parser, dict(actions.choices)
 
 
 def _known_faults() -> str:
@@ -479,18 +488,23 @@ def _is_loopback(host: str) -> bool:
 # Recordings of the service
 
 
-def _record(words: list[str], program: str) -> int:
-    """Forward clients to an API, and write a recording."""
+def _record_arguments(program: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"{program} {RECORD}",
         usage=f"{program} {RECORD} [--upstream URL] [--port PORT] FILE [-- COMMAND ...]",
         description="Pass everything on to an API and record it, without keys, secrets and addresses, for "
-        f"'{program} {CONFORM}'. OPENAI_API_KEY is the API's key.",
+        f"'{program} {CONFORM}'. OPENAI_API_KEY is the API's key. A command after -- runs meanwhile.",
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the recording, YAML; it is written anew")
     add("--upstream", default=API, metavar="URL", help=f"the API to record ({API})")
     add("--port", type=_port, default=0, help="port to listen on; 0 chooses a free one (0)")
+    return parser
+
+
+def _record(words: list[str], program: str) -> int:
+    """Forward clients to an API, and write a recording."""
+    parser = _record_arguments(program)
     split = words.index("--") if "--" in words else len(words)
     options, command = parser.parse_args(words[:split]), words[split + 1 :]
     key = os.environ.get("OPENAI_API_KEY")
@@ -521,8 +535,7 @@ def _record(words: list[str], program: str) -> int:
         return 2
 
 
-def _conform(words: list[str], program: str) -> int:
-    """Replay recordings to a simulator, and print the differences."""
+def _conform_arguments(program: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"{program} {CONFORM}",
         description="Play recordings of the service to a simulator, and print each difference with its JSON "
@@ -532,6 +545,12 @@ def _conform(words: list[str], program: str) -> int:
     add("files", nargs="+", metavar="FILE", help="a recording (YAML), or a tape of the simulator")
     add("--profile", default="openai", choices=PROFILES, help="whose service it is (openai)")
     add("--known", action="store_true", help="also print the intended differences, with their reasons")
+    return parser
+
+
+def _conform(words: list[str], program: str) -> int:
+    """Replay recordings to a simulator, and print the differences."""
+    parser = _conform_arguments(program)
     options = parser.parse_args(words)
     from realtime_simulator._conformance.conform import conform
     from realtime_simulator._recordings.recording import RecordingError
@@ -564,7 +583,8 @@ def _act(words: list[str], program: str) -> int:
 
     from realtime_simulator._simulator.endpoint import PREFIX
 
-    options = _action_arguments(program).parse_args(words)
+    parser, _ = _action_arguments(program)
+    options = parser.parse_args(words)
     command = f"{program} {options.action}"
     try:
         origin = _origin(options.simulator or os.environ.get("OPENAI_BASE_URL"))
