@@ -76,6 +76,7 @@ def present(value: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
 def test_every_union_member_round_trips(subtests: pytest.Subtests) -> None:
     """Every union member, enum value and null position of the schema is drawn, decoded and encoded."""
 

@@ -56,6 +56,7 @@ ALL = ("SENDER", "RECEIVER", "GATHERING")
 SESSION = {"type": "realtime", "model": "gpt-realtime-2.1", "audio": {"input": {"turn_detection": None}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tables", "codec"),
     [(("SENDING",), "opus"), (("AGENT",), "opus"), (ALL, "PCMU")],

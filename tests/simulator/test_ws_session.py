@@ -325,6 +325,7 @@ def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connect
     sim.wait_for(lambda: any(session.ended is not None for session in sim.sessions))
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_disconnected(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime_simulator._server.connection.MAX_QUEUED_BYTES", 1024 * 1024)
     sim.on_response(lambda turn: say("a very long story " * 50))

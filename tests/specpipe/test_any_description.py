@@ -51,6 +51,7 @@ def present(value: Any) -> Any:
     return [present(item) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_every_schema_is_generated_and_every_value_round_trips(effort: settings) -> None:
     @effort
@@ -73,6 +74,7 @@ def test_every_schema_is_generated_and_every_value_round_trips(effort: settings)
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_every_operation_sends_and_parses_as_described(effort: settings) -> None:
     @effort

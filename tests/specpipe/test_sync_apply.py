@@ -184,6 +184,7 @@ def test_an_unknown_date_is_an_error(
     assert source.read(openapi / "SOURCE.toml").date == "2026-05-06"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", [{"type": "object", "nullable": True}, {"type": ["object", "null"]}])
 def test_a_new_nullable_inline_object_can_be_named(
     run: Any, openapi: Path, tmp_path: Path, spelling: dict[str, Any]
@@ -314,6 +315,7 @@ def test_the_commit_is_derived_from_history_or_name(run: Any, openapi: Path, tmp
     assert source.read(openapi / "SOURCE.toml").commit == "0a" * 20
 
 
+@pytest.mark.slow
 def test_a_union_matched_by_shape_needs_a_review(run: Any, openapi: Path, tmp_path: Path) -> None:
     def member(name: str) -> dict[str, Any]:
         return {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
@@ -373,6 +375,7 @@ def next_minor(version: str) -> str:
     return f"{major}.{minor + 1}.0" if not major else f"{major + 1}.0.0"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_package")
 def test_a_class_that_only_got_another_name_stays_as_a_deprecated_alias(
     run: Any, openapi: Path, tmp_path: Path

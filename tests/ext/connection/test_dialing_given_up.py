@@ -44,6 +44,7 @@ async def give_up(client: AsyncRealtimeClient, step: str | None, turns: int) -> 
         await task
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [None, *STEPS])
 def test_a_call_is_given_up_at_any_moment(step: str | None) -> None:
     async def main(simulator: Simulator) -> None:
