@@ -111,11 +111,11 @@ if UPSTREAM is not None:  # the upstream document is not part of the project
         whole(generated(Path(UPSTREAM).resolve(), tmp_path, "/audio", "NoSchema", reviews))
 
 
-OPERATIONS = {"forge": 47, "chat": 31}
+OPERATIONS = {"pets": 11, "forge": 47, "chat": 31}
 
 
 def foreign(name: str, folder: Path) -> Path:
-    """A package of a larger description: in OpenAPI 3.0, or in 3.1 with an untagged union."""
+    """A package of a whole description: in OpenAPI 3.0, or in 3.1 with an untagged union."""
     patches = SPECS / "foreign" / f"{name}-patches.toml"
     text = patches.read_text(encoding="utf-8") if patches.is_file() else ""
     return generated(SPECS / "foreign" / f"{name}.yaml", folder, "/", ".*", text)
@@ -133,11 +133,40 @@ def imported(folder: Path, name: str) -> Iterator[Callable[[str], Any]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_larger_description_type_checks_and_loses_nothing(name: str, tmp_path: Path) -> None:
+def test_another_description_type_checks_and_loses_nothing(name: str, tmp_path: Path) -> None:
     package = foreign(name, tmp_path)
     modules = [path for path in (package / "other_api" / "api").rglob("*.py") if path.name != "__init__.py"]
     assert len(modules) == OPERATIONS[name]
     whole(package)
+
+
+@pytest.mark.slow
+def test_operations_of_a_shop(tmp_path: Path) -> None:
+    pet = {"name": "Rex", "photoUrls": ["a", "b"], "category": {"name": "dogs"}, "status": "lost"}
+    as_json, as_xml = ({"content_type": f"application/{kind}"} for kind in ("json", "xml"))
+    with (
+        imported(foreign("pets", tmp_path), "pets_api") as module,
+        Loopback(
+            answer(200, json.dumps(pet).encode(), **as_json),
+            answer(200, b"<pet/>", **as_xml),
+            answer(200, json.dumps([pet]).encode(), **as_json),
+            answer(405),
+        ) as server,
+        module("client").Client(base_url=server.base_url) as client,
+    ):
+        models = module("models")
+        body = models.Pet(name="Rex", photoUrls=["a", "b"])
+        made = module("api.pet.add_pet").sync(client=client, body=body)
+        assert isinstance(made.category, models.Category) and made.status == "lost"
+        assert module("api.pet.get_pet").sync(7, client=client) == b"<pet/>"
+        assert module("api.pet.find_pets").sync(client=client, status=["sold", "pending"]) == [made]
+        form = "application/x-www-form-urlencoded"
+        replaced = module("api.pet.replace_pet").sync_detailed(client=client, body=body, content_type=form)
+        assert replaced.status_code == 405
+    added, got, found, put = server.requests
+    assert json.loads(added.body) == {"name": "Rex", "photoUrls": ["a", "b"]}
+    assert (got.target, found.target) == ("/v1/pet/7", "/v1/pet/findByStatus?status=sold&status=pending")
+    assert (put.header("content-type"), put.body) == (form, b"name=Rex&photoUrls=a&photoUrls=b")
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ def test_documents_are_taken_over_completely_or_refused(tmp_path: Path) -> None:
         "broken.yaml": "refused",
         "foreign/chat.yaml": "refused",
         "foreign/forge.yaml": "refused",
+        "foreign/pets.yaml": "refused",
         "library.yaml": "refused",
         "own.yaml": "taken over",
         "the same under another name.yaml": "taken over",  # as traps.yaml, which is the same document
