@@ -201,7 +201,7 @@ def test_an_approval_that_raises_is_a_refusal_and_ends_no_tools(
 
 
 LOOP_DIES = """
-import sys, threading
+import asyncio, sys, threading, time
 from realtime_ext import RealtimeClient, RealtimeError
 from realtime_ext.connection import _portal
 
@@ -218,7 +218,20 @@ def tried(function):
 client = RealtimeClient("key", base_url=sys.argv[1])
 one, other = (client.connect(call_id="rtc_1").__enter__() for _ in range(2))
 threads = [tried(one.recv), tried(lambda: other.wait_for("response.done"))]
-_portal.shared_portal().post(lambda: sys.exit("a callback of the event loop"))
+portal, blocked, go_on = _portal.shared_portal(), threading.Event(), threading.Event()
+
+def end():
+    blocked.set()
+    go_on.wait(10)
+    sys.exit("a callback of the event loop")
+
+portal.post(end)
+blocked.wait(10)
+before = len(portal._calls)
+threads.append(tried(lambda: portal.run(asyncio.Event().wait)))  # the loop ends before it begins
+while len(portal._calls) == before:
+    time.sleep(0.01)
+go_on.set()
 for thread in threads:
     thread.join(10)
 tried(one.commit_audio).join(10)
@@ -238,7 +251,7 @@ def test_a_loop_that_dies_fails_its_callers_and_the_next_connection_starts_anoth
             timeout=60,
         )
     *failures, last = done.stdout.splitlines()
-    assert len(failures) == 3, done.stderr
+    assert len(failures) == 4, done.stderr
     assert all(line.startswith("RealtimeError") and "a callback of the event" in line for line in failures)
     assert last == "a new connection works"
 
