@@ -59,11 +59,11 @@ def test_a_profile_of_the_command_line_has_precedence_over_the_environment(
     home: Home, simulator: Simulator
 ) -> None:
     home.write(local(simulator))
-    other = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": OTHER_KEY}
+    other = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": OTHER_KEY}
     keys = {"LOCAL_KEY": simulator.api_key}
     assert home.realtime("--profile", "local", "secret", "create", **other, **keys).status == 0
     done = home.realtime("secret", "create", REALTIME_PROFILE="local", **other, **keys)
-    assert done.status == 3 and "127.0.0.1:9" in done.err, done.err
+    assert done.status == 4 and "Incorrect API key" in done.err, done.err
 
 
 def test_the_key_of_another_server_is_never_sent(home: Home, simulator: Simulator) -> None:
