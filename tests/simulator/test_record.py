@@ -265,6 +265,7 @@ def test_a_tape_may_be_replayed_at_its_pace(tape: Path) -> None:
         ('{"tape": 1}\n{"session": 1, "at": 0, "server": {}}\n', "line 2"),
         ('{"tape": 1}\n[]\n', "line 2"),
         ('{"tape": 1}\nnonsense\n', "line 2"),
+        ('{"tape": 1}\n{"session": 1, "open": ""}\n{"session": 1, "at": 0, "close": Infinity}\n', "line 3"),
         ('{"tape": 1}\n', "no session"),
     ],
 )

@@ -155,7 +155,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[RecordedSession]:
             for number, text in enumerate(file, 1):
                 try:
                     _add_line(json.loads(text), number, sessions)
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
                     what = f"{error} is missing" if isinstance(error, KeyError) else error
                     raise TapeError(f"{name}, line {number}: this is not a line of a tape: {what}") from error
         except UnicodeDecodeError as error:
