@@ -621,9 +621,13 @@ def _log_failure(kind: str, content: JSON, error: Exception) -> None:
     from realtime_api import events
 
     model = events.SERVER_EVENTS.get(kind) or events.TRANSLATION_SERVER_EVENTS.get(kind)
-    violations = [] if model is None else check(place(model.__name__), dict(content))
-    if violations:
-        logger.warning("%s has an unexpected shape: %s", kind, ", ".join(found.path for found in violations))
+    try:
+        violations = [] if model is None else check(place(model.__name__), dict(content))
+        paths = [found.path for found in violations]
+    except RecursionError:
+        paths = ["it is nested too deeply"]
+    if paths:
+        logger.warning("%s has an unexpected shape: %s", kind, ", ".join(paths))
     else:
         logger.error("realtime_ext failed to process %s; please report this", kind, exc_info=error)
 
