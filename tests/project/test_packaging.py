@@ -275,4 +275,4 @@ def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
     printed = run([programs / "realtime", "demo", "--out", tmp_path / "out"])
     assert "✓ heard here" in printed
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"reply.wav", "call.png"}
-    assert "usage: realtime simulator" in run([programs / "realtime", "simulator", "--help"])
+    assert "Usage: realtime simulator" in run([programs / "realtime", "simulator", "--help"])
