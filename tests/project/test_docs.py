@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from realtime_api.shutdowns import MODEL_SHUTDOWNS
 from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
@@ -330,6 +331,14 @@ def test_the_site_has_its_version_and_the_changelog(site: Path) -> None:
     assert f"realtime-ext {__version__}" in re.findall(r"<title>(.*?)</title>", index)[0]
     changelog = (site / "changelog.html").read_text(encoding="utf-8")
     assert "Unreleased" in changelog and "changelog.html" in index
+
+
+def test_only_the_page_of_models_that_end_names_them() -> None:
+    names = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, MODEL_SHUTDOWNS))})(?![\w-]|\.\d)")
+    examples = [path for path in (ROOT / "examples").rglob("*") if path.suffix in {".py", ".toml", ".yaml"}]
+    for path in [*PAGES, *examples]:
+        found = names.search(path.read_text(encoding="utf-8"))
+        assert path.name == "models.md" or found is None, f"{path}: {found}"
 
 
 def test_no_page_names_a_package_that_is_not_released_without_saying_so() -> None:
