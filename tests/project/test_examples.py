@@ -230,7 +230,9 @@ def browsing(url: str, folder: Path) -> Iterator[Page]:
 
 
 def until(page: Page, said: str) -> None:
-    page.wait_for_function("said => document.getElementById('words').textContent.endsWith(said)", arg=said)
+    page.wait_for_function(
+        "said => document.getElementById('words').textContent.endsWith(said)", arg=said, timeout=90_000
+    )
 
 
 @pytest.mark.slow
@@ -243,7 +245,7 @@ def test_web_voice_talks_and_books_in_a_browser(web_voice: str, tmp_path: Path) 
         page.click("#send")
         until(page, "Elm is yours for 180.\n")
         page.click("#end")
-        page.wait_for_function("!document.getElementById('talk').disabled")
+        page.wait_for_function("!document.getElementById('talk').disabled", timeout=90_000)
         page.click("#talk")  # and once more
         until(page, "Good morning. How can I help you?\n")
 
@@ -256,7 +258,9 @@ def test_web_voice_answers_typed_text_while_it_talks(web_voice: str, tmp_path: P
         until(page, "Good morning. How can I help you?\n")
         page.fill("#text", "and so on " * 200)
         page.click("#send")
-        page.wait_for_function("document.getElementById('words').textContent.includes('You said: and')")
+        page.wait_for_function(
+            "document.getElementById('words').textContent.includes('You said: and')", timeout=90_000
+        )
         page.fill("#text", "Please book Elm for two nights.")
         page.click("#send")
         until(page, "Elm is yours for 180.\n")

@@ -62,5 +62,5 @@ def expect(shown: Any) -> Any:
     """Expect something of a page, with Playwright's assertions."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=10_000)  # for slow machines; nothing waits that long otherwise
+    expect.set_options(timeout=60_000)  # for slow machines; nothing waits that long otherwise
     return expect(shown)
