@@ -121,7 +121,8 @@ clean:          ## remove .venv, build and caches
 # uv: the system's, or one installed in the venv by pip with pinned version and hashes.
 UV = $$(command -v uv || echo $(BIN)/uv)
 COMPILE = pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
-PEER_NAMES = "openai[realtime]" openai-agents standardwebhooks
+# typer as users get it: the generator in requirements.txt allows older versions only.
+PEER_NAMES = "openai[realtime]" openai-agents standardwebhooks typer
 OURS = -e generated -e simulator -e .
 
 .venv/.requirements: requirements.txt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import platform
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Annotated, Any
 
+import attrs
 import typer
 
 from .._core.extras import install
@@ -24,7 +24,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
 
 
-@dataclasses.dataclass(frozen=True)
+@attrs.frozen
 class Finding:
     """One thing that was looked at.
 
@@ -74,7 +74,7 @@ def doctor(
         ):
             findings.extend(look())
     if as_json:
-        print_json([dataclasses.asdict(finding) for finding in findings])
+        print_json([attrs.asdict(finding) for finding in findings])
     else:
         for finding in findings:
             _show(finding)
@@ -127,7 +127,7 @@ def _key() -> Iterator[Finding]:
 def _profile() -> Iterator[Finding]:
     profile, path = active(), config_file()
     if profile.name:
-        shown = dataclasses.asdict(profile).items()
+        shown = attrs.asdict(profile).items()
         settings = [f"{name} {value}" for name, value in shown if value is not None and name != "name"]
         yield Finding("profile", "ok", f"{profile.name} of {path}: {', '.join(settings) or 'no settings'}")
     elif path.exists():

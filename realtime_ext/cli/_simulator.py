@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -53,9 +54,7 @@ class _Simulator(_Words, typer.core.TyperGroup):
         return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        from realtime_simulator.cli import arguments
-
-        return [*_parameters(arguments(_PROGRAM)), *super().get_params(ctx)]
+        return [*_described().params, *super().get_params(ctx)]
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_commands())
@@ -75,45 +74,56 @@ def _run(words: list[str]) -> None:
     raise typer.Exit(main(words, program=_PROGRAM))
 
 
+def _commands() -> dict[str, Any]:
+    return dict(_described().commands)
+
+
 @functools.cache
-def _commands() -> dict[str, _Command]:
-    from realtime_simulator.cli import commands
+def _described() -> Any:
+    """Return a group of commands with the options and arguments that the simulator's parsers describe."""
+    from realtime_simulator.cli import arguments, commands
 
-    return {
-        name: _Command(
-            name=name,
-            params=_parameters(parser),
-            help=parser.description,
-            epilog=f"\b\n{parser.epilog.replace('%%', '%')}" if parser.epilog else None,
-            rich_markup_mode=None,
-        )
-        for name, parser in commands(_PROGRAM).items()
-    }
+    group = typer.Typer(add_completion=False, rich_markup_mode=None)
+    group.callback()(_function(arguments(_PROGRAM)))
+    for name, parser in commands(_PROGRAM).items():
+        epilog = f"\b\n{parser.epilog.replace('%%', '%')}" if parser.epilog else None
+        group.command(name, cls=_Command, help=parser.description, epilog=epilog)(_function(parser))
+    return typer.main.get_command(group)
 
 
-def _parameters(parser: argparse.ArgumentParser) -> list[Any]:
-    return [
-        _parameter(action)
-        for action in parser._actions  # argparse has no other way to them
-        if action.dest != "help"
-    ]
+def _function(parser: argparse.ArgumentParser) -> Callable[..., None]:
+    """Return a function, never called, whose parameters typer takes for those of a parser."""
+
+    def described() -> None: ...
+
+    actions = [one for one in parser._actions if one.dest != "help"]  # argparse has no other way to them
+    parameters = [_parameter(action) for action in actions]
+    described.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    described.__annotations__ = {one.name: one.annotation for one in parameters}
+    return described
 
 
-def _parameter(action: argparse.Action) -> Any:
+def _parameter(action: argparse.Action) -> inspect.Parameter:
     choices = [str(choice) for choice in action.choices or ()]
     shared: dict[str, Any] = {
         "help": _sentence((action.help or "").replace("%%", "%")),
         "metavar": action.metavar or (f"[{'|'.join(choices)}]" if choices else None),
         "autocompletion": _completing(choices) if choices else None,
-        "required": action.required,
+        "show_default": False,
     }
+    kind: Any = str
     if not action.option_strings:
-        return typer.core.TyperArgument(
-            param_decls=[action.dest], nargs=-1 if action.nargs == "+" else 1, **shared
-        )
-    if action.nargs == 0:
-        shared |= {"is_flag": True, "metavar": None}
-    return typer.core.TyperOption(param_decls=[*action.option_strings], **shared)
+        kind, info = (list[str] if action.nargs == "+" else str), typer.Argument(**shared)
+    elif action.nargs == 0:
+        kind, info = bool, typer.Option(*action.option_strings, **shared | {"metavar": None})
+    else:
+        info = typer.Option(*action.option_strings, **shared)
+    return inspect.Parameter(
+        action.dest,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if action.required else None,
+        annotation=Annotated[kind, info],
+    )
 
 
 def _sentence(text: str) -> str:

@@ -160,6 +160,8 @@ class AsyncConnecting(OpenedByWith):
         self._tools = tools
         self._hangup = hangup
         self._request = ConnectRequest.check(validate=http.settings.validate, **arguments)
+        if http.settings.dialect is not None and self._request.plan.role.kind == "translation":
+            raise ValueError(f"connect: servers with dialect={http.settings.dialect!r} have no translations")
         self._connection: AsyncConnection | None = None
 
     async def __aenter__(self) -> AsyncConnection:

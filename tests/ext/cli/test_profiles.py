@@ -13,6 +13,7 @@ from realtime_simulator import Simulator
 from realtime_ext.cli import _profiles
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.command import Done, of, realtime_here
+from tests.support.paths import QUESTION
 
 OTHER_KEY = "sk-of-another-server"
 
@@ -81,6 +82,13 @@ def test_the_environments_server_is_used_with_its_own_key_and_dialect(
         "talk", "Hi", simulator=simulator, REALTIME_CONFIG=str(home.file), REALTIME_PROFILE="beta"
     )
     assert done.out == "you: Hi\nmodel: You said: Hi\n", done.err
+
+
+def test_a_profile_with_a_dialect_has_no_translations(home: Home) -> None:
+    home.write('[xai]\nbase_url = "http://127.0.0.1:9/v1"\nkey_env = "XAI_KEY"\ndialect = "xai"\n')
+    done = home.realtime("--profile", "xai", "translate", QUESTION, "--to=es", XAI_KEY="abc")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "realtime: connect: servers with dialect='xai' have no translations\n"
 
 
 def test_dialect_header_and_query_reach_the_server(home: Home) -> None:

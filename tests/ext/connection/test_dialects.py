@@ -13,7 +13,14 @@ from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._recordings.recording import read as read_recording
 from websockets.sync.client import ClientConnection, connect
 
-from realtime_ext import BadRequestError, RealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext import (
+    BadRequestError,
+    RealtimeClient,
+    RealtimeError,
+    SessionBuilder,
+    TranslationSessionBuilder,
+    audio,
+)
 from realtime_ext.connection._dialects import DialectLink, VoiceLive
 from realtime_ext.connection._link import OnEnd, OnMessage
 from realtime_ext.events import UnknownEvent, parse_event
@@ -442,3 +449,11 @@ def test_azures_phone_calls_are_announced_and_answered_as_openais() -> None:
                     connection.create_response()
                 assert done.wait(10).response.status == "completed"
     assert call.ended == "hangup"
+
+
+def test_a_translation_is_refused_before_it_is_sent(profile: Any) -> None:
+    """No such server has them, and the dialect's names have no place for their language."""
+    session = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
+    with RealtimeClient("key", base_url="http://127.0.0.1:9/v1", dialect=profile) as client:
+        with pytest.raises(ValueError, match=f"dialect='{profile}' have no translations"):
+            client.connect(session)
