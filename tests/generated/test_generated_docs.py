@@ -57,6 +57,12 @@ def test_the_operations_page_is_complete() -> None:
     assert {row[0] for row in table} == set(SECTIONS) and all(row[0] == row[1] and row[4] for row in table)
 
 
+def test_sections_of_docstrings_follow_a_blank_line() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in (GENERATED / "realtime_api").rglob("*.py")}
+    section = r"(?m)^.*\S.*\n +(?:Args|Attributes|Raises|Returns):\n"
+    assert {path.name: found[0] for path, text in sources.items() if (found := re.search(section, text))} == {}
+
+
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_every_example_runs(name: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     status, kind, call = ANSWERS[name]

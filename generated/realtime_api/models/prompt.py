@@ -11,9 +11,9 @@ Prompt: TypeAlias = ResponsePrompt | None
 
 def decode_prompt(value: Any, strict: bool = True) -> Any:
     """Decode a Prompt; unknown values and types are kept.
-    Raise if a required property is missing; otherwise it is None, and in the model's `missing`.|||Raise if a required property is missing; otherwise it is None and listed in the model's `missing`.
-        Args:
-            value: JSON.
-            strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None and listed in the model's `missing`.
     """
     return decode_response_prompt(value, strict)

@@ -12,10 +12,10 @@ means none."""
 
 def decode_response_prompt_variables(value: Any, strict: bool = True) -> Any:
     """Decode a ResponsePromptVariables; unknown values and types are kept.
-    Raise if a required property is missing; otherwise it is None, and in the model's `missing`.|||Raise if a required property is missing; otherwise it is None and listed in the model's `missing`.
-        Args:
-            value: JSON.
-            strict: Raise if a required property is missing; otherwise it is None, and in the model's `missing`.
+
+    Args:
+        value: JSON.
+        strict: Raise if a required property is missing; otherwise it is None and listed in the model's `missing`.
     """
     return (
         {k0: decode_response_prompt_variable(i0, False) for k0, i0 in v0.items()}
