@@ -20,6 +20,8 @@ from .document import Document, escape, operations, pointers, ref_name, unescape
 from .errors import SpecError
 
 _COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
+_COMPONENT_PART = re.compile(r"#/components/[A-Za-z]+/[^/]+/")
+_OWN_COMPONENT = "make the part that it leads to a component of its own, and refer to that one in both places"
 
 
 @attrs.frozen
@@ -204,11 +206,13 @@ def _reached(node: Any, at: str) -> list[tuple[str, str, str]]:
     for pointer, ref in pointers(node, at, names=at == "/paths"):
         match = _COMPONENT.match(unquote(ref))
         if match is None:
-            raise SpecError(
-                f"a reference to {ref!r} is outside the document's components",
-                pointer=pointer,
-                hint="bundle the documents, or move the part to a component",
-            )
+            if not ref.startswith("#"):
+                what, hint = "leaves the document", "bundle the documents into one"
+            elif _COMPONENT_PART.match(unquote(ref)):
+                what, hint = "leads into a part of a component", _OWN_COMPONENT
+            else:
+                what, hint = "does not lead to a component", _OWN_COMPONENT
+            raise SpecError(f"a reference to {ref!r} {what}", pointer=pointer, hint=hint)
         found.append((match[1], unescape(match[2]), pointer))
     return found
 

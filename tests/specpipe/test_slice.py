@@ -61,9 +61,13 @@ def test_a_description_without_realtime_operations() -> None:
     ("ref", "told"),
     [
         ("#/components/schemas/Gone", "does not resolve"),
-        ("https://example.com/x.yaml#/A", "is outside"),
-        ("file:///etc/passwd", "is outside"),
-        ("other.yaml", "is outside"),
+        ("https://example.com/x.yaml#/A", "leaves the document"),
+        ("file:///etc/passwd", "leaves the document"),
+        ("other.yaml", "leaves the document"),
+        ("#/components/schemas/RealtimeReasoning/properties/effort", "leads into a part of a component"),
+        ("#/components/schemas/A%2Fb", "leads into a part of a component"),
+        ("#/paths/~1realtime~1calls/post", "does not lead to a component"),
+        ("#/components/schemas", "does not lead to a component"),
     ],
 )
 def test_dangling_and_external_references(ref: str, told: str) -> None:
