@@ -67,7 +67,7 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     Args:
         body: Values by part name; bytes and str are sent unchanged, list items as separate parts, everything else as
             JSON.  Files are written as in httpx: an open file, bytes (then called `upload`), or a tuple of name, content
-            and, optionally, content type.
+            and, optionally, content type and further headers.
         content_types: Content type by part name; by default it depends on the value's type.
 
     Returns:
@@ -75,6 +75,7 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
 
     Raises:
         TypeError: `body` is not an object.
+        ValueError: a header of a part has control characters, or begins or ends with white space.
 
     Source: RFC 7578 §4 and RFC 2046 §5.1.1.
     """
@@ -84,11 +85,12 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     for name, value in (
         (name, one) for name, value in fields for one in (value if isinstance(value, list) else [value])
     ):
-        media = content_types.get(name)
+        media, headers = content_types.get(name), {}
         file = "upload" if isinstance(value, bytes) and media in (None, BINARY) else None
         if isinstance(value, tuple):
             file, value, *given = value
-            media = given[0] if given else media
+            media = given[0] if given and given[0] else media
+            headers = dict(given[1] or {}) if len(given) > 1 else headers
         if hasattr(value, "read"):
             file = file or os.path.basename(str(getattr(value, "name", "upload")))
             value = value.read()
@@ -97,7 +99,9 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
                 "text/plain" if isinstance(value, str) else BINARY if isinstance(value, bytes) else "application/json"
             )
         disposition = f'form-data; name="{_quoted(name)}"' + ("" if file is None else f'; filename="{_quoted(file)}"')
-        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {media}\r\n\r\n"
+        more = {"Content-Type": media, **headers}.items()
+        lines = "".join(f"{header('a header', key)}: {header(key, one)}\r\n" for key, one in more)
+        head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\n{lines}\r\n"
         pieces += [head.encode(), raw(value) if isinstance(value, (str, bytes)) else json_bytes(value), b"\r\n"]
     return b"".join([*pieces, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
 

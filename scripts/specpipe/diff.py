@@ -13,7 +13,7 @@ import attrs
 from . import transforms
 from .changes import Change, Direction
 from .diff_schemas import SchemaDiff
-from .document import SCHEMAS, Document, escape, operations, union_of
+from .document import METHODS, SCHEMAS, Document, escape, operations, parameters_of, union_of
 from .plan.graph import directions
 from .slice import Slice
 from .transforms import notation
@@ -23,6 +23,8 @@ _SPELLINGS = (
     *("inline_parts", "strip_prose_keys", "upgrade_to_3_1", "infer_types", "split_type_lists", "null_unions"),
     *("merge_all_of", "enums_to_const", "complete_discriminators", "flatten_unions"),
 )
+#: Keys of a path item that are compared by themselves, or are prose.
+_PATH_ITEM = (*METHODS, "parameters", "summary", "description")
 _BOTH = Direction(sent=True, received=True)
 _SENT = Direction(sent=True, received=False)
 _RECEIVED = Direction(sent=False, received=True)
@@ -61,13 +63,8 @@ _Parameters = dict[tuple[str, str], tuple[str, dict[str, Any]]]
 
 def _parameters(document: Document, path: str, method: str) -> _Parameters:
     """Return an operation's parameters and its path's; the operation's own take precedence."""
-    item = document["paths"][path]
-    out: _Parameters = {}
-    for at, described in ((f"/{method}", item[method]), ("", item)):
-        for number, parameter in enumerate(described.get("parameters", ())):
-            pointer = f"/paths/{escape(path)}{at}/parameters/{number}"
-            out.setdefault((parameter["in"], parameter["name"]), (pointer, parameter))
-    return out
+    found = parameters_of(document, path, method).items()
+    return {(parameter["in"], parameter["name"]): (at, parameter) for at, parameter in found}
 
 
 class _Comparison:
@@ -144,6 +141,15 @@ class _Comparison:
             else:
                 self._operation(before[path, method], after[path, method], at)
                 self._parameters(_parameters(self.old, path, method), _parameters(self.new, path, method), at)
+        for path in sorted({*self.old["paths"]} & {*self.new["paths"]}):
+            items = [
+                {key: value for key, value in part["paths"][path].items() if key not in _PATH_ITEM}
+                for part in (self.old, self.new)
+            ]
+            for key in sorted({*items[0], *items[1]}):
+                values = [item.get(key) for item in items]
+                if values[0] != values[1] and not key.startswith("x-"):
+                    self.schemas.add("keyword", f"/paths/{escape(path)}/{escape(key)}", values, _BOTH)
 
     def _operation(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
         if old.get("operationId") != new.get("operationId"):

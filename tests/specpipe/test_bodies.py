@@ -309,10 +309,15 @@ def test_open_files_and_content_types_are_sent_as_httpx_does(
     path.write_bytes(b"RIFF")
     with package({"multipart/form-data": {"type": "object"}}) as made, path.open("rb") as file:
         body = {"a": file, "b": ("b.txt", io.BytesIO(b"text"), "text/csv"), "c": io.BytesIO(b"bytes")}
+        body["d"] = ("d.txt", b"text", None, {"Content-Location": "https://example.com/d", "X-Part": "4"})
         content = send(made, body=body).content
+        with pytest.raises(ValueError, match="Content-Type must not contain control characters"):
+            send(made, body={"a": ("a.txt", b"text", "text/plain\r\nX-Part: 1")})
     assert b'name="a"; filename="tone.wav"\r\nContent-Type: application/octet-stream\r\n\r\nRIFF' in content
     assert b'name="b"; filename="b.txt"\r\nContent-Type: text/csv\r\n\r\ntext' in content
     assert b'name="c"; filename="upload"\r\nContent-Type: application/octet-stream\r\n\r\nbytes' in content
+    further = b"Content-Location: https://example.com/d\r\nX-Part: 4"
+    assert b"Content-Type: application/octet-stream\r\n" + further + b"\r\n\r\ntext" in content
 
 
 def test_objects_in_a_form_are_json(package: Callable[..., Imported]) -> None:

@@ -151,6 +151,10 @@ def _shared(whole: dict[str, Any]) -> Any:
             lambda d: _post(d)["responses"]["200"]["headers"]["Location"].pop("required"),
             ("required", "Location", False, True),
         ),
+        (
+            lambda d: d["paths"]["/realtime"].update(limits={"per_minute": 5}),
+            ("keyword", "limits", False, False),
+        ),
     ],
 )
 def test_operations(change: Callable[[dict[str, Any]], None], told: Row) -> None:
