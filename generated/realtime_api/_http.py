@@ -85,7 +85,8 @@ def multipart(body: object, content_types: Mapping[str, str]) -> tuple[bytes, st
     for name, value in (
         (name, one) for name, value in fields for one in (value if isinstance(value, list) else [value])
     ):
-        media, headers = content_types.get(name), {}
+        media = content_types.get(name)
+        headers: dict[str, str] = {}
         file = "upload" if isinstance(value, bytes) and media in (None, BINARY) else None
         if isinstance(value, tuple):
             file, value, *given = value

@@ -60,38 +60,6 @@ class Direction:
     received: bool
 
 
-def row(
-    kind: str,
-    pointer: str,
-    before: Any,
-    after: Any,
-    direction: Direction,
-    *,
-    sender: bool = False,
-    receiver: bool = False,
-) -> Change:
-    """Return the change of a part with this direction.
-
-    Args:
-        kind: See `Change`.
-        pointer: See `Change`.
-        before: The old value; None if added.
-        after: The new value; None if removed.
-        direction: Whether the part is sent, received or both.
-        sender: Whether it breaks senders, if the part is sent.
-        receiver: Whether it breaks receivers, if the part is received.
-    """
-    return Change(
-        action="added" if before is None else "removed" if after is None else "changed",
-        kind=kind,
-        pointer=pointer,
-        before=shown(before),
-        after=shown(after),
-        sender=sender and direction.sent,
-        receiver=receiver and direction.received,
-    )
-
-
 def shown(value: Any) -> str:
     """Return a value as text for a table cell."""
     if value is None:

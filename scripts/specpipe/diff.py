@@ -106,13 +106,11 @@ class _Comparison:
     # --- shared by all operations
 
     def _frame(self) -> None:
-        pairs = [document.get("info", {}).get("version") for document in (self.old, self.new)]
-        if pairs[0] != pairs[1]:
-            self.schemas.add("version", "/info/version", pairs, _BOTH)
+        versions = [document.get("info", {}).get("version") for document in (self.old, self.new)]
+        self.schemas.add("version", "/info/version", versions, _BOTH)
         servers = [[one.get("url") for one in part.get("servers", ())] for part in (self.old, self.new)]
-        if servers[0] != servers[1]:
-            moved = servers[0][:1] != servers[1][:1]
-            self.schemas.add("server", "/servers", servers, _BOTH, sender=moved)
+        moved = servers[0][:1] != servers[1][:1]
+        self.schemas.add("server", "/servers", servers, _BOTH, sender=moved)
         self._security(self.old.get("security"), self.new.get("security"), "/security")
         schemes = [part["components"].get("securitySchemes", {}) for part in (self.old, self.new)]
         for name in sorted({*schemes[0], *schemes[1]}):
@@ -122,9 +120,8 @@ class _Comparison:
 
     def _security(self, old: Any, new: Any, at: str) -> None:
         """Add a change of authentication; the old scheme may still be allowed."""
-        if old != new:
-            kept = isinstance(old, list) and isinstance(new, list) and all(one in new for one in old)
-            self.schemas.add("security", at, (old, new), _BOTH, sender=not kept and new is not None)
+        kept = isinstance(old, list) and isinstance(new, list) and all(one in new for one in old)
+        self.schemas.add("security", at, (old, new), _BOTH, sender=not kept and new is not None)
 
     # --- operations
 
@@ -148,26 +145,22 @@ class _Comparison:
             ]
             for key in sorted({*items[0], *items[1]}):
                 values = [item.get(key) for item in items]
-                if values[0] != values[1] and not key.startswith("x-"):
+                if not key.startswith("x-"):
                     self.schemas.add("keyword", f"/paths/{escape(path)}/{escape(key)}", values, _BOTH)
 
     def _operation(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
-        if old.get("operationId") != new.get("operationId"):
-            ids = (old.get("operationId"), new.get("operationId"))
-            self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
+        ids = (old.get("operationId"), new.get("operationId"))
+        self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
         marks = [bool(part.get("deprecated")) for part in (old, new)]
-        if marks[0] != marks[1]:
-            self.schemas.add("deprecated", f"{at}/deprecated", marks, _BOTH)
+        self.schemas.add("deprecated", f"{at}/deprecated", marks, _BOTH)
         self._security(old.get("security"), new.get("security"), f"{at}/security")
         groups = [next(iter(part.get("tags") or ()), None) for part in (old, new)]
-        if groups[0] != groups[1]:
-            # The first tag names the module of the operation's function.
-            self.schemas.add("keyword", f"{at}/tags", groups, _BOTH, sender=True)
+        # The first tag names the module of the operation's function.
+        self.schemas.add("keyword", f"{at}/tags", groups, _BOTH, sender=True)
         bodies = [part.get("requestBody") or {} for part in (old, new)]
         self._contents(bodies[0], bodies[1], f"{at}/requestBody", _SENT)
         required = [bool(body.get("required")) for body in bodies]
-        if required[0] != required[1]:
-            self.schemas.add("required", f"{at}/requestBody", required, _SENT, sender=required[1])
+        self.schemas.add("required", f"{at}/requestBody", required, _SENT, sender=required[1])
         answers = [part["responses"] for part in (old, new)]
         for status in sorted({*answers[0], *answers[1]}):
             here = f"{at}/responses/{status}"
@@ -181,18 +174,14 @@ class _Comparison:
             self._contents(before, after, here, _RECEIVED)
             for name in sorted({*before.get("headers", {}), *after.get("headers", {})}):
                 there = [name if name in part.get("headers", {}) else None for part in (before, after)]
-                if there[0] != there[1]:
-                    pointer = f"{here}/headers/{escape(name)}"
-                    self.schemas.add("header", pointer, there, _RECEIVED, receiver=there[1] is None)
-                    continue
-                self._header(
-                    before["headers"][name], after["headers"][name], f"{here}/headers/{escape(name)}"
-                )
+                pointer = f"{here}/headers/{escape(name)}"
+                self.schemas.add("header", pointer, there, _RECEIVED, receiver=there[1] is None)
+                if None not in there:
+                    self._header(before["headers"][name], after["headers"][name], pointer)
 
     def _header(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
         required = [bool(part.get("required")) for part in (old, new)]
-        if required[0] != required[1]:
-            self.schemas.add("required", at, required, _RECEIVED, receiver=required[0])
+        self.schemas.add("required", at, required, _RECEIVED, receiver=required[0])
         self.schemas.compare(old.get("schema", {}), new.get("schema", {}), f"{at}/schema", _RECEIVED)
 
     def _parameters(self, before: _Parameters, after: _Parameters, at: str) -> None:
@@ -207,13 +196,10 @@ class _Comparison:
                 continue
             was = before[key][1]
             required = [bool(part.get("required")) for part in (was, there)]
-            if required[0] != required[1]:
-                self.schemas.add("required", here, required, _SENT, sender=required[1])
+            self.schemas.add("required", here, required, _SENT, sender=required[1])
             for keyword in ("style", "explode", "deprecated"):
-                if was.get(keyword) != there.get(keyword):
-                    pair = (was.get(keyword), there.get(keyword))
-                    breaks = keyword != "deprecated"
-                    self.schemas.add("keyword", f"{here}/{keyword}", pair, _SENT, sender=breaks)
+                pair = (was.get(keyword), there.get(keyword))
+                self.schemas.add("keyword", f"{here}/{keyword}", pair, _SENT, sender=keyword != "deprecated")
             self.schemas.compare(was.get("schema", {}), there.get("schema", {}), f"{here}/schema", _SENT)
             self._contents(was, there, here, _SENT)
 
@@ -232,7 +218,4 @@ class _Comparison:
             encodings = [part[media].get("encoding", {}) for part in (before, after)]
             for part in sorted({*encodings[0], *encodings[1]}):
                 types = [encoding.get(part, {}).get("contentType") for encoding in encodings]
-                if types[0] != types[1]:
-                    self.schemas.add(
-                        "content type", f"{here}/encoding/{escape(part)}", types, way, sender=True
-                    )
+                self.schemas.add("content type", f"{here}/encoding/{escape(part)}", types, way, sender=True)

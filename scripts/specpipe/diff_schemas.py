@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from .changes import LIMITS, Change, Direction, row, shown, tightened
+from .changes import LIMITS, Action, Change, Direction, shown, tightened
 from .document import Document, escape, ref_name, union_of
 from .transforms import notation
 
@@ -57,9 +57,31 @@ class SchemaDiff:
         self.old, self.new, self.tables = old, new, tables
         self.found: list[Change] = []
 
-    def add(self, kind: str, at: str, pair: Sequence[Any], way: Direction, **breaks: bool) -> None:
-        """Add a change; see `changes.row`."""
-        self.found.append(row(kind, at, pair[0], pair[1], way, **breaks))
+    def add(
+        self,
+        kind: str,
+        at: str,
+        pair: Sequence[Any],
+        way: Direction,
+        *,
+        sender: bool = False,
+        receiver: bool = False,
+    ) -> None:
+        """Add a change, unless the values are equal.
+
+        Args:
+            kind: See `Change`.
+            at: Its pointer.
+            pair: The old value, None if added, and the new value, None if removed.
+            way: Whether the part is sent, received or both.
+            sender: Whether it breaks senders, if the part is sent.
+            receiver: Whether it breaks receivers, if the part is received.
+        """
+        before, after = pair
+        if before != after:
+            action: Action = "added" if before is None else "removed" if after is None else "changed"
+            breaks = (sender and way.sent, receiver and way.received)
+            self.found.append(Change(action, kind, at, shown(before), shown(after), *breaks))
 
     def compare(self, old: Any, new: Any, at: str, way: Direction) -> None:
         """Add the changes from a schema to the one at the same place in the newer description."""
@@ -70,9 +92,8 @@ class SchemaDiff:
             values = [part.get(keyword, _ABSENT) for part in (old, new)]
             if values[0] != values[1]:
                 texts = [None if value is _ABSENT else shown_default(value) for value in values]
-                kind = keyword
                 breaks = keyword == "default" and texts[0] is not None
-                self.add(kind, f"{at}/{keyword}", texts, way, sender=breaks)
+                self.add(keyword, f"{at}/{keyword}", texts, way, sender=breaks)
         before, after = self._members(old), self._members(new)
         before, after = self._spread(before, after, self.old), self._spread(after, before, self.new)
         before, after = self._alike(before, after)
@@ -100,8 +121,6 @@ class SchemaDiff:
     def _discriminator(self, old: Any, new: Any, at: str, way: Direction) -> None:
         """Add a change of discriminator; additional values are not breaking."""
         texts = [_discriminator_text(part) for part in (old, new)]
-        if texts[0] == texts[1]:
-            return
         more = old is None or (
             new is not None
             and old.get("propertyName") == new.get("propertyName")
@@ -183,18 +202,15 @@ class SchemaDiff:
     ) -> None:
         self._enum(old, new, at, way, is_open)
         for keyword in LIMITS:
-            if old.get(keyword) != new.get(keyword):
-                values = (old.get(keyword), new.get(keyword))
-                self.add("limit", f"{at}/{keyword}", values, way, sender=tightened(keyword, *values))
-        if old.get("format") != new.get("format"):
-            formats = (old.get("format"), new.get("format"))
-            both = None not in formats
-            self.add("format", f"{at}/format", formats, way, sender=both, receiver=both)
+            values = (old.get(keyword), new.get(keyword))
+            self.add("limit", f"{at}/{keyword}", values, way, sender=tightened(keyword, *values))
+        formats = (old.get("format"), new.get("format"))
+        both = None not in formats
+        self.add("format", f"{at}/format", formats, way, sender=both, receiver=both)
         for keyword in sorted({*old, *new} - {*_HANDLED, "deprecated"}):
-            if old.get(keyword) != new.get(keyword):
-                breaks = keyword in new and keyword not in _ANNOTATIONS and not keyword.startswith("x-")
-                pair = (old.get(keyword), new.get(keyword))
-                self.add("keyword", f"{at}/{keyword}", pair, way, sender=breaks)
+            breaks = keyword in new and keyword not in _ANNOTATIONS and not keyword.startswith("x-")
+            pair = (old.get(keyword), new.get(keyword))
+            self.add("keyword", f"{at}/{keyword}", pair, way, sender=breaks)
         self._properties(old, new, at, way)
         if "items" in old or "items" in new:
             self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items", way)
@@ -202,7 +218,7 @@ class SchemaDiff:
         more = [True if part == {} else part for part in more]
         if isinstance(more[0], dict) and isinstance(more[1], dict):
             self.compare(more[0], more[1], f"{at}/additionalProperties", way)
-        elif more[0] != more[1]:
+        else:
             tighter = more[1] is False or more[0] is True
             self.add("keyword", f"{at}/additionalProperties", more, way, sender=tighter)
 
@@ -235,10 +251,9 @@ class SchemaDiff:
             if name not in before:
                 self.add("property", here, (None, name), way, sender=name in needed[1])
                 continue
-            if (name in needed[0]) != (name in needed[1]):
-                now = name in needed[1]
-                words = ("optional", "required") if now else ("required", "optional")
-                self.add("required", here, words, way, sender=now, receiver=not now)
+            now = name in needed[1]
+            words = ["required" if name in keys else "optional" for keys in needed]
+            self.add("required", here, words, way, sender=now, receiver=not now)
             self.compare(before[name], after[name], here, way)
 
 

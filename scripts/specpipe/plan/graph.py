@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from ..cycles import find_cycles
+from ..cycles import find_cycles, reached
 from ..document import operations, ref_name, ref_to, references, union_of
 from ..names import module_name
 from ..slice import Slice
@@ -38,10 +38,7 @@ class Graph:
         schemas: dict[str, dict[str, Any]] = part.document["components"]["schemas"]
         sent, received = directions(part)
         graph = cls(schemas=schemas, sent=sent, received=received)
-        targets = {
-            name: [ref for ref in references(whole) if ref in schemas] for name, whole in schemas.items()
-        }
-        graph.cycles.update(find_cycles(targets))
+        graph.cycles.update(find_cycles(_targets(schemas)))
         for schema in schemas.values():
             graph._note_tags(schema)
         return graph
@@ -161,14 +158,10 @@ def directions(part: Slice) -> tuple[frozenset[str], frozenset[str]]:
     for table, names in part.events.items():
         entry = part.config.events[table]
         (sent if entry.sent else received).update({*names, entry.union} & set(schemas))
-    return frozenset(_reach(schemas, sent)), frozenset(_reach(schemas, received))
+    targets = _targets(schemas)
+    return frozenset(reached(targets, sent & {*schemas})), frozenset(reached(targets, received & {*schemas}))
 
 
-def _reach(schemas: dict[str, Any], names: set[str]) -> set[str]:
-    todo, seen = list(names), set()
-    while todo:
-        name = todo.pop()
-        if name not in seen and name in schemas:
-            seen.add(name)
-            todo.extend(references(schemas[name]))
-    return seen
+def _targets(schemas: dict[str, Any]) -> dict[str, list[str]]:
+    """Return name → the schemas that it refers to."""
+    return {name: [ref for ref in references(whole) if ref in schemas] for name, whole in schemas.items()}
