@@ -38,9 +38,8 @@ def compare(old: Slice, new: Slice) -> list[Change]:
 def normalised(part: Slice) -> Slice:
     """Return a slice in normalised notation, without schema descriptions."""
     document, _ = notation.locate(part.document)
-    for transform in transforms.TRANSFORMS:
-        if transform.name in _SPELLINGS:
-            document, _ = transform.rule(document)
+    for name in _SPELLINGS:
+        document, _ = transforms.TRANSFORMS[name](document)
     document, _ = each_schema(document, _without_words)
     return attrs.evolve(part, document=document)
 

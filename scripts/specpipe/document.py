@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from .errors import SpecError
@@ -174,6 +174,25 @@ def parameters_of(document: Document, path: str, method: str) -> dict[str, dict[
         for number, one in enumerate(part.get("parameters", ())):
             found.setdefault((one["in"], one["name"]), (f"{here}/parameters/{number}", one))
     return dict(found.values())
+
+
+def without(node: Any, dropped: Collection[str], *, names: bool = False) -> Any:
+    """Return a part of a document without some keywords.
+
+    Args:
+        node: The part.
+        dropped: The keywords.
+        names: Whether its keys are names, not keywords.
+    """
+    if isinstance(node, list):
+        return [without(value, dropped) for value in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: without(value, dropped, names=not names and key in NAME_MAPS)
+        for key, value in node.items()
+        if names or not (key in dropped or key.startswith("x-"))
+    }
 
 
 def words(name: str) -> list[str]:

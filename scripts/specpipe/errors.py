@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class SpecError(Exception):
     """An invalid API description, patch or name.
@@ -27,3 +32,20 @@ class SpecError(Exception):
         if self.hint:
             lines.append(f"  do    {self.hint}")
         return "\n".join(lines)
+
+
+@contextmanager
+def reading(path: Path, hint: str = "") -> Iterator[None]:
+    """Raise what goes wrong while a file is read, and its entries are used, as a SpecError.
+
+    Args:
+        path: The file.
+        hint: Its format.
+
+    Raises:
+        SpecError: the file cannot be read, or is malformed.
+    """
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, re.error) as error:
+        raise SpecError(f"cannot read {path.name}: {error}", hint=hint) from error

@@ -18,8 +18,8 @@ from typing import Any
 
 import attrs
 
-from .document import SCHEMAS, Document, escape, ref_name, ref_to, words
-from .errors import SpecError
+from .document import SCHEMAS, Document, escape, ref_name, ref_to, without, words
+from .errors import SpecError, reading
 from .slice import Slice
 from .transforms.notation import POINTER, POINTERS
 from .transforms.walk import each_schema
@@ -39,10 +39,8 @@ def read(path: Path) -> dict[str, str]:
     Raises:
         SpecError: invalid TOML, a name is not a class name, or a pointer is duplicated.
     """
-    try:
+    with reading(path):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpecError(f"cannot read {path.name}: {error}") from error
     names: dict[str, str] = {}
     for name, value in table.items():
         if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name):
@@ -72,10 +70,8 @@ def read_renamed(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         return {}
-    try:
+    with reading(path):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpecError(f"cannot read {path.name}: {error}") from error
     for old, new in table.items():
         if not all(isinstance(one, str) and re.fullmatch(r"[A-Z][A-Za-z0-9]*", one) for one in (old, new)):
             raise SpecError(f"{path.name}: {old} = {new!r} is not a pair of class names")
@@ -242,18 +238,7 @@ def module_name(name: str) -> str:
 
 def _shape(schema: Any) -> str:
     """Return what two schemas must share to become one class: everything but prose and discriminator."""
-
-    def bare(node: Any, inside_properties: bool = False) -> Any:
-        if isinstance(node, dict):
-            dropped = () if inside_properties else ("description", "discriminator")
-            return {
-                k: bare(v, k == "properties" and not inside_properties)
-                for k, v in node.items()
-                if k not in dropped
-            }
-        return [bare(v) for v in node] if isinstance(node, list) else node
-
-    return json.dumps(bare(schema), sort_keys=True)
+    return json.dumps(without(schema, ("description", "discriminator")), sort_keys=True)
 
 
 __all__ = ["apply", "class_name", "follow", "module_name", "places", "read"]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import attrs
 
 from .document import Document, ref_name, references, unescape
-from .errors import SpecError
+from .errors import SpecError, reading
 from .prose import PROVISIONAL
 
 Op = Literal["merge", "add", "replace", "remove", "nullable", "by_shape"]
@@ -56,10 +56,8 @@ def read(path: Path) -> tuple[Patch, ...]:
     Raises:
         SpecError: invalid TOML, or an entry has a missing or unknown field or an unknown `op`.
     """
-    try:
+    with reading(path):
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("patch", [])
-    except (OSError, ValueError) as error:
-        raise SpecError(f"cannot read {path.name}: {error}") from error
     if not isinstance(entries, list):
         raise SpecError(f"{path.name}: `patch` must be a list", hint="start each patch with [[patch]]")
     patches = []

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .document import SCHEMAS, Document, children, escape, operations, unescape, words
+from .document import SCHEMAS, Document, children, escape, operations, unescape, without, words
 
 #: Stop words.
 _SILENT = frozenset(
@@ -116,15 +116,4 @@ def _stems(texts: list[str]) -> set[str]:
 
 def _structure(node: dict[str, Any]) -> str:
     """Return a part without its prose."""
-
-    def bare(value: Any, inside_properties: bool = False) -> Any:
-        if isinstance(value, dict):
-            dropped = () if inside_properties else ("description", "summary", "example")
-            return {
-                k: bare(v, k == "properties" and not inside_properties)
-                for k, v in value.items()
-                if k not in dropped
-            }
-        return [bare(item) for item in value] if isinstance(value, list) else value
-
-    return json.dumps(bare(node), sort_keys=True)
+    return json.dumps(without(node, ("description", "summary", "example")), sort_keys=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from .errors import SpecError
+from .errors import reading
 
 FILE = "models.toml"
 
@@ -42,16 +42,11 @@ def read(path: Path) -> Shutdowns | None:
     """
     if not path.is_file():
         return None
-    try:
+    with reading(path, hint="each model has a date, a successor, and releases if it has dated ones"):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         source = str(table.pop("source"))
         models: dict[str, Shutdown] = {}
         for name, entry in table.items():
             releases = entry.pop("releases", [])
             models |= dict.fromkeys([name, *releases], Shutdown(**entry))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise SpecError(
-            f"cannot read {path.name}: {error}",
-            hint="each model has a date, a successor, and releases if it has dated ones",
-        ) from error
     return Shutdowns(source, models)

@@ -17,7 +17,7 @@ import attrs
 
 from . import validation
 from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
-from .errors import SpecError
+from .errors import SpecError, reading
 
 _COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
 _COMPONENT_PART = re.compile(r"#/components/[A-Za-z]+/[^/]+/")
@@ -94,16 +94,12 @@ def read(path: Path) -> Config:
     Raises:
         SpecError: invalid TOML, or a field is missing, unknown or not a valid pattern.
     """
-    try:
+    with reading(path, hint="see openapi/slice.toml for the format"):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         events = {name: Events(**entry) for name, entry in table.pop("events", {}).items()}
         config = Config(**table | {"events": events, "package": Names(**table["package"])})
         for pattern in (config.schemas, config.webhooks, *(entry.names for entry in events.values())):
             re.compile(pattern)
-    except (OSError, ValueError, TypeError, KeyError, re.error) as error:
-        raise SpecError(
-            f"cannot read {path.name}: {error}", hint="see openapi/slice.toml for the format"
-        ) from error
     return config
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from .errors import SpecError
+from .errors import SpecError, reading
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
@@ -55,13 +55,8 @@ def read(path: Path) -> Source:
     Raises:
         SpecError: invalid TOML, or a field is missing, unknown or malformed.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        source = Source(**table)
-    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise SpecError(
-            f"cannot read {path.name}: {error}", hint="required: url, commit, date, sha256 and version"
-        ) from error
+    with reading(path, hint="required: url, commit, date, sha256 and version"):
+        source = Source(**tomllib.loads(path.read_text(encoding="utf-8")))
     if not all(isinstance(text, str) for text in attrs.astuple(source)):
         raise SpecError(f"{path.name}: url, commit, date, sha256 and version must be strings")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", source.date) or not re.fullmatch(

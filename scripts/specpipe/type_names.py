@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import jinja2
 
-from .errors import SpecError
+from .errors import SpecError, reading
 from .output import HEADER, format_module
 
 FILE = "types.toml"
@@ -66,17 +66,13 @@ def read(path: Path) -> TypeNames:
     Raises:
         SpecError: the file cannot be read, or a table is missing, unknown or malformed.
     """
-    try:
+    hint = f"needed: module, docstring, [{'], ['.join(_TABLES)}] and schemas in [unnamed]"
+    with reading(path, hint):
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         unnamed = table.pop("unnamed")["schemas"]
         names = TypeNames(**table, unnamed=unnamed)
         for pattern in names.rules:
             re.compile(pattern)
-    except (OSError, ValueError, KeyError, TypeError, re.error) as error:
-        raise SpecError(
-            f"cannot read {path.name}: {error}",
-            hint=f"needed: module, docstring, [{'], ['.join(_TABLES)}] and schemas in [unnamed]",
-        ) from error
     return names
 
 

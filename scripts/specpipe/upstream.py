@@ -17,7 +17,7 @@ import attrs
 from . import output
 from .changes import Change
 from .document import NAME_MAPS, SCHEMAS, Document, escape, operations
-from .errors import SpecError
+from .errors import SpecError, reading
 from .slice import Slice, under
 
 FILE = "upstream.json"
@@ -61,12 +61,8 @@ def read(path: Path) -> Baseline | None:
     """
     if not path.is_file() or not path.stat().st_size:
         return None
-    try:
+    with reading(path, hint="remove it; sync --apply writes a new one"):
         return Baseline(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise SpecError(
-            f"cannot read {path.name}: {error}", hint="remove it; sync --apply writes a new one"
-        ) from error
 
 
 def written(known: Baseline) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .document import METHODS, Document, ref_name, union_of
+from .document import METHODS, Document, ref_name, union_of, without
 from .transforms.notation import NULL
 
 _PROSE = ("description", "summary", "title", "example", "examples", "externalDocs")
@@ -20,17 +20,7 @@ _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 
 def bare(node: Any, *, names: bool = False) -> Any:
     """Return a part of a document without prose, examples and vendor extensions."""
-    if isinstance(node, list):
-        return [bare(value) for value in node]
-    if not isinstance(node, dict):
-        return node
-    if names:
-        return {key: bare(value) for key, value in node.items()}
-    return {
-        key: bare(value, names=key in (*_MAPS, "responses", "headers", "content", "encoding"))
-        for key, value in node.items()
-        if key not in _PROSE and not key.startswith("x-")
-    }
+    return without(node, _PROSE, names=names)
 
 
 def reword(new: Document, old: Document) -> Document:

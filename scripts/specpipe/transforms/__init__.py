@@ -1,14 +1,12 @@
 """Transforms that normalise an OpenAPI document to the notation that the generator supports without loss.
 
-Each is a pure function from document to document, with a reason, and counts its matches.  They refer to
+Each is a pure function from document to document that counts its matches.  They refer to
 OpenAPI only, never to names of an API.  `TRANSFORMS` is their order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import attrs
 
 from ..document import Document
 from ..errors import SpecError
@@ -18,94 +16,40 @@ from . import compose, inline, notation, parts, unions
 MAX_SCHEMAS = 5_000
 
 
-@attrs.frozen
-class Transform:
-    """One transform.
+Transform = Callable[[Document], tuple[Document, int]]
 
-    Attributes:
-        name: Its name in progress output and tests.
-        reason: Why the generator needs it.
-        rule: Returns the new document and the number of matches.
-    """
-
-    name: str
-    reason: str
-    rule: Callable[[Document], tuple[Document, int]]
-
-
-TRANSFORMS: tuple[Transform, ...] = (
-    Transform(
-        "inline_parts",
-        "shared parameters, bodies and responses are inlined; the generator follows only some references",
-        parts.inline_parts,
-    ),
-    Transform(
-        "strip_prose_keys",
-        "the generator names classes by `title` and drops operations whose titles repeat",
-        notation.strip_prose_keys,
-    ),
-    Transform(
-        "upgrade_to_3_1",
-        "boolean schemas and OpenAPI 3.0 notation need no rules of their own",
-        notation.upgrade_to_3_1,
-    ),
-    Transform(
-        "infer_types",
-        "`properties` without `type: object`, or `items` without `type: array`, would become Any",
-        notation.infer_types,
-    ),
-    Transform(
-        "split_type_lists",
-        "a list of types becomes a union, so that one rule handles unions",
-        notation.split_type_lists,
-    ),
-    Transform(
-        "null_unions",
-        "`nullable: true` and null in an enum become unions with null, as in OpenAPI 3.1",
-        notation.null_unions,
-    ),
-    Transform(
-        "drop_constraint_unions",
-        "alternatives that only list required properties are not types",
-        compose.drop_constraint_unions,
-    ),
-    Transform(
-        "merge_all_of",
-        "the generator merges allOf only partly",
-        compose.merge_all_of,
-    ),
-    Transform(
-        "enums_to_const",
-        "a one-value enum is a constant, usable as a default and as a discriminator value",
-        notation.enums_to_const,
-    ),
-    Transform(
-        "complete_discriminators",
-        "mappings name schemas in two ways and may be incomplete; the tables need all of them",
-        unions.complete_discriminators,
-    ),
-    Transform(
-        "flatten_unions",
-        "nested and single-member unions need no names",
-        unions.flatten,
-    ),
-    Transform(
-        "break_cycles",
-        "type checkers reject a union that is a member of itself",
-        unions.break_cycles,
-    ),
-    Transform(
-        "join_containers",
-        "a JSON list cannot be matched to one of a union's lists, but its members can",
-        unions.join_containers,
-    ),
-    Transform(
-        "hoist_inline",
-        "inline objects and unions of objects get names: the generator numbers or drops them, and leaves "
-        "imports that fail only when used",
-        inline.hoist,
-    ),
-)
+#: Returns the new document and the number of matches.  The comments say why the generator needs it.
+TRANSFORMS: dict[str, Transform] = {
+    # Shared parameters, bodies and responses are inlined; the generator follows only some references.
+    "inline_parts": parts.inline_parts,
+    # The generator names classes by `title`, and drops operations whose titles repeat.
+    "strip_prose_keys": notation.strip_prose_keys,
+    # Boolean schemas and OpenAPI 3.0 notation need no rules of their own.
+    "upgrade_to_3_1": notation.upgrade_to_3_1,
+    # `properties` without `type: object`, or `items` without `type: array`, would become Any.
+    "infer_types": notation.infer_types,
+    # A list of types becomes a union, so that one rule handles unions.
+    "split_type_lists": notation.split_type_lists,
+    # `nullable: true` and null in an enum become unions with null, as in OpenAPI 3.1.
+    "null_unions": notation.null_unions,
+    # Alternatives that only list required properties are not types.
+    "drop_constraint_unions": compose.drop_constraint_unions,
+    # The generator merges allOf only partly.
+    "merge_all_of": compose.merge_all_of,
+    # A one-value enum is a constant, usable as a default and as a discriminator value.
+    "enums_to_const": notation.enums_to_const,
+    # Mappings name schemas in two ways and may be incomplete; the tables need all of them.
+    "complete_discriminators": unions.complete_discriminators,
+    # Nested and single-member unions need no names.
+    "flatten_unions": unions.flatten,
+    # Type checkers reject a union that is a member of itself.
+    "break_cycles": unions.break_cycles,
+    # A JSON list cannot be matched to one of a union's lists, but its members can.
+    "join_containers": unions.join_containers,
+    # Inline objects and unions of objects get names: the generator numbers or drops them, and leaves
+    # imports that fail only when used.
+    "hoist_inline": inline.hoist,
+}
 
 
 def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
@@ -118,9 +62,9 @@ def apply(document: Document) -> tuple[Document, list[tuple[str, int]]]:
         SpecError: the result has more than 5,000 schemas.
     """
     counts = []
-    for transform in TRANSFORMS:
-        document, count = transform.rule(document)
-        counts.append((transform.name, count))
+    for name, transform in TRANSFORMS.items():
+        document, count = transform(document)
+        counts.append((name, count))
     if (number := len(document["components"]["schemas"])) > MAX_SCHEMAS:
         raise SpecError(
             f"{number:,} schemas, including hoisted inline objects, more than {MAX_SCHEMAS:,}",
