@@ -1,9 +1,9 @@
-"""Take every document of a folder over, as `make sync APPLY=1` does: `python -m tests.take_over FOLDER`.
+"""Apply every document of a folder as `make sync APPLY=1` does: `python -m tests.take_over FOLDER`.
 
-The folder has revisions of the upstream document under any name, in any depth; of several with the same
-content one is read. Each is applied to a copy of `openapi/`: afterwards no changes may be left, a second run
-must write nothing, and `make regen` must succeed. A document that is refused must leave the copy as it was.
-Exit status: 0 if all of that holds, also for refused documents, which are listed.
+The folder has revisions of the upstream document, under any name and at any depth; identical documents are
+read once. Each is applied to a copy of `openapi/`: afterwards no changes may be left, a second run must write
+nothing, and `make regen` must succeed. A refused document must leave the copy unchanged.
+Exit status: 0 if all of that holds. Refused documents are listed and do not count as failures.
 """
 
 from __future__ import annotations

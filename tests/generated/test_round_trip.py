@@ -53,7 +53,7 @@ def test_from_dict_and_to_dict_round_trip(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         decode = decoder(name)
 
-        @settings(DRAWN, max_examples=examples(20))
+        @settings(DRAWN, max_examples=examples(10))
         @given(st.tuples(*(drawing.instances(name) for drawing in drawings)))
         def check_drawn(drawn: tuple[Any, ...]) -> None:
             for data in drawn:
@@ -112,6 +112,7 @@ def drawn(name: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_null_anywhere_never_raises(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)

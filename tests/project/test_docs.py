@@ -87,6 +87,7 @@ def programs() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("block", list(programs()))
+@pytest.mark.slow
 def test_a_program_runs_where_it_is_pasted(
     block: Block, service: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

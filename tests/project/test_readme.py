@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 from tests.support.paths import ROOT
@@ -49,6 +50,12 @@ def test_contributing_is_short() -> None:
 SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
+@functools.cache
+def functions(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
+
+
 def test_every_security_guarantee_names_tests_that_exist() -> None:
     guarantees = SECURITY.partition("## Guarantees")[2].partition("\n## ")[0].split("\n- ")[1:]
     assert len(guarantees) > 30
@@ -56,9 +63,7 @@ def test_every_security_guarantee_names_tests_that_exist() -> None:
         named = re.findall(r"`(tests/[^`:]+)::(\w+)`", guarantee)
         assert named, f"no test is named: {guarantee}"
         for path, name in named:
-            tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-            functions = {node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
-            assert name in functions, f"{path}::{name}"
+            assert name in functions(path), f"{path}::{name}"
 
 
 def test_security_names_no_other_test() -> None:

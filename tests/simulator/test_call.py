@@ -224,6 +224,7 @@ def test_a_hangup_closes_the_callers_connection(sim: Simulator) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_stopping_the_simulator_closes_calls_in_the_middle_of_speech() -> None:
     async def main() -> None:
         async with Simulator(espeak=False, keep_audio=True, pacing=Pacing(speed=1)) as sim:
@@ -298,6 +299,7 @@ async def tasks_of(sim: Simulator) -> set[str]:
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_calls_one_after_the_other_leave_no_task_socket_or_thread_behind(sim: Simulator, count: int) -> None:
     def census() -> tuple[int, list[str]]:
         gc.collect()

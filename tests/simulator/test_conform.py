@@ -487,6 +487,7 @@ def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
     assert list(map(str, report.differences)) == [] and report.compared >= 10
 
 
+@pytest.mark.slow
 def test_the_command_prints_names_of_a_recording_without_active_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -419,7 +419,7 @@ def test_the_pieces_of_sound_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_was_cut_off_is_not_played() -> None:
     with Simulator(espeak=False, keep_audio=True, pacing=Pacing(first_audio=0, speed=100)) as simulator:
-        simulator.on_response("A long answer, which nobody hears to its end. " * 4)
+        simulator.on_response("A long answer that is interrupted early on. " * 4)
         with Socket(simulator) as socket:
             socket.send("response.create")
             item = socket.until("response.output_item.added")["item"]["id"]

@@ -182,6 +182,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("pattern", ENDLESS)
+@pytest.mark.slow
 def test_an_expression_that_would_never_end_fails_the_response_alone(
     sim: Simulator, pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -292,6 +292,7 @@ def test_bad_arguments_are_named_before_anything_rings(
     assert len(sim.calls) == calls
 
 
+@pytest.mark.slow
 def test_a_call_that_has_ended_is_held_by_nothing(
     sim: Simulator, api: httpx.Client, receiver: Receiver
 ) -> None:

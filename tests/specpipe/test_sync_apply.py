@@ -239,6 +239,7 @@ def test_a_bug_has_its_own_exit_status(
 
 
 @pytest.mark.parametrize("fails", [1, 2])
+@pytest.mark.slow
 def test_files_are_replaced_all_or_none(openapi: Path, monkeypatch: pytest.MonkeyPatch, fails: int) -> None:
     before = content(openapi)
     left = iter(range(1, 9))

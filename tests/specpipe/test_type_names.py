@@ -86,6 +86,7 @@ def test_a_malformed_file_is_an_error(tmp_path: Path, text: str) -> None:
         type_names.read(path)
 
 
+@pytest.mark.slow
 def test_check_notices_a_changed_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

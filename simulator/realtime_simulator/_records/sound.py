@@ -94,7 +94,7 @@ class Track:
                 self._measure()
 
     def stop(self, time: float) -> None:
-        """Note that playback stopped: the rest of what came was not heard, and what comes begins a piece."""
+        """Note that playback stopped: sound that follows starts a new piece."""
         if self.pieces and self.pieces[-1].over > time:
             last = self.pieces[-1]
             last.end = last.start + max(0, int((time - last.time) * RATE)) * 2

@@ -11,10 +11,8 @@ hold no key.
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
-import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -24,8 +22,7 @@ import attrs
 
 from realtime_simulator._core.outgoing import is_loopback, unlogged
 from realtime_simulator._engine.turn import CallTool, Heard, Turn
-from realtime_simulator._media.files import decode_sound
-from realtime_simulator._media.speech import RATE
+from realtime_simulator._media.files import decode_sound, wav
 
 if TYPE_CHECKING:
     import httpx
@@ -328,7 +325,7 @@ class Ears:
         settings = heard.session.get("audio", {}).get("input", {}).get("transcription") or {}
         if settings.get("language"):
             fields["language"] = settings["language"]
-        files = {"file": ("speech.wav", _wav(heard.pcm), "audio/wav")}
+        files = {"file": ("speech.wav", wav(heard.pcm), "audio/wav")}
         body = await self._endpoint.read(data=fields, files=files)
         try:
             return str(json.loads(body)["text"]).strip()
@@ -370,16 +367,6 @@ class Voice:
             return await asyncio.to_thread(decode_sound, sound)
         except ValueError as error:
             raise RemoteError("the voice answered with sound that can't be read") from error
-
-
-def _wav(pcm: bytes) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(pcm)
-    return out.getvalue()
 
 
 def _endpoint(what: str, url: str, path: str, key: str | None, timeout: float) -> _Endpoint:

@@ -76,6 +76,7 @@ DEFS = {"pair": {"type": ["array", "string"], "minItems": 1, "minLength": 1}}
 
 @settings(max_examples=examples(400), deadline=None)
 @given(schema=SCHEMAS, value=VALUES)
+@pytest.mark.slow
 def test_it_finds_problems_exactly_where_a_validator_does(schema: Any, value: Any) -> None:
     root = {"allOf": [schema], "$defs": DEFS}
     validator = jsonschema_rs.Draft202012Validator(root)

@@ -387,6 +387,7 @@ def test_audio_goes_out_as_base64(runner: Runner, data: Any) -> None:
     assert sent == {"type": "input_audio_buffer.append", "event_id": event_id, "audio": "AQID"}
 
 
+@pytest.mark.slow
 def test_long_audio_is_split_within_the_limit(runner: Runner) -> None:
     data = bytes(range(256)) * 50_000  # 17 MB of base64
     for given in (data, base64.b64encode(data).decode()):

@@ -100,6 +100,7 @@ def test_a_missing_answer_does_not_block_the_end(monkeypatch: pytest.MonkeyPatch
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_twenty_calls_in_a_row_leave_nothing_behind() -> None:
     async def main() -> None:
         unseen = watched()

@@ -102,6 +102,7 @@ def _no_loop_stays_behind() -> Iterator[None]:
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("receive", "stream")),
     ],
 )
+@pytest.mark.slow
 def test_a_connection_is_usable_after_an_interrupt_at_any_line(name: str) -> None:
     operation = OPERATIONS[name]
     with ScriptedServer(Model()) as server, RealtimeClient("key", base_url=server.base_url) as client:
@@ -121,6 +122,7 @@ def test_a_connection_is_usable_after_an_interrupt_at_any_line(name: str) -> Non
 @pytest.mark.filterwarnings(
     "ignore:a connection was never closed", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+@pytest.mark.slow
 def test_a_connection_that_is_interrupted_at_any_line_of_its_opening_leaves_nothing_behind() -> None:
     with ScriptedServer(Model()) as server, RealtimeClient("key", base_url=server.base_url) as client:
         with interrupted_at(0) as lines, client.connect("gpt-realtime-2.1"):

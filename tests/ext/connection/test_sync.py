@@ -366,6 +366,7 @@ def test_other_sends_come_after_the_audio_before_them() -> None:
     assert kinds == [*(["append"] * 10 + ["commit"]) * 20, "append"]
 
 
+@pytest.mark.slow
 def test_closing_while_threads_append_raises_nothing_else() -> None:
     def append(connection: Connection) -> str:
         while True:

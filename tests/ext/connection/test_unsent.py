@@ -37,6 +37,7 @@ DROPS = 5
 @pytest.mark.parametrize(
     "as_text", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["bytes", "base64"]
 )
+@pytest.mark.slow
 def test_audio_of_any_size_arrives_or_is_contents_of(runner: Runner, as_text: bool) -> None:
     data = bytes(range(256)) * (40 * 2**12)  # 40 MiB: four events, of which the server reads three at most
     received: list[dict[str, Any]] = []

@@ -267,6 +267,7 @@ def test_halves_of_samples_of_many_items_are_limited(tmp_path: Path) -> None:
     tape.close()
 
 
+@pytest.mark.slow
 def test_audio_that_comes_faster_than_it_is_heard_takes_no_memory(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     tape.answer(0.0, loud(1.0))
