@@ -55,8 +55,8 @@ os.environ.update(SSL_CERT_FILE="", SSL_CERT_DIR=str(_TESTS))
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: half of the time goes by waiting, for calls are as long as they are."""
-    return (os.cpu_count() or 1) + 3
+    """More than there are cores: half of the time is spent waiting, for calls are as long as they are."""
+    return (os.cpu_count() or 1) + 4
 
 
 def pytest_configure(config: pytest.Config) -> None:

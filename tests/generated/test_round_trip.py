@@ -123,6 +123,7 @@ def test_null_anywhere_never_raises(subtests: pytest.Subtests) -> None:
     check_each(subtests, CLASSES, check)
 
 
+@pytest.mark.slow
 def test_values_of_unknown_types_are_kept(subtests: pytest.Subtests) -> None:
     """A value of an unexpected JSON type is kept and encoded again."""
 

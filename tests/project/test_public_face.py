@@ -102,6 +102,7 @@ def value_module(value: Any) -> str:
     return ".".join(part for part in home.split(".") if not part.startswith("_"))
 
 
+@pytest.mark.slow
 def test_a_module_shows_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(module: str) -> None:
         loaded = import_module(module)

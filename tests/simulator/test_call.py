@@ -175,6 +175,7 @@ def test_the_answer_offers_loopback_only_names_opus_and_carries_an_msid(sim: Sim
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_call_that_translates(sim: Simulator) -> None:
     sim.on_speech(lambda heard: "good morning")
     session = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}

@@ -14,6 +14,8 @@ from tests.simulator.sounds import silence, tone
 from tests.simulator.test_ws_translation import PATH, append
 from tests.simulator.wire import Socket
 
+pytestmark = pytest.mark.slow
+
 
 class Unusual(BaseException):
     """Neither an Exception nor one that Python itself raises."""

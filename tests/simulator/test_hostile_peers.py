@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from tests.attack.packets import JUNK, MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.simulator.caller import Caller
 
+pytestmark = pytest.mark.slow
+
 SESSION = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
 
 

@@ -360,6 +360,7 @@ def test_keys_are_pressed_from_python_and_over_http(sim: Simulator, receiver: Re
 
 
 @pytest.mark.parametrize(("status", "ended"), [(200, "referred"), (486, None), (603, None)])
+@pytest.mark.slow
 def test_a_referral_succeeds_or_fails(
     sim: Simulator, receiver: Receiver, status: int, ended: str | None
 ) -> None:

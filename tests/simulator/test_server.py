@@ -115,6 +115,7 @@ def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) 
         assert ended.wait(20) and faults == []
 
 
+@pytest.mark.slow
 def test_a_connection_that_comes_with_the_end_is_closed() -> None:
     async def answer(scope: object, receive: object, send: object) -> None:
         raise AssertionError

@@ -21,6 +21,8 @@ from websockets.uri import parse_uri
 from tests.simulator.caller import Caller
 from tests.simulator.wire import Socket
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 ITEM = {
     "id": "long",
@@ -120,7 +122,6 @@ def test_a_client_that_does_not_read_its_close_frame_is_reset(
         assert client.close_code() is None
 
 
-@pytest.mark.slow
 def test_a_client_that_reads_late_gets_everything(sim: Simulator) -> None:
     client = Unread(sim)
     ask_for_much(client)
@@ -141,7 +142,6 @@ def unsent(client: socket.socket) -> int:
     return max(one.get_write_buffer_size() for one in transports if one.get_extra_info("peername") == address)
 
 
-@pytest.mark.slow
 def test_pongs_for_a_client_that_does_not_read_are_dropped(sim: Simulator) -> None:
     client = Unread(sim)
     record = sim.sessions[-1]
@@ -154,7 +154,6 @@ def test_pongs_for_a_client_that_does_not_read_are_dropped(sim: Simulator) -> No
         assert unsent(client.socket) < MIB // 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", ["sessions/{}/events", "overview"])
 def test_a_reader_of_the_console_that_does_not_read_is_bounded(
     sim: Simulator, path: str, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ def test_a_loud_tone_before_silence_is_speech(frequency: float) -> None:
 
 
 @pytest.mark.parametrize("amplitude", [100, 2000, 12000, 32767])
+@pytest.mark.slow
 def test_silence_and_hiss_are_not_speech(amplitude: int) -> None:
     noise = hiss(5, amplitude)
     assert edges(silence(3) + noise + silence()) == []

@@ -118,6 +118,7 @@ def test_a_caller_who_speaks_is_heard_and_answered(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("pacing", [Pacing(), Pacing(speed=1)])
+@pytest.mark.slow
 def test_a_caller_who_interrupts_stops_the_model_where_it_was_heard(pacing: Pacing) -> None:
     async def main() -> None:
         async with Simulator(espeak=False, keep_audio=True, pacing=pacing) as sim, Caller(sim) as caller:

@@ -114,6 +114,7 @@ def test_a_change_of_prose_only_updates_source_toml(run: Any, openapi: Path, tmp
     assert {name for name in before if before[name] != after[name]} == {"SOURCE.toml"}
 
 
+@pytest.mark.slow
 def test_a_change_of_notation_keeps_patches_and_names(run: Any, openapi: Path, tmp_path: Path) -> None:
     def respell(document: dict[str, Any]) -> None:
         document["openapi"] = "3.0.3"
@@ -154,6 +155,7 @@ def test_the_package_is_generated_from_the_applied_document(run: Any, openapi: P
     assert 'version = "2.0.0"' in (out / "pyproject.toml").read_text()
 
 
+@pytest.mark.slow
 def test_restored_schemas_have_no_texts(run: Any, openapi: Path) -> None:
     """Including ones that others refer to: dangling references in the vendored file are accepted."""
     before = document_io.load(openapi / "realtime.yaml")
@@ -265,6 +267,7 @@ def test_a_run_killed_between_renames_is_undone(run: Any, openapi: Path) -> None
     assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
 
 
+@pytest.mark.slow
 def test_a_package_that_fails_to_format_or_import_is_not_applied(
     openapi: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,6 +281,7 @@ def test_a_package_that_fails_to_format_or_import_is_not_applied(
     assert content(openapi) == before
 
 
+@pytest.mark.slow
 def test_two_patches_on_one_part_are_commented_out_separately(
     run: Any, openapi: Path, tmp_path: Path
 ) -> None:
@@ -295,6 +299,7 @@ def test_two_patches_on_one_part_are_commented_out_separately(
     assert [patch.value for patch in patches.read(path) if patch.pointer == pointer] == [{"minLength": 3}]
 
 
+@pytest.mark.slow
 def test_the_commit_is_derived_from_history_or_name(run: Any, openapi: Path, tmp_path: Path) -> None:
     folder = tmp_path / "upstream"
     folder.mkdir()

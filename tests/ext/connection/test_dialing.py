@@ -52,6 +52,7 @@ async def failing(error: BaseException) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("bad_step", ["offer", "call", "ice", "dtls", "data channel"])
+@pytest.mark.slow
 def test_a_call_does_not_fail_by_being_watched(bad_step: str, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
 
@@ -86,6 +87,7 @@ def test_a_call_does_not_fail_by_being_watched(bad_step: str, caplog: pytest.Log
         (lambda: speech(bytes(960), bytes(3)), ValueError, "whole 16-bit samples; it ended after 963 bytes"),
     ],
 )
+@pytest.mark.slow
 def test_audio_in_that_fails_ends_the_connection_with_its_error(
     source: Callable[[], AsyncIterator[Any]], cause: type[BaseException], message: str
 ) -> None:
@@ -108,6 +110,7 @@ def test_audio_in_that_fails_ends_the_connection_with_its_error(
     "error",
     [LookupError("the loudspeaker is gone"), asyncio.CancelledError(), GeneratorExit(), BaseException()],
 )
+@pytest.mark.slow
 def test_audio_out_that_fails_ends_the_connection_with_its_error(error: BaseException) -> None:
     heard: list[bytes] = []
 

@@ -20,6 +20,8 @@ from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
 from tests.support.runner import Runner
 
+pytestmark = pytest.mark.slow
+
 
 class Unusual(BaseException):
     """Neither an Exception nor one that Python itself raises."""

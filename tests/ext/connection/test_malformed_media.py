@@ -12,6 +12,8 @@ from realtime_ext.connection._webrtc_peer import WebRtcPeer
 from tests.attack.packets import MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.support.answerer import Answerer
 
+pytestmark = pytest.mark.slow
+
 
 def in_call(scene: Callable[[Packets], Awaitable[None]]) -> None:
     """Run a scene in a call, which has to be alive after it."""

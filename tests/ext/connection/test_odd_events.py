@@ -18,6 +18,8 @@ from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 
+pytestmark = pytest.mark.slow
+
 HUGE = 10**400
 RESPONSE = {"id": "resp_1", "object": "realtime.response", "status": "completed"}
 ODD: dict[str, dict[str, Any]] = {

@@ -152,6 +152,7 @@ def test_a_session_within_an_event_is_sent(runner: Runner, event: Any) -> None:
         (float("nan"), ValueError, "timeout: expected .* got nan"),
     ],
 )
+@pytest.mark.slow
 def test_a_time_limit_is_checked(
     runner: Runner, told: Callable[[Any, Any], Any], timeout: Any, kind: type[Exception], words: str
 ) -> None:

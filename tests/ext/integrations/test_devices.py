@@ -174,6 +174,7 @@ def test_the_missing_extra_and_the_missing_library_are_named(
         pass
 
 
+@pytest.mark.slow
 def test_a_headset_speaks_listens_and_falls_silent_when_the_user_speaks(card: ModuleType) -> None:
     with Simulator() as simulator:
         simulator.on_response("word " * 80)

@@ -16,6 +16,8 @@ from tests.samples.sdp import NAMES, sample
 from tests.support.effort import count_calls
 from tests.support.examples import examples
 
+pytestmark = pytest.mark.slow
+
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 # fmt: off
 NAMED = [
