@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import platform
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Annotated, Any
 
-import attrs
 import typer
 
 from .._core.extras import install
@@ -24,7 +24,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "firefox")
 _PACKAGES = ("realtime-ext", "realtime-api-client", "realtime-simulator")
 
 
-@attrs.frozen
+@dataclasses.dataclass(frozen=True)
 class Finding:
     """One thing that was looked at.
 
@@ -74,7 +74,7 @@ def doctor(
         ):
             findings.extend(look())
     if as_json:
-        print_json([attrs.asdict(finding) for finding in findings])
+        print_json([dataclasses.asdict(finding) for finding in findings])
     else:
         for finding in findings:
             _show(finding)
@@ -127,7 +127,7 @@ def _key() -> Iterator[Finding]:
 def _profile() -> Iterator[Finding]:
     profile, path = active(), config_file()
     if profile.name:
-        shown = attrs.asdict(profile).items()
+        shown = dataclasses.asdict(profile).items()
         settings = [f"{name} {value}" for name, value in shown if value is not None and name != "name"]
         yield Finding("profile", "ok", f"{profile.name} of {path}: {', '.join(settings) or 'no settings'}")
     elif path.exists():

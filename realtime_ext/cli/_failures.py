@@ -92,6 +92,8 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
             return "there is no API key", hint, NO_KEY
         case AuthenticationError() | PermissionDeniedError():
             return text, f"check {key_variable()}; `realtime doctor` looks at the set-up", NO_KEY
+        case APIConnectionError() if " through the proxy " in text:
+            return text, "check the network and the proxy; `realtime doctor` looks at both", NO_ANSWER
         case APIConnectionError():
             return text, "check the network and OPENAI_BASE_URL; `realtime doctor` looks at both", NO_ANSWER
         case SessionConfigError() if len(error.problems) > 1:
@@ -100,7 +102,7 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         case SdpError():
             message, _, hint = text.partition("; Send ")
             return message, f"send {hint}" if hint else "", FAILED
-        case NotFoundError() if error.code != "invalid_model":
+        case NotFoundError() if error.code == "call_id_not_found":
             return text, "calls and sessions are gone once they have ended", FAILED
         case RateLimitError():
             return text, "try again later, or look at the account's limits", FAILED

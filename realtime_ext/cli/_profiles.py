@@ -6,14 +6,13 @@ OPENAI_API_KEY is never sent to a profile's server unless the profile names that
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
-
-import attrs
 
 from ._failures import WRONG_USE, CommandError, set_key_variable
 
@@ -23,7 +22,7 @@ _VARIABLE = re.compile("[A-Z_][A-Z0-9_]*")
 _KEY = re.compile("key|secret|token|password", re.IGNORECASE)
 
 
-@attrs.frozen(kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)  # attrs loads slowly, and help needs this module
 class Profile:
     """A profile.
 

@@ -464,4 +464,7 @@ def _proxy_of(uri: str, proxy: object) -> str | None:
 
 def _proxy_error(error: BaseException) -> RealtimeError | None:
     """Return the library's error about a proxy's URL as ours, without the URL, which may have a password."""
-    return RealtimeError(f"proxy: invalid URL: {error.msg}") if isinstance(error, InvalidProxy) else None
+    if not isinstance(error, InvalidProxy):
+        return None
+    reason = " ".join(error.msg.split())
+    return RealtimeError(f"proxy: expected a URL such as http://proxy.example:3128; {reason}")

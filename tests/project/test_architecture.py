@@ -392,16 +392,6 @@ def loaded_by(code: str) -> set[str]:
     return {name.partition(".")[0] for name in run.stdout.split()}
 
 
-def test_values_are_classes_of_attrs() -> None:
-    found = {
-        module
-        for package in PACKAGES
-        for module, imported in imports(ROOT / package, package.rpartition("/")[2])
-        if "dataclasses" in imported.at_import | imported.later
-    }
-    assert found == set()
-
-
 def test_importing_pulls_in_no_extras_and_no_network_library() -> None:
     loaded = loaded_by("import realtime_ext")
     assert not loaded & {*EXTRAS, "websockets", "httpx", "msgspec", "dateutil", "ssl"}

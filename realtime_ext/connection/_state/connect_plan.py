@@ -5,9 +5,7 @@ Derived from the arguments of `connect`, which are checked against each other. I
 
 from __future__ import annotations
 
-import errno
 import logging
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import unquote, urlencode, urlsplit
@@ -28,7 +26,6 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 
 # A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.
 _NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
-_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
 _CAUSES = (
     "the call to attach to was not found: it isn't ready yet, has ended, belongs to another project, or was "
     "made with a client secret"
@@ -254,8 +251,6 @@ class Handshake:
         pause = self._decide(Failure(Outcome.NOT_CONNECTED), text)
         if pause is not None:
             return pause
-        if _is_of_proxy(error) and (proxy := self._proxy()) is not None:
-            return APIConnectionError(f"proxy: no connection through the proxy {proxy}: {text}")
         return APIConnectionError(
             f"connect: no connection to {self._host}{self._through}: {text}{certificate_hint(error)}"
         )
@@ -334,10 +329,3 @@ def _is_translation(session: SessionInput) -> bool:
 
 def _update(body: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if body is None else {"type": "session.update", "session": body}
-
-
-def _is_of_proxy(error: BaseException) -> bool:
-    """Return whether a failure behind a proxy is the proxy's: nothing else is connected to, nor looked up."""
-    is_of_address = isinstance(error, ConnectionRefusedError | socket.gaierror)
-    is_of_network = isinstance(error, OSError) and error.errno in _UNREACHABLE
-    return is_of_address or is_of_network or any(cls.__name__ == "ProxyError" for cls in type(error).__mro__)

@@ -218,6 +218,24 @@ def test_no_answer_and_a_refused_key_have_their_statuses(simulator: Simulator) -
     assert "OPENAI_BASE_URL" in done.err
 
 
+def test_a_failing_proxy_is_in_the_hint() -> None:
+    proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    url = {"OPENAI_BASE_URL": "http://api.example.com/v1", "OPENAI_API_KEY": "sk-1"}
+    for command in (("secret", "create"), ("tail", "rtc_1")):
+        done = realtime_here(*command, **url, **proxy, NO_PROXY="", no_proxy="")
+        message, hint = done.err.splitlines()
+        assert "no connection to api.example.com through the proxy 127.0.0.1:9: " in message
+        assert (done.status, hint.startswith("  hint: check the network and the proxy; ")) == (3, True)
+
+
+def test_a_call_that_is_over_and_a_wrong_base_url_have_other_hints(simulator: Simulator) -> None:
+    over = realtime_here("call", "hangup", "rtc_1", simulator=simulator)
+    assert over.err.endswith("  hint: calls and sessions are gone once they have ended\n")
+    url = simulator.base_url.removesuffix("/v1")
+    wrong = realtime_here("call", "hangup", "rtc_1", simulator=simulator, OPENAI_BASE_URL=url)
+    assert "the base URL has no /v1" in wrong.err and "hint:" not in wrong.err
+
+
 def test_commands_and_options_are_completed() -> None:
     done = realtime(_REALTIME_COMPLETE="complete_bash", COMP_WORDS="realtime web", COMP_CWORD="1")
     assert done.out.split() == ["webhook"]
