@@ -142,41 +142,25 @@ def _show(report: dict[str, Any]) -> None:
     if taken is None:
         return
     console.print(f"wrote {', '.join(taken['written']) or 'nothing: openapi/ is already up to date'}")
-    public = taken["surface"]
-    for title, pointers in (
-        (
-            "changes of public names that break programs, compared with the package of before",
-            [f"{row['name']}: {row['change']}" for row in public if row["breaking"]],
-        ),
-        (
-            "classes with another name; the old names are deprecated aliases in openapi/renamed.toml",
-            [f"{old} → {new}" for old, new in taken["renamed"].items()],
-        ),
-        (
-            "provisional texts to write in openapi/realtime.yaml; make check fails until then",
-            taken["words"],
-        ),
-        ("patches no longer apply; commented out in openapi/patches.toml", taken["patches"]),
-        ("names no longer apply; removed from openapi/names.toml", taken["names"]),
-        (
-            "unions to review in openapi/patches.toml, discriminated by shape; make check fails until then",
-            taken["reviews"],
-        ),
-        (
-            "inline schemas without a name; candidates are at the end of openapi/names.toml",
-            [f"{n}  {p}" for n, p in taken["nameless"]],
-        ),
-    ):
-        if pointers:
-            console.print(
-                f"\n{len(pointers)} {title}:",
-                *(f"  {escape(inert(one))}" for one in pointers),
-                sep="\n",
-                highlight=False,
-                soft_wrap=True,
-            )
+    taken["surface"] = [f"{row['name']}: {row['change']}" for row in taken["surface"] if row["breaking"]]
+    taken["renamed"] = [f"{old} → {new}" for old, new in taken["renamed"].items()]
+    taken["nameless"] = [f"{name}  {pointer}" for name, pointer in taken["nameless"]]
+    for key, title in _TO_DO.items():
+        if taken[key]:
+            lines = [f"\n{len(taken[key])} {title}:", *(f"  {escape(inert(one))}" for one in taken[key])]
+            console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
 
 
+#: Field of `Applied` → its title.
+_TO_DO = {
+    "surface": "changes of public names that break programs, compared with the package of before",
+    "renamed": "classes with another name; the old names are deprecated aliases in openapi/renamed.toml",
+    "words": "provisional texts to write in openapi/realtime.yaml; make check fails until then",
+    "patches": "patches no longer apply; commented out in openapi/patches.toml",
+    "names": "names no longer apply; removed from openapi/names.toml",
+    "reviews": "unions discriminated by shape to review in openapi/patches.toml; make check fails until then",
+    "nameless": "inline schemas without a name; candidates are at the end of openapi/names.toml",
+}
 _ADVICE = {
     "none": "nothing to release",
     "minor": "minor release",

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import attrs
 
+from .transforms.kinds import AT_LEAST, AT_MOST
+
 Action = Literal["added", "removed", "changed"]
 
-#: Limits that tighten when they grow, when they shrink, and when they are added.
-AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+#: Limits that tighten when they are added.
 OTHER_LIMITS = ("pattern", "multipleOf", "uniqueItems", "propertyNames")
 LIMITS = (*AT_LEAST, *AT_MOST, *OTHER_LIMITS)
 

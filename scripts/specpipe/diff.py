@@ -40,12 +40,8 @@ def normalised(part: Slice) -> Slice:
     document, _ = notation.locate(part.document)
     for name in _SPELLINGS:
         document, _ = transforms.TRANSFORMS[name](document)
-    document, _ = each_schema(document, _without_words)
+    document, _ = each_schema(document, lambda one: {k: v for k, v in one.items() if k != "description"})
     return attrs.evolve(part, document=document)
-
-
-def _without_words(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key != "description"}
 
 
 def _summary(schema: dict[str, Any]) -> str:
@@ -82,7 +78,7 @@ class _Comparison:
     def rows(self) -> list[Change]:
         self._frame()
         self._operations()
-        before, after = (self._schemas(document) for document in (self.old, self.new))
+        before, after = (part["components"]["schemas"] for part in (self.old, self.new))
         for name in sorted({*before, *after}):
             at, way = SCHEMAS + escape(name), self._direction(name)
             if name not in after:
@@ -93,10 +89,6 @@ class _Comparison:
             else:
                 self.schemas.compare(before[name], after[name], at, way)
         return self.schemas.found
-
-    @staticmethod
-    def _schemas(document: Document) -> dict[str, Any]:
-        return dict(document["components"]["schemas"])
 
     def _direction(self, name: str) -> Direction:
         sent, received = name in self.sent, name in self.received

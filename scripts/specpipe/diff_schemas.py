@@ -133,10 +133,10 @@ class SchemaDiff:
         """Return a schema's alternatives by a label that distinguishes them."""
         out: dict[str, dict[str, Any]] = {}
         for member in union_of(schema) or [schema]:
-            label, number = _label(member), 1
+            label, number = label_of(member), 1
             while label in out:
                 number += 1
-                label = f"{_label(member)} #{number}"
+                label = f"{label_of(member)} #{number}"
             out[label] = member
         return out
 
@@ -167,7 +167,7 @@ class SchemaDiff:
         old = self._resolved(before[gone[0]], self.old)
         new = self._resolved(after[come[0]], self.new)
         old, new = self._whole(old, new, self.old), self._whole(new, old, self.new)
-        if _base(_label(old)) != _base(_label(new)):
+        if _base(label_of(old)) != _base(label_of(new)):
             return before, after
         return (
             {label: old if label == gone[0] else value for label, value in before.items()},
@@ -288,18 +288,18 @@ def _has(labels: Iterable[str], kind: str) -> bool:
     return any(_base(label) == kind for label in labels)
 
 
-def _label(schema: dict[str, Any]) -> str:
+def label_of(schema: Any) -> str:
     """Return the label of an alternative: its name, its tag or its type."""
+    if not isinstance(schema, dict):
+        return str(schema)
     name = ref_name(schema)
     if name is not None:
         return f"→ {name}"
-    tags = [
-        f"{key}={part['const']}"
-        for key, part in schema.get("properties", {}).items()
-        if isinstance(part, dict) and isinstance(part.get("const"), str)
-    ]
-    if tags:
-        return f"object {tags[0]}"
+    properties = schema.get("properties", {}).items()
+    values = {key: _values(part) for key, part in properties if isinstance(part, dict)}
+    for key, one in values.items():
+        if one is not None and len(one) == 1 and isinstance(one[0], str):
+            return f"object {key}={one[0]}"
     kind = str(schema.get("type", "any" if union_of(schema) is None else "union"))
     return f"{kind} enum" if _values(schema) is not None else kind
 

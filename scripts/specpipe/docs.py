@@ -10,7 +10,8 @@ from typing import Any
 from . import output
 from .document import ref_name, references, union_of
 from .plan import Operation, Plan
-from .plan.graph import NULL
+from .transforms.kinds import kind_of
+from .transforms.notation import NULL
 
 _LIMITS = {
     "minimum": "≥ {}",
@@ -25,13 +26,6 @@ _LIMITS = {
     "pattern": "matches `{}`",
     "format": "format {}",
     "default": "default `{}`",
-}
-_KINDS: dict[str, Any] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "array": list,
 }
 
 
@@ -185,7 +179,7 @@ def _is(plan: Plan, member: Any, value: Any) -> bool:
     if name in plan.aliases:
         members = union_of(plan.aliases[name].schema) or [plan.aliases[name].schema]
         return any(_is(plan, one, value) for one in members)
-    return name is None and isinstance(value, _KINDS.get(member.get("type", ""), ()))
+    return name is None and "type" in member and kind_of(value, member["type"])
 
 
 def _value(value: Any) -> str:

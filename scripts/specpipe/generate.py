@@ -71,7 +71,7 @@ def _write(parsed: generator.Parsed, plan: Plan, package: Package, templates: Pa
         templates=templates,
         out=target,
         package=package,
-        filters={"literal": literal, "docstring": docstring, "decoder": decoder_name, **docs.FILTERS},
+        filters={"literal": repr, "docstring": docstring, "decoder": decoder_name, **docs.FILTERS},
     )
     for alias in plan.aliases.values():
         _put(target / "models" / f"{alias.module}.py", render("alias.py.jinja", alias=alias))
@@ -115,11 +115,6 @@ def schemas_json(document: Document) -> str:
         "$defs": {name: schemas[name] for name in sorted(schemas)},
     }
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
-
-
-def literal(value: Any) -> str:
-    """Return a value as a Python literal."""
-    return repr(value)
 
 
 def docstring(text: Any, indent: int = 0) -> str:

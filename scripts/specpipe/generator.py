@@ -184,13 +184,6 @@ def _lost_in_operations(parsed: Parsed) -> Iterator[str]:
             yield f"parameters, bodies or responses of {at}"
 
 
-class _Project(opc.Project):
-    """The generator's project without its post-hooks."""
-
-    def _run_post_hooks(self) -> None:
-        """Do nothing: `output` formats."""
-
-
 def render(
     parsed: Parsed, plan: Plan, *, templates: Path, out: Path, package: Any, filters: Filters
 ) -> Renderer:
@@ -212,8 +205,8 @@ def render(
         jinja2.TemplateError: a template is invalid; see `template_error`.
     """
     parsed.config.output_path = out
-    project = _Project(openapi=parsed.data, config=parsed.config, custom_template_path=templates)
-    project.env.globals.update(plan=plan, package=package)
+    project = opc.Project(openapi=parsed.data, config=parsed.config, custom_template_path=templates)
+    project.env.globals.update(plan=plan, package=package, base_url=plan.base_url)
     project.env.filters.update(filters)
     with redirect_stdout(io.StringIO()):
         errors = list(project.build())

@@ -143,26 +143,21 @@ def _apply_one(document: Document, patch: Patch) -> None:
 
 
 def _targets(document: Document, patch: Patch) -> Iterator[tuple[Any, Any]]:
+    """Yield every object or list that has the pointer's last key, with that key."""
     *steps, last = [unescape(segment) for segment in patch.pointer.split("/")[1:]]
     parents: list[Any] = [document]
     for step in steps:
-        parents = [child for parent in parents for child in _get(parent, step)]
+        parents = [parent[key] for parent in parents for key in _keys(parent, step)]
     for parent in parents:
-        if patch.op == "add":
-            if isinstance(parent, dict) and last != "*":
-                yield parent, last
-        elif isinstance(parent, dict):
-            yield from ((parent, key) for key in list(parent) if last in ("*", key))
-        elif isinstance(parent, list):
-            yield from ((parent, index) for index in range(len(parent)) if last in ("*", str(index)))
+        if patch.op != "add":
+            yield from ((parent, key) for key in _keys(parent, last))
+        elif isinstance(parent, dict) and last != "*":
+            yield parent, last
 
 
-def _get(node: Any, step: str) -> list[Any]:
-    if isinstance(node, dict):
-        return [value for key, value in node.items() if step in ("*", key)]
-    if isinstance(node, list):
-        return [value for index, value in enumerate(node) if step in ("*", str(index))]
-    return []
+def _keys(node: Any, step: str) -> list[Any]:
+    keys = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    return [key for key in keys if step in ("*", str(key))]
 
 
 def _change(document: Document, parent: Any, key: Any, patch: Patch) -> bool:

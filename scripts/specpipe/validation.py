@@ -15,36 +15,28 @@ from .errors import SpecError
 Test = Callable[[Any], bool]
 
 
-def _mapping(value: Any) -> bool:
-    return isinstance(value, dict)
+def _is(*kinds: type) -> Test:
+    return lambda value: type(value) in kinds  # true is no number
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _text_or_nothing(value: Any) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _schema(value: Any) -> bool:
-    return isinstance(value, (dict, bool))
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+_mapping, _text, _truth = _is(dict), _is(str), _is(bool)
+_text_or_nothing, _schema = _is(str, type(None)), _is(dict, bool)
 
 
 def _size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return type(value) is int and value >= 0
+
+
+def _named(value: Any) -> bool:
+    return type(value) is str and value != ""
 
 
 def _list_of(test: Test, *, least: int = 0) -> Test:
-    return lambda value: isinstance(value, list) and len(value) >= least and all(map(test, value))
+    return lambda value: type(value) is list and len(value) >= least and all(map(test, value))
 
 
 def _map_of(test: Test) -> Test:
-    return lambda value: isinstance(value, dict) and all(map(test, value.values()))
+    return lambda value: type(value) is dict and all(map(test, value.values()))
 
 
 def _either(*tests: Test) -> Test:
@@ -73,32 +65,29 @@ _SCHEMA_RULES: _Rules = {
     "allOf": (_list_of(_schema, least=1), "a list of at least one schema"),
     "prefixItems": (_list_of(_schema, least=1), "a list of at least one schema"),
     "enum": (_list_of(lambda _: True, least=1), "a list of at least one value"),
-    "required": (_either(_list_of(_text), lambda value: isinstance(value, bool)), "a list of property names"),
+    "required": (_either(_list_of(_text), _truth), "a list of property names"),
     "description": (_text_or_nothing, "text"),
     "format": (_text, "text"),
     "pattern": (_text, "text"),
-    "nullable": (lambda value: isinstance(value, bool), "true or false"),
+    "nullable": (_truth, "true or false"),
     "discriminator": (_mapping, "a mapping with propertyName"),
-    **dict.fromkeys(("minimum", "maximum", "multipleOf"), (_number, "a number")),
-    **{
-        key: (_either(_number, lambda value: isinstance(value, bool)), "a number")
-        for key in ("exclusiveMinimum", "exclusiveMaximum")
-    },
+    **dict.fromkeys(("minimum", "maximum", "multipleOf"), (_is(int, float), "a number")),
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), (_is(int, float, bool), "a number")),
     **dict.fromkeys(
         ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
         (_size, "a whole number from 0"),
     ),
 }
 _PARAMETER_RULES: _Rules = {
-    "name": (lambda value: isinstance(value, str) and value != "", "the parameter's name"),
+    "name": (_named, "the parameter's name"),
     "in": (lambda value: value in ("path", "query", "header", "cookie"), "path, query, header or cookie"),
-    "required": (lambda value: isinstance(value, bool), "true or false"),
+    "required": (_truth, "true or false"),
     "description": (_text_or_nothing, "text"),
     "schema": (_schema, "a schema"),
     "content": (_map_of(_mapping), "a mapping of media types to objects"),
 }
 _OPERATION_RULES: _Rules = {
-    "operationId": (lambda value: isinstance(value, str) and value != "", "text"),
+    "operationId": (_named, "text"),
     "tags": (_list_of(_text), "a list of words"),
     "summary": (_text_or_nothing, "text"),
     "description": (_text_or_nothing, "text"),
@@ -108,7 +97,7 @@ _OPERATION_RULES: _Rules = {
 }
 _PART_RULES: _Rules = {
     "description": (_text_or_nothing, "text"),
-    "required": (lambda value: isinstance(value, bool), "true or false"),
+    "required": (_truth, "true or false"),
     "content": (_map_of(_mapping), "a mapping of media types to objects"),
     "headers": (_map_of(_mapping), "a mapping of names to objects"),
     "encoding": (_map_of(_mapping), "a mapping of part names to objects"),

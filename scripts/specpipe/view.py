@@ -19,6 +19,7 @@ from .errors import SpecError
 from .plan.bodies import kind_of_media
 from .plan.graph import Graph
 from .plan.models import is_quoted
+from .transforms.kinds import SCALARS
 
 #: Content types that the generator supports, by kind of body in the plan.
 _MEDIA = {
@@ -29,7 +30,6 @@ _MEDIA = {
 }
 #: Schema keywords that are kept besides `type`.
 _KEPT = ("properties", "required", "items", "anyOf", "description")
-_SCALARS = ("string", "integer", "number", "boolean", "null")
 _PATH_PARAMETER = re.compile(r"{([^{}]+)}")
 
 
@@ -90,7 +90,7 @@ def build(document: Document, graph: Graph) -> View:
             named = distinct(out["properties"], "property")
             out["properties"] = {named[key]: value for key, value in out["properties"].items()}
             out["required"] = [named[key] for key in out.get("required", ()) if key in named]
-        return out | ({"type": kind} if kind in _SCALARS or "items" in out or "properties" in out else {})
+        return out | ({"type": kind} if kind in SCALARS or "items" in out or "properties" in out else {})
 
     for name in classes:
         named = distinct(graph.schemas[name]["properties"], "property")
@@ -196,7 +196,7 @@ def _parameter(parameter: dict[str, Any], name: str) -> dict[str, Any]:
         "name": name,
         "in": parameter["in"],
         "required": bool(parameter.get("required")) or parameter["in"] == "path",
-        "schema": {"type": kind if kind in _SCALARS[:-1] else "string"},
+        "schema": {"type": kind if kind in SCALARS and kind != "null" else "string"},
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .diff_schemas import label_of
 from .document import METHODS, Document, ref_name, union_of, without
 from .transforms.notation import NULL
 
@@ -118,7 +119,7 @@ class _Rewording:
             whole.get(keyword, union_of(whole) or []) if keyword != "allOf" else whole.get(keyword, [])
         )
         pairs: dict[int, Any] = {}
-        tests: tuple[Callable[[Any], Any], ...] = (bare, _tells)
+        tests: tuple[Callable[[Any], Any], ...] = (bare, label_of)
         for told_by in tests:
             for index, member in enumerate(new):
                 if index in pairs:
@@ -201,18 +202,3 @@ def _alone(schema: dict[str, Any]) -> dict[str, Any] | None:
     members = union_of(schema) or []
     rest = [member for member in members if member != NULL]
     return rest[0] if len(rest) == 1 and len(members) == 2 and isinstance(rest[0], dict) else None
-
-
-def _tells(schema: Any) -> Any:
-    """Return what identifies a member of a union."""
-    if not isinstance(schema, dict):
-        return schema
-    name = ref_name(schema)
-    if name is not None:
-        return name
-    tags = [
-        (key, part.get("const", part["enum"][0] if len(part.get("enum", ())) == 1 else None))
-        for key, part in schema.get("properties", {}).items()
-        if isinstance(part, dict)
-    ]
-    return (schema.get("type"), "enum" in schema, next((tag for tag in tags if tag[1] is not None), None))

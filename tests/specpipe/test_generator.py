@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from openapi_python_client import Project
 from openapi_python_client.parser import GeneratorData
 from openapi_python_client.parser.errors import ErrorLevel, GeneratorError, ParseError
 from openapi_python_client.schema.untrusted_string import UntrustedString
@@ -260,7 +261,7 @@ def test_a_warning_while_rendering_is_an_error(
     tmp_path: Path, templates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = [GeneratorError(level=ErrorLevel.WARNING, header="ruff failed", detail="oh")]
-    monkeypatch.setattr(generator._Project, "_get_errors", lambda self: odd)
+    monkeypatch.setattr(Project, "_get_errors", lambda self: odd)
     with pytest.raises(SpecError, match="the generator warns: ruff failed oh") as caught:
         rendered(tmp_path / "out", templates)
     assert caught.value.hint

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 
+import jinja2
 import pytest
 from specpipe import pipeline
 from specpipe.errors import SpecError
@@ -51,6 +53,24 @@ def test_a_missing_template(openapi: Path) -> None:
 def test_a_template_that_is_not_utf_8(openapi: Path) -> None:
     (openapi / "templates" / "alias.py.jinja").write_bytes(b"\xff")
     assert "utf-8" in failure(openapi).message
+
+
+@pytest.mark.parametrize("name", ["_base", "_http", "client", "errors", "types"])
+def test_modules_without_operations_and_models_are_free_of_the_plan(name: str) -> None:
+    """These templates can serve any user of the generator: they are valid Python without it."""
+    source = (pipeline.OPENAPI / "templates" / f"{name.strip('_')}.py.jinja").read_text(encoding="utf-8")
+    text = jinja2.Environment(undefined=_NoPlan).from_string(source).render()
+    assert "__all__" in {name.id for name in ast.walk(ast.parse(text)) if isinstance(name, ast.Name)}
+
+
+class _NoPlan(jinja2.Undefined):
+    """A value that may only be asked for: the base URL."""
+
+    def __bool__(self) -> bool:
+        assert self._undefined_name == "base_url"
+        return False
+
+    __str__ = jinja2.StrictUndefined.__str__
 
 
 @pytest.mark.parametrize("text", ["x: [", "literal_enums: perhaps", "- list", None])

@@ -11,9 +11,11 @@ from openapi_python_client.parser.responses import Response
 
 from ..document import escape, ref_name
 from ..errors import SpecError
+from ..transforms.kinds import SCALARS
+from ..transforms.notation import NULL
 from . import expressions
 from .expressions import Scope
-from .graph import NULL, Graph
+from .graph import Graph
 
 #: The generator's kinds of request bodies.
 _KINDS = {"json": "json", "data": "form", "files": "multipart", "content": "content"}
@@ -204,7 +206,7 @@ def _part_type(graph: Graph, schema: Any) -> str | None:
         return _part_type(graph, {"anyOf": [expressions.items_of(leaf) for leaf in leaves]})
     if any(leaf.get("format") == "binary" for leaf in leaves):
         return "application/octet-stream"
-    scalar = [leaf.get("type") in ("string", "integer", "number", "boolean", "null") for leaf in leaves]
+    scalar = [leaf.get("type") in SCALARS for leaf in leaves]
     if any(leaf.get("type", "string") == "string" for leaf in leaves) and not all(scalar):
         return None
     return "text/plain" if all(scalar) else "application/json"

@@ -15,7 +15,8 @@ import attrs
 from ..document import ref_name, union_of
 from ..errors import SpecError
 from ..names import module_name
-from .graph import NULL, Graph
+from ..transforms.notation import NULL
+from .graph import Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 #: Names used by methods and attrs, which an attribute must not have.
@@ -151,7 +152,7 @@ def _parts(scope: Scope, schema: Any, lenient: bool) -> list[str]:
 
 def _closed(scope: Scope, values: list[Any]) -> list[str]:
     """Return the type of an enum; values that `Literal` does not support use their class."""
-    exact = [literal(value) for value in values if isinstance(value, (str, int))]
+    exact = [repr(value) for value in values if isinstance(value, (str, int))]
     parts = [f"{scope.type_name('Literal')}[{', '.join(exact)}]"] if exact else []
     for value in values:
         if isinstance(value, float):
@@ -195,11 +196,6 @@ def described(part: Any) -> str:
     return ("Deprecated. " if part.get("deprecated") else "") + str(part.get("description") or "")
 
 
-def literal(value: Any) -> str:
-    """Return a JSON value as a Python literal."""
-    return repr(value)
-
-
 def decodes(graph: Graph, schema: Any, seen: tuple[str, ...] = ()) -> bool:
     """Whether a value of this schema contains models, so that it needs decoding."""
     if not isinstance(schema, dict):
@@ -237,7 +233,7 @@ def decode(scope: Scope, schema: Any, source: str, depth: int = 0, strict: str =
     if not decodes(scope.graph, schema):
         constant = schema.get("const") if isinstance(schema, dict) else None
         # So that thousands of events share one string.
-        shared = f"{literal(constant)} if (v0 := {source}) == {literal(constant)} else v0"
+        shared = f"{constant!r} if (v0 := {source}) == {constant!r} else v0"
         return shared if isinstance(constant, str) and not depth else source
     held = f"v{depth}"
     name = ref_name(schema)

@@ -8,10 +8,8 @@ import attrs
 
 from ..cycles import find_cycles, reached
 from ..document import operations, ref_name, ref_to, references, union_of
-from ..names import module_name
 from ..slice import Slice
-
-NULL = {"type": "null"}
+from ..transforms.notation import NULL
 
 
 @attrs.frozen
@@ -46,10 +44,6 @@ class Graph:
     def is_model(self, name: str) -> bool:
         """Whether a schema becomes a class: an object with properties.  Others become type aliases."""
         return bool(self.schemas[name].get("properties"))
-
-    def module(self, name: str) -> str:
-        """Return the module name of a schema's class or alias."""
-        return module_name(name)
 
     def only_received(self, name: str) -> bool:
         """Whether a model is never sent, so that absent and null need not be distinguished."""

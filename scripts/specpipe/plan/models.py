@@ -8,9 +8,12 @@ import attrs
 from openapi_python_client.parser.properties import ModelProperty, Property
 
 from ..document import ref_name, references, union_of
+from ..names import module_name
+from ..transforms.kinds import SCALARS
+from ..transforms.notation import NULL
 from . import expressions
 from .expressions import Scope
-from .graph import NULL, Graph
+from .graph import Graph
 from .tables import Table, guessed, table
 
 
@@ -144,7 +147,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
     unset = not required and nullable and not graph.only_received(scope.owner)
     shown = expressions.annotation(scope, schema, lenient=lenient)
     scalar = isinstance(schema.get("const"), (str, int, float))
-    constant = expressions.literal(schema["const"]) if scalar else None
+    constant = repr(schema["const"]) if scalar else None
     default: str | None
     read_only = required and schema.get("readOnly") is True and not graph.only_received(scope.owner)
     if read_only:
@@ -177,8 +180,7 @@ def _field(scope: Scope, key: str, name: str, schema: Any, required: bool, lenie
 
 
 def _flat(graph: Graph, schema: dict[str, Any]) -> bool:
-    kinds = ("string", "integer", "number", "boolean", "null")
-    return all(leaf.get("type") in kinds or "const" in leaf for leaf in graph.leaves(schema))
+    return all(leaf.get("type") in SCALARS or "const" in leaf for leaf in graph.leaves(schema))
 
 
 def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
@@ -210,7 +212,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         scope.type_name("Any")
     return Alias(
         name=name,
-        module=graph.module(name),
+        module=module_name(name),
         description=expressions.described(schema),
         annotation=shown,
         quoted=is_quoted(graph, name),
@@ -245,16 +247,16 @@ def _imports(scope: Scope, more: set[str]) -> Imports:
     cycle = graph.cycles.get(scope.owner, frozenset())
 
     def entry(name: str) -> tuple[str, str, str]:
-        return graph.module(name), name, f"_{name}" if name in scope.taken else name
+        return module_name(name), name, f"_{name}" if name in scope.taken else name
 
     def decoder(name: str) -> tuple[str, str, str]:
         function = expressions.decoder_name(name)
-        return graph.module(name), function, function
+        return module_name(name), function, function
 
     others = {name for name in scope.classes | scope.aliases if name != scope.owner}
     used = {entry(name) for name in others if name in scope.classes and name not in cycle}
     used |= {decoder(name) for name in scope.decoders if name not in cycle and name != scope.owner}
-    if scope.owner not in graph.schemas or not graph.is_model(scope.owner):
+    if not graph.is_model(scope.owner):
         used |= {entry(name) for name in others if name not in cycle}
     late = {decoder(name) for name in scope.decoders if name in cycle and name != scope.owner}
     typed = {entry(name) for name in others} - used

@@ -8,8 +8,9 @@ import attrs
 from openapi_python_client.parser.openapi import Endpoint
 
 from ..document import escape, parameters_of
+from ..names import module_name
 from .bodies import Answer, Body, Content, build_answer, build_bodies
-from .expressions import Scope
+from .expressions import Scope, decoder_name
 from .parameters import Parameter, build_parameters
 
 if TYPE_CHECKING:
@@ -162,8 +163,6 @@ def _build(parsed: Parsed, endpoint: Endpoint, path: str, method: str) -> Operat
         body_required=bool(body.get("required")),
         body_description=str(body.get("description") or ""),
         answers=tuple(answers),
-        classes=tuple(sorted((graph.module(name), name) for name in scope.classes | scope.aliases)),
-        decoders=tuple(
-            sorted((graph.module(name), f"decode_{graph.module(name)}") for name in scope.decoders)
-        ),
+        classes=tuple(sorted((module_name(name), name) for name in scope.classes | scope.aliases)),
+        decoders=tuple(sorted((module_name(name), decoder_name(name)) for name in scope.decoders)),
     )

@@ -11,7 +11,8 @@ from typing import Any
 
 import attrs
 
-from .graph import NULL, Graph
+from ..transforms.notation import NULL
+from .graph import Graph
 
 #: (property, model) → the discriminator values of the model.
 Declared = Mapping[tuple[str, str], tuple[Any, ...]]

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..document import SCHEMAS, UNIONS, Document, escape, rebuild, ref_name, unescape, union_of
 from ..errors import SpecError
+from .kinds import AT_LEAST, AT_MOST
 from .notation import NULL, POINTER
 from .walk import each_root, each_schema
 
@@ -15,8 +16,6 @@ _SILENT = ("description", "default", "deprecated", "readOnly", "writeOnly", POIN
 _SHAPING = ("properties", "required", "additionalProperties", "items", *UNIONS)
 #: Keywords that apply to a union rather than to its members.
 _OUTER = ("discriminator", "default", "deprecated")
-_AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-_AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
 
 def drop_constraint_unions(document: Document) -> tuple[Document, int]:
@@ -151,7 +150,7 @@ class _Merger:
             out["required"] = required
         if "enum" in left and "enum" in right:
             out["enum"] = [value for value in left["enum"] if value in right["enum"]] or right["enum"]
-        for keywords, stricter in ((_AT_LEAST, max), (_AT_MOST, min)):
+        for keywords, stricter in ((AT_LEAST, max), (AT_MOST, min)):
             out |= {key: stricter(left[key], right[key]) for key in keywords if key in left and key in right}
         closed = left.get("additionalProperties") is False and "additionalProperties" not in right
         if closed and "properties" in right:

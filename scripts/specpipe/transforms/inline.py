@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..document import SCHEMAS, Document, ref_name, ref_to, resolve, unescape, union_of, words
+from .kinds import SCALARS
 from .notation import NULL, POINTER, POINTERS
 from .walk import each_root
 
@@ -118,7 +119,7 @@ def _scalar(schema: Any, schemas: dict[str, Any], seen: tuple[str, ...]) -> bool
     members = union_of(schema)
     if members is not None:
         return all(_scalar(member, schemas, seen) for member in members)
-    return schema.get("type") in ("string", "integer", "number", "boolean", "null") or "const" in schema
+    return schema.get("type") in SCALARS or "const" in schema
 
 
 def _add(schema: dict[str, Any], hint: str, schemas: dict[str, Any], hoisted: dict[str, Any]) -> str:

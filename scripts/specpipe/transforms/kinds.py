@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = ("object", "array", "string", "number", "integer", "boolean", "null")
+SCALARS = ("string", "integer", "number", "boolean", "null")
+KINDS = ("object", "array", *SCALARS)
+#: Limits that tighten when they grow, and when they shrink.
+AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
 _NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format")
 #: Type → the keywords that only apply to it.
