@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ("SPEC_DATE", "SPEC_SHA256", "SPEC_VERSION", "AuthenticatedClient", "Client", "__version__")
 
 #: Version of this package, independent of the API description's: pin it with `~=`.
-__version__ = "0.1.1"
+__version__ = "0.1.2"
 #: Version of the API description.
 SPEC_VERSION = "2.3.0"
 #: Date of the API description, YYYY-MM-DD, or "" if unknown.
 SPEC_DATE = "2026-11-23"
 #: SHA-256 of the API description's file.
-SPEC_SHA256 = "0c0f0886db0ea2d7a91f24a88e9a32cd14f9eec1e8bd847b03ec48e0ffe365e4"
+SPEC_SHA256 = "1d1bcafcdcd385439ebd5e00cc0cfcf9165b0cef4e74919cff94e90534aa83f5"
 
 if not TYPE_CHECKING:
 

@@ -318,6 +318,182 @@ TRANSLATION_CLIENT_EVENTS = EventTable(
     }
 )
 
+LIVE_SERVER_EVENTS = EventTable(
+    {
+        "session.started": (".models.live_session_started", "LiveSessionStarted"),
+        "session.updated": (".models.live_session_updated", "LiveSessionUpdated"),
+        "session.input_audio.muted": (".models.live_input_audio_muted", "LiveInputAudioMuted"),
+        "session.input_audio.unmuted": (".models.live_input_audio_unmuted", "LiveInputAudioUnmuted"),
+        "session.instructions.appended": (".models.live_instructions_appended", "LiveInstructionsAppended"),
+        "session.thinking.appended": (".models.live_thinking_appended", "LiveThinkingAppended"),
+        "session.commentary.appended": (".models.live_commentary_appended", "LiveCommentaryAppended"),
+        "session.input_audio.append": (".models.live_input_audio_append", "LiveInputAudioAppend"),
+        "session.output_audio.delta": (".models.live_output_audio_delta", "LiveOutputAudioDelta"),
+        "session.input_transcript.delta": (".models.live_input_transcript_delta", "LiveInputTranscriptDelta"),
+        "session.output_transcript.delta": (".models.live_output_transcript_delta", "LiveOutputTranscriptDelta"),
+        "session.delegation.created": (".models.live_delegation_created", "LiveDelegationCreated"),
+        "response.event": (".models.live_response_event", "LiveResponseEvent"),
+        "session.usage.updated": (".models.live_session_usage_updated", "LiveSessionUsageUpdated"),
+        "session.closed": (".models.live_session_closed", "LiveSessionClosed"),
+        "error": (".models.live_error_event", "LiveErrorEvent"),
+        "info": (".models.live_info_event", "LiveInfoEvent"),
+        "transport.dtmf.received": (".models.live_transport_dtmf_received", "LiveTransportDTMFReceived"),
+        "transport.dtmf.send": (".models.live_transport_dtmf_send", "LiveTransportDTMFSend"),
+        "transport.ringing": (".models.live_transport_ringing", "LiveTransportRinging"),
+        "transport.answered": (".models.live_transport_answered", "LiveTransportAnswered"),
+        "transport.failed": (".models.live_transport_failed", "LiveTransportFailed"),
+        "decision.event": (".models.live_decision_event", "LiveDecisionEvent"),
+        "decision.item.created": (".models.live_decision_item_created", "LiveDecisionItemCreated"),
+        "decision.item.deleted": (".models.live_decision_item_deleted", "LiveDecisionItemDeleted"),
+        "session.output_audio.fixture.playing": (
+            ".models.live_output_audio_fixture_playing",
+            "LiveOutputAudioFixturePlaying",
+        ),
+        "session.output_audio.fixture.played": (
+            ".models.live_output_audio_fixture_played",
+            "LiveOutputAudioFixturePlayed",
+        ),
+        "transport.dtmf.sent": (".models.live_transport_dtmf_sent", "LiveTransportDTMFSent"),
+    }
+)
+
+LIVE_CLIENT_EVENTS = EventTable(
+    {
+        "session.start": (".models.live_session_start_event", "LiveSessionStartEvent"),
+        "session.update": (".models.live_session_update", "LiveSessionUpdate"),
+        "session.input_audio.append": (".models.live_input_audio_append_event", "LiveInputAudioAppendEvent"),
+        "session.input_audio.mute": (".models.live_input_audio_mute", "LiveInputAudioMute"),
+        "session.input_audio.unmute": (".models.live_input_audio_unmute", "LiveInputAudioUnmute"),
+        "session.instructions.append": (".models.live_instructions_append", "LiveInstructionsAppend"),
+        "session.thinking.append": (".models.live_thinking_append", "LiveThinkingAppend"),
+        "session.commentary.append": (".models.live_commentary_append", "LiveCommentaryAppend"),
+        "response.item.create": (".models.live_response_item_create", "LiveResponseItemCreate"),
+        "response.create": (".models.live_response_create", "LiveResponseCreate"),
+        "session.close": (".models.live_session_close", "LiveSessionClose"),
+        "decision.create": (".models.live_decision_create_event", "LiveDecisionCreateEvent"),
+        "decision.item.create": (".models.live_decision_item_create_event", "LiveDecisionItemCreateEvent"),
+        "decision.item.delete": (".models.live_decision_item_delete_event", "LiveDecisionItemDeleteEvent"),
+        "session.output_audio.fixture.play": (".models.live_output_audio_fixture_play", "LiveOutputAudioFixturePlay"),
+    }
+)
+
+LIVE_SIDEBAND_SERVER_EVENTS = EventTable(
+    {
+        "session.started": (".models.live_session_started", "LiveSessionStarted"),
+        "session.updated": (".models.live_session_updated", "LiveSessionUpdated"),
+        "session.input_audio.muted": (".models.live_input_audio_muted", "LiveInputAudioMuted"),
+        "session.input_audio.unmuted": (".models.live_input_audio_unmuted", "LiveInputAudioUnmuted"),
+        "session.instructions.appended": (".models.live_instructions_appended", "LiveInstructionsAppended"),
+        "session.thinking.appended": (".models.live_thinking_appended", "LiveThinkingAppended"),
+        "session.commentary.appended": (".models.live_commentary_appended", "LiveCommentaryAppended"),
+        "session.input_audio.append": (".models.live_input_audio_append", "LiveInputAudioAppend"),
+        "session.output_audio.delta": (".models.live_output_audio_delta", "LiveOutputAudioDelta"),
+        "session.input_transcript.delta": (".models.live_input_transcript_delta", "LiveInputTranscriptDelta"),
+        "session.output_transcript.delta": (".models.live_output_transcript_delta", "LiveOutputTranscriptDelta"),
+        "session.delegation.created": (".models.live_delegation_created", "LiveDelegationCreated"),
+        "response.event": (".models.live_response_event", "LiveResponseEvent"),
+        "session.usage.updated": (".models.live_session_usage_updated", "LiveSessionUsageUpdated"),
+        "session.closed": (".models.live_session_closed", "LiveSessionClosed"),
+        "error": (".models.live_error_event", "LiveErrorEvent"),
+        "info": (".models.live_info_event", "LiveInfoEvent"),
+        "transport.dtmf.received": (".models.live_transport_dtmf_received", "LiveTransportDTMFReceived"),
+        "transport.dtmf.send": (".models.live_transport_dtmf_send", "LiveTransportDTMFSend"),
+        "transport.ringing": (".models.live_transport_ringing", "LiveTransportRinging"),
+        "transport.answered": (".models.live_transport_answered", "LiveTransportAnswered"),
+        "transport.failed": (".models.live_transport_failed", "LiveTransportFailed"),
+        "decision.event": (".models.live_decision_event", "LiveDecisionEvent"),
+        "decision.item.created": (".models.live_decision_item_created", "LiveDecisionItemCreated"),
+        "decision.item.deleted": (".models.live_decision_item_deleted", "LiveDecisionItemDeleted"),
+        "session.output_audio.fixture.playing": (
+            ".models.live_output_audio_fixture_playing",
+            "LiveOutputAudioFixturePlaying",
+        ),
+        "session.output_audio.fixture.played": (
+            ".models.live_output_audio_fixture_played",
+            "LiveOutputAudioFixturePlayed",
+        ),
+        "transport.dtmf.sent": (".models.live_transport_dtmf_sent", "LiveTransportDTMFSent"),
+    }
+)
+
+LIVE_SIDEBAND_CLIENT_EVENTS = EventTable(
+    {
+        "session.update": (".models.live_session_update", "LiveSessionUpdate"),
+        "session.input_audio.mute": (".models.live_input_audio_mute", "LiveInputAudioMute"),
+        "session.input_audio.unmute": (".models.live_input_audio_unmute", "LiveInputAudioUnmute"),
+        "session.instructions.append": (".models.live_instructions_append", "LiveInstructionsAppend"),
+        "session.thinking.append": (".models.live_thinking_append", "LiveThinkingAppend"),
+        "session.commentary.append": (".models.live_commentary_append", "LiveCommentaryAppend"),
+        "response.item.create": (".models.live_response_item_create", "LiveResponseItemCreate"),
+        "response.create": (".models.live_response_create", "LiveResponseCreate"),
+        "session.close": (".models.live_session_close", "LiveSessionClose"),
+        "decision.create": (".models.live_decision_create_event", "LiveDecisionCreateEvent"),
+        "decision.item.create": (".models.live_decision_item_create_event", "LiveDecisionItemCreateEvent"),
+        "decision.item.delete": (".models.live_decision_item_delete_event", "LiveDecisionItemDeleteEvent"),
+        "session.output_audio.fixture.play": (".models.live_output_audio_fixture_play", "LiveOutputAudioFixturePlay"),
+        "transport.dtmf.send": (".models.live_transport_dtmf_send_event", "LiveTransportDTMFSendEvent"),
+    }
+)
+
+LIVE_FORK_SERVER_EVENTS = EventTable(
+    {
+        "session.started": (".models.live_session_started", "LiveSessionStarted"),
+        "session.updated": (".models.live_session_updated", "LiveSessionUpdated"),
+        "session.input_audio.muted": (".models.live_input_audio_muted", "LiveInputAudioMuted"),
+        "session.input_audio.unmuted": (".models.live_input_audio_unmuted", "LiveInputAudioUnmuted"),
+        "session.instructions.appended": (".models.live_instructions_appended", "LiveInstructionsAppended"),
+        "session.thinking.appended": (".models.live_thinking_appended", "LiveThinkingAppended"),
+        "session.commentary.appended": (".models.live_commentary_appended", "LiveCommentaryAppended"),
+        "session.input_audio.append": (".models.live_input_audio_append", "LiveInputAudioAppend"),
+        "session.output_audio.delta": (".models.live_output_audio_delta", "LiveOutputAudioDelta"),
+        "session.input_transcript.delta": (".models.live_input_transcript_delta", "LiveInputTranscriptDelta"),
+        "session.output_transcript.delta": (".models.live_output_transcript_delta", "LiveOutputTranscriptDelta"),
+        "session.delegation.created": (".models.live_delegation_created", "LiveDelegationCreated"),
+        "response.event": (".models.live_response_event", "LiveResponseEvent"),
+        "session.usage.updated": (".models.live_session_usage_updated", "LiveSessionUsageUpdated"),
+        "session.closed": (".models.live_session_closed", "LiveSessionClosed"),
+        "error": (".models.live_error_event", "LiveErrorEvent"),
+        "info": (".models.live_info_event", "LiveInfoEvent"),
+        "transport.dtmf.received": (".models.live_transport_dtmf_received", "LiveTransportDTMFReceived"),
+        "transport.dtmf.send": (".models.live_transport_dtmf_send", "LiveTransportDTMFSend"),
+        "transport.ringing": (".models.live_transport_ringing", "LiveTransportRinging"),
+        "transport.answered": (".models.live_transport_answered", "LiveTransportAnswered"),
+        "transport.failed": (".models.live_transport_failed", "LiveTransportFailed"),
+        "decision.event": (".models.live_decision_event", "LiveDecisionEvent"),
+        "decision.item.created": (".models.live_decision_item_created", "LiveDecisionItemCreated"),
+        "decision.item.deleted": (".models.live_decision_item_deleted", "LiveDecisionItemDeleted"),
+        "session.output_audio.fixture.playing": (
+            ".models.live_output_audio_fixture_playing",
+            "LiveOutputAudioFixturePlaying",
+        ),
+        "session.output_audio.fixture.played": (
+            ".models.live_output_audio_fixture_played",
+            "LiveOutputAudioFixturePlayed",
+        ),
+        "transport.dtmf.sent": (".models.live_transport_dtmf_sent", "LiveTransportDTMFSent"),
+    }
+)
+
+LIVE_FORK_CLIENT_EVENTS = EventTable(
+    {
+        "session.start": (".models.live_fork_session_start_event", "LiveForkSessionStartEvent"),
+        "session.update": (".models.live_session_update", "LiveSessionUpdate"),
+        "session.input_audio.append": (".models.live_input_audio_append_event", "LiveInputAudioAppendEvent"),
+        "session.input_audio.mute": (".models.live_input_audio_mute", "LiveInputAudioMute"),
+        "session.input_audio.unmute": (".models.live_input_audio_unmute", "LiveInputAudioUnmute"),
+        "session.instructions.append": (".models.live_instructions_append", "LiveInstructionsAppend"),
+        "session.thinking.append": (".models.live_thinking_append", "LiveThinkingAppend"),
+        "session.commentary.append": (".models.live_commentary_append", "LiveCommentaryAppend"),
+        "response.item.create": (".models.live_response_item_create", "LiveResponseItemCreate"),
+        "response.create": (".models.live_response_create", "LiveResponseCreate"),
+        "session.close": (".models.live_session_close", "LiveSessionClose"),
+        "decision.create": (".models.live_decision_create_event", "LiveDecisionCreateEvent"),
+        "decision.item.create": (".models.live_decision_item_create_event", "LiveDecisionItemCreateEvent"),
+        "decision.item.delete": (".models.live_decision_item_delete_event", "LiveDecisionItemDeleteEvent"),
+        "session.output_audio.fixture.play": (".models.live_output_audio_fixture_play", "LiveOutputAudioFixturePlay"),
+    }
+)
+
 WEBHOOK_EVENTS = EventTable(
     {
         "live.call.incoming": (".models.webhook_live_call_incoming", "WebhookLiveCallIncoming"),
@@ -333,5 +509,11 @@ __all__ = [
     "CLIENT_EVENTS",
     "TRANSLATION_SERVER_EVENTS",
     "TRANSLATION_CLIENT_EVENTS",
+    "LIVE_SERVER_EVENTS",
+    "LIVE_CLIENT_EVENTS",
+    "LIVE_SIDEBAND_SERVER_EVENTS",
+    "LIVE_SIDEBAND_CLIENT_EVENTS",
+    "LIVE_FORK_SERVER_EVENTS",
+    "LIVE_FORK_CLIENT_EVENTS",
     "WEBHOOK_EVENTS",
 ]

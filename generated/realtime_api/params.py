@@ -8,23 +8,150 @@ At run time they are plain dicts, and values are not checked.  A class of `model
 from typing import Any, Literal, NotRequired, Required, TypeAlias, TypedDict
 
 __all__ = (
+    "AnnotationParam",
     "AudioTranscriptionParam",
     "CallableToolAllowedCallerParam",
     "ClientSecretExpiresAfterParam",
+    "CustomToolCallOutputContentParam",
+    "CustomToolCallOutputParam",
+    "CustomToolCallParam",
     "CustomVoiceParam",
+    "EasyInputMessageContentParam",
+    "EasyInputMessageParam",
     "FileInputDetailParam",
+    "FunctionAndCustomToolCallOutputParam",
+    "FunctionCallItemStatusParam",
+    "FunctionCallOutputItemParam",
+    "FunctionCallOutputParam",
+    "FunctionToolCallParam",
     "ImageDetailParam",
+    "InputContentParam",
     "InputFileContentParam",
     "InputImageContentParam",
+    "InputItemParam",
+    "InputMessageContentListParam",
     "InputTextContentParam",
+    "LiveAllowedClientEventsParam",
+    "LiveAllowedServerEventParam",
+    "LiveAllowedServerEventsParam",
+    "LiveApplyPatchToolInputParam",
+    "LiveAudioFormatParam",
+    "LiveCallAcceptRequestParam",
+    "LiveCallAcceptSessionParam",
+    "LiveCallReferRequestParam",
+    "LiveCallRejectRequestParam",
+    "LiveClientConfigParam",
+    "LiveClientDelegationParam",
+    "LiveClientEventParam",
+    "LiveCodeInterpreterToolInputParam",
+    "LiveCommentaryAppendParam",
+    "LiveComputerToolInputParam",
+    "LiveCustomToolInputParam",
+    "LiveCustomVoiceParam",
+    "LiveDataChannelConfigParam",
+    "LiveDecisionChoiceParam",
+    "LiveDecisionContentParam",
+    "LiveDecisionCreateEventParam",
+    "LiveDecisionInstructionsParam",
+    "LiveDecisionItemCreateEventParam",
+    "LiveDecisionItemDeleteEventParam",
+    "LiveDecisionItemParam",
+    "LiveDecisionJsonContentDataParam",
+    "LiveDecisionJsonContentParam",
+    "LiveDecisionLevelParam",
+    "LiveDecisionMessageContentParam",
+    "LiveDecisionMessageParam",
+    "LiveDecisionOptionParam",
+    "LiveDecisionPredicateParam",
+    "LiveDecisionQuestionParam",
+    "LiveDecisionsConfigParam",
+    "LiveDecisionScoreParam",
+    "LiveDecisionsDelegationParam",
+    "LiveDecisionsDelegationUpdateParam",
+    "LiveDecisionsUpdateConfigParam",
+    "LiveDecisionTriggerParam",
+    "LiveDecisionTriggerQuestionsParam",
+    "LiveDelegationParam",
+    "LiveDelegationReasoningInputParam",
+    "LiveDelegationTextInputParam",
+    "LiveDelegationUpdateParam",
+    "LiveFileSearchToolInputParam",
+    "LiveForkAudioParam",
+    "LiveForkClientEventParam",
+    "LiveForkRequestParam",
+    "LiveForkSessionConfigParam",
+    "LiveForkSessionStartEventParam",
+    "LiveFunctionToolInputParam",
+    "LiveHostedShellToolInputParam",
+    "LiveImageGenerationToolInputParam",
+    "LiveInitialAssistantContentParam",
+    "LiveInitialAssistantMessageItemParam",
+    "LiveInitialDeveloperMessageItemParam",
+    "LiveInitialInputTextContentPartParam",
+    "LiveInitialItemParam",
+    "LiveInitialMessageStatusParam",
+    "LiveInitialOutputTextContentPartParam",
+    "LiveInitialSessionAudioOutputParam",
+    "LiveInitialSessionAudioParam",
+    "LiveInitialTextContentPartParam",
+    "LiveInitialUserMessageItemParam",
+    "LiveInputAudioAppendEventParam",
+    "LiveInputAudioMuteParam",
+    "LiveInputAudioUnmuteParam",
+    "LiveInstructionsAppendParam",
+    "LiveMCPToolInputParam",
+    "LiveMediaSessionAudioParam",
+    "LiveMediaSessionCreateParamsParam",
+    "LiveMediaSessionForkParamsParam",
+    "LiveNamespaceToolInputParam",
+    "LiveOutputAudioFixturePlayParam",
+    "LiveProgrammaticToolInputParam",
+    "LiveReasoningEffortParam",
+    "LiveReasoningSummaryParam",
+    "LiveResponseCreateParam",
+    "LiveResponseItemCreateParam",
+    "LiveResponsesDelegationParam",
+    "LiveResponsesDelegationSettingsInputParam",
+    "LiveResponsesDelegationSettingsUpdateInputParam",
+    "LiveResponsesDelegationUpdateParam",
+    "LiveResponsesServiceTierParam",
+    "LiveSessionAudioFormatPCMAParam",
+    "LiveSessionAudioFormatPCMParam",
+    "LiveSessionAudioFormatPCMUParam",
+    "LiveSessionCloseParam",
+    "LiveSessionCreateParamsParam",
+    "LiveSessionCreateRequestParam",
+    "LiveSessionStartEventParam",
+    "LiveSessionUpdateParam",
+    "LiveSessionUpdateParamsParam",
+    "LiveSidebandClientEventParam",
+    "LiveSIPTransportParam",
+    "LiveSIPTrunkAuthParam",
+    "LiveSIPTrunkParam",
+    "LiveTextVerbosityParam",
+    "LiveThinkingAppendParam",
+    "LiveToolChoiceEnumParam",
+    "LiveToolChoiceParam",
+    "LiveToolParam",
+    "LiveToolSearchToolInputParam",
+    "LiveTransportDTMFSendEventParam",
+    "LiveTransportParam",
+    "LiveVoiceParam",
+    "LiveWebRTCTransportParam",
+    "LiveWebSearchToolInputParam",
     "MCPAllowedToolsParam",
+    "MCPApprovalRequestParam",
+    "MCPApprovalResponseParam",
     "MCPListToolsToolParam",
     "MCPRequireApprovalParam",
     "MCPToolApprovalFilterParam",
     "MCPToolFilterParam",
     "MCPToolParam",
+    "MessagePhaseParam",
     "MetadataParam",
+    "ModelIdsLiveParam",
     "NoiseReductionTypeParam",
+    "OutputTextContentParam",
     "PromptCacheBreakpointConfigParam",
     "PromptParam",
     "RealtimeAssistantContentParam",
@@ -111,6 +238,7 @@ __all__ = (
     "RealtimeTruncationTokenLimitsParam",
     "RealtimeTurnDetectionParam",
     "RealtimeUserContentParam",
+    "RefusalContentParam",
     "ResponseItemReferenceParam",
     "ResponsePromptParam",
     "ResponsePromptVariableParam",
@@ -118,8 +246,15 @@ __all__ = (
     "ToolChoiceFunctionParam",
     "ToolChoiceMCPParam",
     "ToolChoiceOptionsParam",
+    "UrlCitationBodyParam",
     "VoiceIdsOrCustomVoiceParam",
     "VoiceIdsSharedParam",
+    "WebSearchActionFindParam",
+    "WebSearchActionOpenPageParam",
+    "WebSearchActionParam",
+    "WebSearchActionSearchParam",
+    "WebSearchSourceParam",
+    "WebSearchToolCallParam",
 )
 
 
@@ -157,11 +292,100 @@ class ClientSecretExpiresAfterParam(TypedDict):
     """Lifetime in seconds, 10 to 7200; 600 when absent."""
 
 
+class CustomToolCallParam(TypedDict):
+    """A call of a tool that takes free text."""
+
+    type: Required["Literal['custom_tool_call']"]
+    """Discriminator, always `custom_tool_call`."""
+    id: NotRequired["str"]
+    """Identifier of the item; absent in calls that the application writes itself."""
+    call_id: Required["str"]
+    """What the output has to name to be matched with this call."""
+    caller: NotRequired["dict[str, Any] | None"]
+    """What made the call, passed on as it came; null or absent for the model itself."""
+    namespace: NotRequired["str"]
+    """Group that the tool is in; absent when it is in none."""
+    name: Required["str"]
+    """Which tool to run."""
+    input: Required["str"]
+    """Text that the model wrote for it."""
+
+
+class CustomToolCallOutputParam(TypedDict):
+    """Result of a tool that takes free text."""
+
+    type: Required["Literal['custom_tool_call_output']"]
+    """Discriminator, always `custom_tool_call_output`."""
+    id: NotRequired["str"]
+    """Identifier of the item; absent lets the API choose one."""
+    call_id: Required["str"]
+    """The `call_id` of the call that it belongs to."""
+    caller: NotRequired["dict[str, Any] | None"]
+    """What made the call, passed on as it came; null or absent for the model itself."""
+    output: Required["CustomToolCallOutputContentParam"]
+    """Result as text, or a list of text, pictures and files."""
+
+
 class CustomVoiceParam(TypedDict):
     """A voice of your own, named by its id."""
 
     id: Required["str"]
     """Identifier of a custom voice, such as `voice_1234`."""
+
+
+class EasyInputMessageParam(TypedDict):
+    """A message to the backend, or an earlier one from it."""
+
+    role: Required["Literal['user', 'assistant', 'system', 'developer']"]
+    """Whose message it is; `developer` and `system` rank above `user`."""
+    content: Required["EasyInputMessageContentParam"]
+    """Plain text, or a list of text, pictures and files."""
+    phase: NotRequired["MessagePhaseParam | None"]
+    """Part that an earlier answer played; null or absent means unmarked."""
+    type: NotRequired["Literal['message']"]
+    """Kind of item, always `message`; may be left out."""
+
+
+class FunctionCallOutputItemParam(TypedDict):
+    """Result of a function that the backend called."""
+
+    id: NotRequired["str | None"]
+    """Identifier of the item; null or absent lets the API choose one."""
+    call_id: NotRequired["str | None"]
+    """The `call_id` of the call, 1 to 64 characters."""
+    type: Required["Literal['function_call_output']"]
+    """Discriminator, always `function_call_output`."""
+    output: Required["FunctionCallOutputParam"]
+    """Result as text, usually JSON, of up to 10,485,760 characters; or a list of text, pictures and files."""
+    name: NotRequired["str | None"]
+    """Name of the tool that made it, up to 128 characters; null or absent where the call tells."""
+    namespace: NotRequired["str | None"]
+    """Group that the tool is in, up to 64 letters, digits, `_` and `-`; null or absent when it is in none."""
+    caller: NotRequired["dict[str, Any] | None"]
+    """What made the call, passed on as it came; null or absent for the model itself."""
+    status: NotRequired["FunctionCallItemStatusParam | None"]
+    """How far the item has come; null or absent means completed."""
+
+
+class FunctionToolCallParam(TypedDict):
+    """A call of one of the application's functions."""
+
+    id: NotRequired["str"]
+    """Identifier of the item; absent in calls that the application writes itself."""
+    type: Required["Literal['function_call']"]
+    """Discriminator, always `function_call`."""
+    call_id: Required["str"]
+    """What the output has to name to be matched with this call."""
+    caller: NotRequired["dict[str, Any] | None"]
+    """What made the call, passed on as it came; null or absent for the model itself."""
+    namespace: NotRequired["str"]
+    """Group of tools that the function is in; absent when it is in none."""
+    name: Required["str"]
+    """Name of the function to run."""
+    arguments: Required["str"]
+    """JSON text of the arguments; empty while they are still being written."""
+    status: NotRequired["Literal['in_progress', 'completed', 'incomplete']"]
+    """How far the call is written; absent in calls that the application writes itself."""
 
 
 class InputFileContentParam(TypedDict):
@@ -192,7 +416,7 @@ class InputImageContentParam(TypedDict):
     """Full address of the picture, or a data URL holding it in base64; null or absence means another source."""
     file_id: NotRequired["str | None"]
     """Identifier of an uploaded picture; null or absence means the picture comes from `image_url`."""
-    detail: Required["ImageDetailParam"]
+    detail: NotRequired["ImageDetailParam"]
     """Resolution at which the picture is examined; `auto` by default."""
     prompt_cache_breakpoint: NotRequired["PromptCacheBreakpointConfigParam"]
     """When present, a reusable prompt prefix ends right after this content part."""
@@ -207,6 +431,944 @@ class InputTextContentParam(TypedDict):
     """Words handed to the model."""
     prompt_cache_breakpoint: NotRequired["PromptCacheBreakpointConfigParam"]
     """When present, a reusable prompt prefix ends right after this content part."""
+
+
+class LiveAllowedServerEventParam(TypedDict):
+    """A kind of server event that the data channel delivers."""
+
+    type: Required["str"]
+    """Type of the event, up to 256 characters."""
+    response_event: NotRequired["str"]
+    """Type of the nested event, for `response.event` alone; every nested type when absent."""
+
+
+class LiveApplyPatchToolInputParam(TypedDict):
+    """Edits of files as patches, applied by the application. Its other fields are those of the Responses API
+    and pass unchanged."""
+
+    type: Required["Literal['apply_patch']"]
+    """Discriminator, always `apply_patch`."""
+
+
+class LiveCallAcceptRequestParam(TypedDict):
+    """Body that accepts a telephone call."""
+
+    session: Required["LiveCallAcceptSessionParam"]
+    """Configuration of its session."""
+
+
+class LiveCallAcceptSessionParam(TypedDict):
+    """Configuration of an incoming telephone call's session; unknown fields are refused."""
+
+    model: Required["ModelIdsLiveParam"]
+    """Voice model of the session."""
+    instructions: NotRequired["str | None"]
+    """System prompt of the voice, at most 16,384 tokens; null or absent means none."""
+    audio: NotRequired["LiveMediaSessionAudioParam"]
+    """Voice of the session."""
+    delegation: NotRequired["LiveDelegationParam | None"]
+    """Who does the work that needs more than talk; null or absent means the application itself."""
+    store: NotRequired["bool"]
+    """Whether the call is recorded and can be downloaded and forked afterwards; false by default."""
+    input: NotRequired["list[LiveInitialItemParam]"]
+    """History that the session starts with: at most 128 messages and 8,192 tokens, of which each message takes
+    about 8 beside its text; none when absent."""
+    type: Required["Literal['live']"]
+    """Interface that takes the call, always `live`."""
+    triggers: NotRequired["list[LiveDecisionTriggerParam]"]
+    """Questions that are answered whenever someone speaks; none when absent."""
+    safety_identifier: NotRequired["str | None"]
+    """Stable identifier of the end user for abuse detection, such as a hash; null or absent means none."""
+
+
+class LiveCallReferRequestParam(TypedDict):
+    """Body that transfers a telephone call."""
+
+    target_uri: Required["str"]
+    """Where the caller is sent: `tel:+14155550123` or a `sip:` address; blank text is refused."""
+
+
+class LiveCallRejectRequestParam(TypedDict):
+    """Body that declines a telephone call."""
+
+    status_code: Required["int"]
+    """SIP response that the caller gets, 300 to 699, such as 486 for busy; there is no default."""
+
+
+class LiveClientConfigParam(TypedDict):
+    """Permissions of the client at the other end of the media connection."""
+
+    data_channel: Required["LiveDataChannelConfigParam"]
+    """Permissions of its data channel."""
+
+
+class LiveClientDelegationParam(TypedDict):
+    """Work that needs more than talk is handed to the application itself; the default."""
+
+    type: Required["Literal['client']"]
+    """Discriminator, always `client`."""
+    acknowledgement_delay_ms: NotRequired["int"]
+    """Milliseconds after which the voice acknowledges a delegation aloud, unless commentary or thinking comes
+    first; 0 by default."""
+
+
+class LiveCodeInterpreterToolInputParam(TypedDict):
+    """Python in a container, run by the API. Its other fields are those of the Responses API and pass
+    unchanged."""
+
+    type: Required["Literal['code_interpreter']"]
+    """Discriminator, always `code_interpreter`."""
+
+
+class LiveCommentaryAppendParam(TypedDict):
+    """Adds something that the model says in its own words. `session.commentary.appended` confirms it once the
+    timeline has passed it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.commentary.append']"]
+    """Discriminator, always `session.commentary.append`."""
+    delegation_id: Required["str | None"]
+    """Delegation of the application that this belongs to; null for the session as a whole. Other kinds of
+    delegation take null alone."""
+    content: Required["str"]
+    """Text of at most 500 tokens."""
+
+
+class LiveComputerToolInputParam(TypedDict):
+    """Control of a screen, mouse and keyboard, carried out by the application. Its other fields are those of
+    the Responses API and pass unchanged."""
+
+    type: Required["Literal['computer']"]
+    """Discriminator, always `computer`."""
+
+
+class LiveCustomToolInputParam(TypedDict):
+    """A tool of the application whose input is free text instead of JSON. Its other fields are those of the
+    Responses API and pass unchanged."""
+
+    type: Required["Literal['custom']"]
+    """Discriminator, always `custom`."""
+
+
+class LiveCustomVoiceParam(TypedDict):
+    """A voice made for the account, by its id instead of by a name."""
+
+    id: Required["str"]
+    """Identifier of the custom voice, 1 to 128 characters."""
+
+
+class LiveDataChannelConfigParam(TypedDict):
+    """What a browser may send and see on its data channel."""
+
+    allowed_client_events: NotRequired["LiveAllowedClientEventsParam"]
+    """Types of events that are accepted from it: `all`, the default, or a list of at most 256; an empty list
+    accepts none."""
+    allowed_server_events: NotRequired["LiveAllowedServerEventsParam"]
+    """Events that are delivered to it: `all`, the default, or a list of at most 256; an empty list delivers
+    none."""
+
+
+class LiveDecisionChoiceParam(TypedDict):
+    """A question with given answers."""
+
+    type: Required["Literal['choice']"]
+    """Discriminator of the question, always `choice`."""
+    name: NotRequired["str"]
+    """Name by which the answer is found; absent means none."""
+    instructions: Required["LiveDecisionInstructionsParam"]
+    """What to choose by."""
+    choices: Required["list[LiveDecisionOptionParam]"]
+    """Answers to choose from."""
+
+
+class LiveDecisionCreateEventParam(TypedDict):
+    """Asks the questions of the session now; `decision.event` has the answers."""
+
+    event_id: Required["str"]
+    """Client's own id of this event, not used before in the session; `decision.event` names it as its source."""
+    type: Required["Literal['decision.create']"]
+    """Discriminator, always `decision.create`."""
+
+
+class LiveDecisionItemCreateEventParam(TypedDict):
+    """Adds an item that decisions take into account; `decision.item.created` confirms it."""
+
+    event_id: NotRequired["str"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['decision.item.create']"]
+    """Discriminator, always `decision.item.create`."""
+    item: Required["LiveDecisionItemParam"]
+    """What to take into account."""
+
+
+class LiveDecisionItemDeleteEventParam(TypedDict):
+    """Removes an item from what decisions take into account; `decision.item.deleted` confirms it."""
+
+    event_id: NotRequired["str"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['decision.item.delete']"]
+    """Discriminator, always `decision.item.delete`."""
+    item_id: Required["str"]
+    """Which one."""
+
+
+class LiveDecisionJsonContentParam(TypedDict):
+    """Data for a decision."""
+
+    type: Required["Literal['input_json']"]
+    """Discriminator, always `input_json`."""
+    data: Required["LiveDecisionJsonContentDataParam"]
+    """A JSON object, or a list of them."""
+
+
+class LiveDecisionLevelParam(TypedDict):
+    """One step of a scale."""
+
+    label: Required["str"]
+    """What the step is called."""
+    description: NotRequired["str"]
+    """What belongs there; absent if the label says so."""
+
+
+class LiveDecisionMessageParam(TypedDict):
+    """A message that decisions take into account."""
+
+    id: NotRequired["str"]
+    """Identifier of the message, by which it can be deleted; absent lets the server choose one."""
+    type: NotRequired["Literal['message']"]
+    """Kind of item, always `message`; may be left out."""
+    role: Required["Literal['user', 'developer', 'system', 'assistant']"]
+    """Whose message it is."""
+    content: Required["LiveDecisionMessageContentParam"]
+    """Plain text, or parts: text, pictures and JSON of a user, text of a developer or system, text or a
+    refusal of an assistant."""
+    phase: NotRequired["MessagePhaseParam"]
+    """Part that an assistant's message played; absent means unmarked."""
+
+
+class LiveDecisionOptionParam(TypedDict):
+    """One answer to choose."""
+
+    value: Required["str | bool"]
+    """The answer itself: text, true or false."""
+    description: NotRequired["str"]
+    """When it is the right one; absent if the value says so."""
+
+
+class LiveDecisionPredicateParam(TypedDict):
+    """A question whose answer is how likely something holds."""
+
+    type: Required["Literal['predicate']"]
+    """Discriminator, always `predicate`."""
+    name: NotRequired["str"]
+    """Name by which the answer is found; absent means none."""
+    instructions: Required["LiveDecisionInstructionsParam"]
+    """The statement to judge."""
+
+
+class LiveDecisionScoreParam(TypedDict):
+    """A question whose answer is a place on a scale."""
+
+    type: Required["Literal['score']"]
+    """Discriminator of the question, always `score`."""
+    name: NotRequired["str"]
+    """Name by which the answer is found; absent means none."""
+    instructions: Required["LiveDecisionInstructionsParam"]
+    """What to measure."""
+    levels: Required["list[LiveDecisionLevelParam]"]
+    """Steps of the scale, from the lowest."""
+
+
+class LiveDecisionTriggerParam(TypedDict):
+    """Questions that are answered whenever an event comes, without a delegation."""
+
+    type: Required["Literal['decisions']"]
+    """Kind of trigger, always `decisions`."""
+    event_type: Required["Literal['session.input_transcript.delta', 'session.output_transcript.delta']"]
+    """Which words set it off: the user's or the model's."""
+    decisions: Required["LiveDecisionTriggerQuestionsParam"]
+    """The questions."""
+
+
+class LiveDecisionTriggerQuestionsParam(TypedDict):
+    """What a trigger asks."""
+
+    questions: Required["list[LiveDecisionQuestionParam]"]
+    """Questions, answered in this order."""
+
+
+class LiveDecisionsConfigParam(TypedDict):
+    """A model and the questions that it answers at every delegation."""
+
+    model: Required["str"]
+    """Name of the model that decides."""
+    questions: Required["list[LiveDecisionQuestionParam]"]
+    """Questions, answered in this order."""
+
+
+class LiveDecisionsDelegationParam(TypedDict):
+    """Work that needs more than talk is a set of questions, which a model answers for the application."""
+
+    type: Required["Literal['decisions']"]
+    """Discriminator, always `decisions`."""
+    decisions: Required["LiveDecisionsConfigParam"]
+    """The model and its questions."""
+    acknowledgement_delay_ms: NotRequired["int"]
+    """Milliseconds after which the voice acknowledges a delegation aloud, unless commentary or thinking comes
+    first; 400 by default."""
+
+
+class LiveDecisionsDelegationUpdateParam(TypedDict):
+    """Changes to a delegation of the same kind; the kind itself cannot change after the start."""
+
+    type: Required["Literal['decisions']"]
+    """Discriminator, always `decisions`."""
+    decisions: NotRequired["LiveDecisionsUpdateConfigParam"]
+    """What changes; nothing when absent."""
+    acknowledgement_delay_ms: NotRequired["int"]
+    """Milliseconds after which the voice acknowledges a delegation aloud; unchanged when absent."""
+
+
+class LiveDecisionsUpdateConfigParam(TypedDict):
+    """Another model, or other questions."""
+
+    model: NotRequired["str"]
+    """Name of the model that decides; unchanged when absent."""
+    questions: NotRequired["list[LiveDecisionQuestionParam]"]
+    """Questions that replace those in force; unchanged when absent."""
+
+
+class LiveDelegationReasoningInputParam(TypedDict):
+    """Reasoning settings of the backend model."""
+
+    effort: NotRequired["LiveReasoningEffortParam | None"]
+    """Amount of reasoning; null or absent leaves it to the model."""
+    summary: NotRequired["LiveReasoningSummaryParam | None"]
+    """Detail of the summary; null or absent means none."""
+
+
+class LiveDelegationTextInputParam(TypedDict):
+    """Settings of the backend's text."""
+
+    verbosity: NotRequired["LiveTextVerbosityParam | None"]
+    """Length of the answers; null or absent leaves it to the model."""
+
+
+class LiveFileSearchToolInputParam(TypedDict):
+    """Search in vector stores, run by the API. Its other fields are those of the Responses API and pass
+    unchanged."""
+
+    type: Required["Literal['file_search']"]
+    """Discriminator, always `file_search`."""
+
+
+class LiveForkAudioParam(TypedDict):
+    """Audio settings that a fork on a WebSocket may change; the voice stays that of the source."""
+
+    format: NotRequired["LiveAudioFormatParam"]
+    """Encoding of the fork's input and output; that of the source when absent."""
+
+
+class LiveForkRequestParam(TypedDict):
+    """Body that continues a stored session as a new one over WebRTC."""
+
+    session: NotRequired["LiveMediaSessionForkParamsParam"]
+    """What the fork changes; nothing when absent."""
+    transport: Required["LiveWebRTCTransportParam"]
+    """The SDP offer."""
+
+
+class LiveForkSessionConfigParam(TypedDict):
+    """What a fork on a WebSocket changes of its source; an empty object changes nothing."""
+
+    audio: NotRequired["LiveForkAudioParam"]
+    """Encoding of the fork's audio."""
+    delegation: NotRequired["LiveResponsesDelegationUpdateParam"]
+    """Changes of the backend's settings; the source's stay when absent."""
+    store: NotRequired["bool"]
+    """Whether the fork is recorded in turn; the setting of its source when absent."""
+    client: NotRequired["LiveClientConfigParam"]
+    """Permissions of a WebRTC client; everything is allowed when absent."""
+
+
+class LiveForkSessionStartEventParam(TypedDict):
+    """First event of a fork's WebSocket; nothing may be sent before `session.started` answers it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.start']"]
+    """Discriminator, always `session.start`."""
+    session: Required["LiveForkSessionConfigParam"]
+    """What the fork changes of its source; an empty object for nothing."""
+
+
+class LiveFunctionToolInputParam(TypedDict):
+    """A function of the application that the backend model may call."""
+
+    type: Required["Literal['function']"]
+    """Discriminator, always `function`."""
+    name: Required["str"]
+    """Name by which the model calls it."""
+    description: NotRequired["str | None"]
+    """When and for what to call it; null or absent means none."""
+    parameters: NotRequired["dict[str, Any] | None"]
+    """JSON Schema of the arguments; null or absent means no arguments."""
+    strict: NotRequired["bool | None"]
+    """Whether arguments follow the schema exactly; null or absent leaves the choice to the API."""
+
+
+class LiveHostedShellToolInputParam(TypedDict):
+    """Shell commands, run in a container of the API. Its other fields are those of the Responses API and pass
+    unchanged."""
+
+    type: Required["Literal['shell']"]
+    """Discriminator, always `shell`."""
+    environment: NotRequired["dict[str, Any] | None"]
+    """Where commands run, as the Responses API describes it; null or absent means its default."""
+
+
+class LiveImageGenerationToolInputParam(TypedDict):
+    """Drawing of pictures, run by the API. Its other fields are those of the Responses API and pass unchanged."""
+
+    type: Required["Literal['image_generation']"]
+    """Discriminator, always `image_generation`."""
+
+
+class LiveInitialAssistantMessageItemParam(TypedDict):
+    """Something the model said, in the history that a session starts with."""
+
+    id: NotRequired["str | None"]
+    """Identifier of the message for the application's own use; null or absent means none."""
+    type: NotRequired["Literal['message']"]
+    """Kind of item, always `message`; may be left out."""
+    status: NotRequired["LiveInitialMessageStatusParam | None"]
+    """State of the message; null or absent means completed."""
+    role: Required["Literal['assistant']"]
+    """Who speaks, always `assistant`."""
+    content: Required["list[LiveInitialAssistantContentParam]"]
+    """Exactly one part of text."""
+
+
+class LiveInitialDeveloperMessageItemParam(TypedDict):
+    """An order of the application in the history that a session starts with."""
+
+    id: NotRequired["str | None"]
+    """Identifier of the message for the application's own use; null or absent means none."""
+    type: NotRequired["Literal['message']"]
+    """Kind of item, always `message`; may be left out."""
+    status: NotRequired["LiveInitialMessageStatusParam | None"]
+    """State of the message; null or absent means completed."""
+    role: Required["Literal['developer']"]
+    """Who speaks, always `developer`."""
+    content: Required["list[LiveInitialInputTextContentPartParam]"]
+    """Exactly one part of text."""
+
+
+class LiveInitialInputTextContentPartParam(TypedDict):
+    """Text of a user or developer message."""
+
+    type: NotRequired["Literal['input_text']"]
+    """Discriminator, always `input_text`; may be left out."""
+    text: Required["str"]
+    """What was said or ordered."""
+
+
+class LiveInitialOutputTextContentPartParam(TypedDict):
+    """Text of an assistant message, in the form that responses have."""
+
+    type: Required["Literal['output_text']"]
+    """Discriminator, always `output_text`."""
+    text: Required["str"]
+    """What the model said."""
+
+
+class LiveInitialSessionAudioParam(TypedDict):
+    """Audio settings of a session on a WebSocket."""
+
+    format: NotRequired["LiveAudioFormatParam"]
+    """Encoding of input and output; 24 kHz PCM by default, absent in snapshots of WebRTC and SIP sessions."""
+    output: NotRequired["LiveInitialSessionAudioOutputParam"]
+    """What the model's speech sounds like."""
+
+
+class LiveInitialSessionAudioOutputParam(TypedDict):
+    """Speech settings that are fixed when the session starts."""
+
+    voice: NotRequired["LiveVoiceParam"]
+    """Name of a built-in voice, or a custom voice by id; `marin` by default."""
+
+
+class LiveInitialTextContentPartParam(TypedDict):
+    """Text of an assistant message."""
+
+    type: NotRequired["Literal['text']"]
+    """Discriminator, always `text`; assumed when absent."""
+    text: Required["str"]
+    """What the model said."""
+
+
+class LiveInitialUserMessageItemParam(TypedDict):
+    """Something the user said, in the history that a session starts with."""
+
+    id: NotRequired["str | None"]
+    """Identifier of the message for the application's own use; null or absent means none."""
+    type: NotRequired["Literal['message']"]
+    """Kind of item, always `message`; may be left out."""
+    status: NotRequired["LiveInitialMessageStatusParam | None"]
+    """State of the message; null or absent means completed."""
+    role: Required["Literal['user']"]
+    """Who speaks, always `user`."""
+    content: Required["list[LiveInitialInputTextContentPartParam]"]
+    """Exactly one part of text."""
+
+
+class LiveInputAudioAppendEventParam(TypedDict):
+    """Sends audio to the model and moves the session's timeline on by its length; it is not acknowledged.
+    Silence has to be sent, too."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.input_audio.append']"]
+    """Discriminator, always `session.input_audio.append`."""
+    audio: Required["str"]
+    """Bytes in the session's format, in base64; an even number of them for PCM."""
+
+
+class LiveInputAudioMuteParam(TypedDict):
+    """Stops the model from hearing the user; `session.input_audio.muted` confirms it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.input_audio.mute']"]
+    """Discriminator, always `session.input_audio.mute`."""
+
+
+class LiveInputAudioUnmuteParam(TypedDict):
+    """Lets the model hear the user again; `session.input_audio.unmuted` confirms it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.input_audio.unmute']"]
+    """Discriminator, always `session.input_audio.unmute`."""
+
+
+class LiveInstructionsAppendParam(TypedDict):
+    """Adds an order that the model trusts and that may interrupt it. `session.instructions.appended` confirms
+    it once the timeline has passed it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.instructions.append']"]
+    """Discriminator, always `session.instructions.append`."""
+    delegation_id: Required["str | None"]
+    """Delegation of the application that this belongs to; null for the session as a whole. Other kinds of
+    delegation take null alone."""
+    content: Required["str"]
+    """Text of at most 500 tokens."""
+
+
+class LiveMCPToolInputParam(TypedDict):
+    """Tools of a remote MCP server, called by the API. Its other fields are those of the Responses API and
+    pass unchanged."""
+
+    type: Required["Literal['mcp']"]
+    """Discriminator, always `mcp`."""
+
+
+class LiveMediaSessionAudioParam(TypedDict):
+    """Audio settings of a session whose media runs over WebRTC or SIP, where the transport decides the
+    encoding."""
+
+    output: NotRequired["LiveInitialSessionAudioOutputParam"]
+    """What the model's speech sounds like."""
+
+
+class LiveMediaSessionCreateParamsParam(TypedDict):
+    """Configuration of a session whose media runs over WebRTC or SIP; unknown fields are refused."""
+
+    model: Required["ModelIdsLiveParam"]
+    """Voice model of the session."""
+    instructions: NotRequired["str | None"]
+    """System prompt of the voice, at most 16,384 tokens; null or absent means none."""
+    audio: NotRequired["LiveMediaSessionAudioParam"]
+    """Voice of the session."""
+    delegation: NotRequired["LiveDelegationParam | None"]
+    """Who does the work that needs more than talk; null or absent means the application itself."""
+    store: NotRequired["bool"]
+    """Whether the session is recorded and can be downloaded and forked afterwards; false by default."""
+    input: NotRequired["list[LiveInitialItemParam]"]
+    """History that the session starts with: at most 128 messages and 8,192 tokens, of which each message takes
+    about 8 beside its text; none when absent."""
+    client: NotRequired["LiveClientConfigParam"]
+    """Permissions of a WebRTC client; everything is allowed when absent."""
+    triggers: NotRequired["list[LiveDecisionTriggerParam]"]
+    """Questions that are answered whenever someone speaks; none when absent."""
+    safety_identifier: NotRequired["str | None"]
+    """Stable identifier of the end user for abuse detection, such as a hash; null or absent means none."""
+
+
+class LiveMediaSessionForkParamsParam(TypedDict):
+    """What a fork over WebRTC changes of its source; unknown fields are refused."""
+
+    store: NotRequired["bool"]
+    """Whether the fork is recorded in turn; the setting of its source when absent."""
+    delegation: NotRequired["LiveResponsesDelegationUpdateParam"]
+    """Changes of the backend's settings; the source's stay when absent."""
+    client: NotRequired["LiveClientConfigParam"]
+    """Permissions of the fork's WebRTC client; everything is allowed when absent."""
+
+
+class LiveNamespaceToolInputParam(TypedDict):
+    """A group of tools under one name. Its other fields are those of the Responses API and pass unchanged."""
+
+    type: Required["Literal['namespace']"]
+    """Discriminator, always `namespace`."""
+
+
+class LiveOutputAudioFixturePlayParam(TypedDict):
+    """Plays a sound of the application in place of the model's speech, one at a time; the user is not heard
+    meanwhile."""
+
+    event_id: NotRequired["str"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.output_audio.fixture.play']"]
+    """Discriminator, always `session.output_audio.fixture.play`."""
+    audio: Required["str"]
+    """Samples of 16 bits at 24 kHz, mono, in base64, whatever the session's format; up to 30 seconds."""
+
+
+class LiveProgrammaticToolInputParam(TypedDict):
+    """Calls of tools from code that the model writes. Its other fields are those of the Responses API and pass
+    unchanged."""
+
+    type: Required["Literal['programmatic_tool_calling']"]
+    """Discriminator, always `programmatic_tool_calling`."""
+
+
+class LiveResponseCreateParam(TypedDict):
+    """Runs the backend on what was added; for Responses delegation alone, and not acknowledged."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['response.create']"]
+    """Discriminator, always `response.create`."""
+
+
+class LiveResponseItemCreateParam(TypedDict):
+    """Adds an item to the backend's input; for Responses delegation alone, and not acknowledged. Every output
+    of a round has to be in before `response.create`."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['response.item.create']"]
+    """Discriminator, always `response.item.create`."""
+    item: Required["InputItemParam"]
+    """The item, such as a function's output or a message with a picture."""
+
+
+class LiveResponsesDelegationParam(TypedDict):
+    """Work that needs more than talk is handed to a model of the Responses API."""
+
+    type: Required["Literal['responses']"]
+    """Discriminator, always `responses`."""
+    responses: Required["LiveResponsesDelegationSettingsInputParam"]
+    """The backend and its tools."""
+    acknowledgement_delay_ms: NotRequired["int"]
+    """Milliseconds after which the voice acknowledges a delegation aloud, unless commentary or thinking comes
+    first; 0 by default."""
+
+
+class LiveResponsesDelegationSettingsInputParam(TypedDict):
+    """The backend: a model of the Responses API that works while the voice talks."""
+
+    model: Required["str"]
+    """Name of the backend model; any text model of the Responses API."""
+    instructions: NotRequired["str | None"]
+    """System prompt of the backend, apart from that of the voice; null means none."""
+    max_output_tokens: NotRequired["int | None"]
+    """Upper bound of tokens in one response, 16 or more; null means no bound."""
+    service_tier: NotRequired["LiveResponsesServiceTierParam | None"]
+    """Processing tier of its responses; null means the default of the project."""
+    reasoning: NotRequired["LiveDelegationReasoningInputParam | None"]
+    """How it reasons; null means as its model does by default."""
+    text: NotRequired["LiveDelegationTextInputParam | None"]
+    """How it writes; null means as its model does by default."""
+    tools: NotRequired["list[LiveToolParam]"]
+    """Tools that it may call; an empty list means none."""
+    tool_choice: NotRequired["LiveToolChoiceParam"]
+    """Policy for calls: `auto` by default, or an object of the Responses API that names tools. It holds for
+    every response of a delegation, so a forced call repeats."""
+    parallel_tool_calls: NotRequired["bool | None"]
+    """Whether one response may call several tools; null means as its model does by default."""
+
+
+class LiveResponsesDelegationSettingsUpdateInputParam(TypedDict):
+    """Changes of the backend's settings; a field that is absent stays as it is."""
+
+    model: NotRequired["str"]
+    """Name of the backend model from the next response on; unchanged when absent."""
+    instructions: NotRequired["str | None"]
+    """System prompt of the backend, apart from that of the voice; null means none. Unchanged when absent."""
+    max_output_tokens: NotRequired["int | None"]
+    """Upper bound of tokens in one response, 16 or more; null means no bound. Unchanged when absent."""
+    service_tier: NotRequired["LiveResponsesServiceTierParam | None"]
+    """Processing tier of its responses; null means the default of the project. Unchanged when absent."""
+    reasoning: NotRequired["LiveDelegationReasoningInputParam | None"]
+    """How it reasons; null means as its model does by default. Unchanged when absent."""
+    text: NotRequired["LiveDelegationTextInputParam | None"]
+    """How it writes; null means as its model does by default. Unchanged when absent."""
+    tools: NotRequired["list[LiveToolParam]"]
+    """Tools that it may call; an empty list means none. Unchanged when absent."""
+    tool_choice: NotRequired["LiveToolChoiceParam"]
+    """Policy for calls: `auto` by default, or an object of the Responses API that names tools. It holds for
+    every response of a delegation, so a forced call repeats. Unchanged when absent."""
+    parallel_tool_calls: NotRequired["bool | None"]
+    """Whether one response may call several tools; null means as its model does by default. Unchanged when
+    absent."""
+
+
+class LiveResponsesDelegationUpdateParam(TypedDict):
+    """Changes to a delegation of the same kind; the kind itself cannot change after the start."""
+
+    type: Required["Literal['responses']"]
+    """Discriminator, always `responses`."""
+    responses: NotRequired["LiveResponsesDelegationSettingsUpdateInputParam"]
+    """What changes; nothing when absent."""
+    acknowledgement_delay_ms: NotRequired["int"]
+    """Milliseconds after which the voice acknowledges a delegation aloud; unchanged when absent."""
+
+
+class LiveSIPTransportParam(TypedDict):
+    """Media over an outgoing telephone call; only for organisations for which it is enabled."""
+
+    type: Required["Literal['sip']"]
+    """Discriminator, always `sip`."""
+    destination: Required["str"]
+    """Number to call, `+` and 2 to 15 digits (E.164)."""
+    trunk: Required["LiveSIPTrunkParam"]
+    """Line over which the call goes out."""
+
+
+class LiveSIPTrunkParam(TypedDict):
+    """The provider's line over which a call goes out."""
+
+    provider_url: Required["str"]
+    """Address of the provider, `sips:host[:port][;transport=tcp]`, port 5061 by default; local and private
+    addresses are refused."""
+    auth: Required["LiveSIPTrunkAuthParam"]
+    """Credentials for the trunk."""
+    caller_number: Required["str"]
+    """Number that the callee sees, `+` and 2 to 15 digits (E.164)."""
+
+
+class LiveSIPTrunkAuthParam(TypedDict):
+    """Credentials for the provider's trunk."""
+
+    type: Required["Literal['digest']"]
+    """Discriminator, always `digest`."""
+    username: Required["str"]
+    """Account at the provider: up to 256 bytes, not blank, without line breaks and NUL."""
+    password: Required["str"]
+    """Password of the account: up to 4,096 bytes, without line breaks and NUL; no response returns it."""
+
+
+class LiveSessionAudioFormatPCMParam(TypedDict):
+    """Raw 16-bit samples, mono, little-endian."""
+
+    type: Required["Literal['audio/pcm']"]
+    """Discriminator, always `audio/pcm`."""
+    rate: Required["Literal[16000, 24000]"]
+    """Samples per second: 24000, the default of a session, or 16000."""
+
+
+class LiveSessionAudioFormatPCMAParam(TypedDict):
+    """G.711 A-law, one byte a sample."""
+
+    type: Required["Literal['audio/pcma']"]
+    """Discriminator, always `audio/pcma`."""
+    rate: Required["int"]
+    """Samples per second, always 8000."""
+
+
+class LiveSessionAudioFormatPCMUParam(TypedDict):
+    """G.711 µ-law, one byte a sample."""
+
+    type: Required["Literal['audio/pcmu']"]
+    """Discriminator, always `audio/pcmu`."""
+    rate: Required["int"]
+    """Samples per second, always 8000."""
+
+
+class LiveSessionCloseParam(TypedDict):
+    """Ends the session; `session.closed` comes before the connection closes."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.close']"]
+    """Discriminator, always `session.close`."""
+
+
+class LiveSessionCreateParamsParam(TypedDict):
+    """Configuration of a session on a WebSocket; all but the backend's settings is fixed at the start."""
+
+    model: Required["ModelIdsLiveParam"]
+    """Voice model of the session."""
+    instructions: NotRequired["str | None"]
+    """System prompt of the voice, at most 16,384 tokens; null or absent means none."""
+    input: NotRequired["list[LiveInitialItemParam]"]
+    """History that the session starts with: at most 128 messages and 8,192 tokens, of which each message takes
+    about 8 beside its text; none when absent."""
+    audio: NotRequired["LiveInitialSessionAudioParam"]
+    """Encoding and voice; 24 kHz PCM and `marin` by default."""
+    delegation: NotRequired["LiveDelegationParam | None"]
+    """Who does the work that needs more than talk; null or absent means the application itself."""
+    store: NotRequired["bool"]
+    """Whether the session is recorded and can be downloaded and forked afterwards; false by default."""
+    client: NotRequired["LiveClientConfigParam"]
+    """Permissions of a WebRTC client; everything is allowed when absent."""
+    triggers: NotRequired["list[LiveDecisionTriggerParam]"]
+    """Questions that are answered whenever someone speaks; none when absent."""
+    safety_identifier: NotRequired["str | None"]
+    """Stable identifier of the end user for abuse detection, such as a hash; null or absent means none."""
+
+
+class LiveSessionCreateRequestParam(TypedDict):
+    """Body that starts a session over WebRTC or by calling a number."""
+
+    session: Required["LiveMediaSessionCreateParamsParam"]
+    """Configuration of the session."""
+    transport: Required["LiveTransportParam"]
+    """Where its media runs; told apart by `type`."""
+
+
+class LiveSessionStartEventParam(TypedDict):
+    """First event of a primary WebSocket; nothing may be sent before `session.started` answers it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.start']"]
+    """Discriminator, always `session.start`."""
+    session: Required["LiveSessionCreateParamsParam"]
+    """Configuration of the session."""
+
+
+class LiveSessionUpdateParam(TypedDict):
+    """Changes the backend of a running session; `session.updated` answers with the whole session."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.update']"]
+    """Discriminator, always `session.update`."""
+    session: Required["LiveSessionUpdateParamsParam"]
+    """What changes."""
+
+
+class LiveSessionUpdateParamsParam(TypedDict):
+    """Changes of a running session; an empty object changes nothing and is answered with the session as it is."""
+
+    delegation: NotRequired["LiveDelegationUpdateParam | None"]
+    """Changes of the backend's settings; another kind of delegation, or null, is refused with
+    `immutable_field_update`."""
+    triggers: NotRequired["list[LiveDecisionTriggerParam]"]
+    """Triggers that replace those in force; unchanged when absent."""
+
+
+class LiveThinkingAppendParam(TypedDict):
+    """Adds facts that the model knows from then on and does not read out. `session.thinking.appended` confirms
+    it once the timeline has passed it."""
+
+    event_id: NotRequired["str | None"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['session.thinking.append']"]
+    """Discriminator, always `session.thinking.append`."""
+    delegation_id: Required["str | None"]
+    """Delegation of the application that this belongs to; null for the session as a whole. Other kinds of
+    delegation take null alone."""
+    content: Required["str"]
+    """Text of at most 500 tokens."""
+
+
+class LiveToolSearchToolInputParam(TypedDict):
+    """Lookup of tools that are loaded only when they are needed. Its other fields are those of the Responses
+    API and pass unchanged."""
+
+    type: Required["Literal['tool_search']"]
+    """Discriminator, always `tool_search`."""
+
+
+class LiveTransportDTMFSendEventParam(TypedDict):
+    """Presses a key of a telephone call, from a sideband; `transport.dtmf.sent` confirms it. The server
+    reports keys under the same type."""
+
+    event_id: NotRequired["str"]
+    """Client's own id of this event, at most 512 characters; a confirmation or error for it carries it as
+    `client_event_id`."""
+    type: Required["Literal['transport.dtmf.send']"]
+    """Discriminator, always `transport.dtmf.send`."""
+    event: Required["str"]
+    """The key: a digit, a letter from A to D, `*` or `#`."""
+
+
+class LiveWebRTCTransportParam(TypedDict):
+    """Media over WebRTC: the offer in requests, the answer in responses."""
+
+    type: Required["Literal['webrtc']"]
+    """Discriminator, always `webrtc`."""
+    sdp: Required["str"]
+    """Session description with its CRLF line ends."""
+
+
+class LiveWebSearchToolInputParam(TypedDict):
+    """Search of the web, run by the API. Its other fields are those of the Responses API and pass unchanged."""
+
+    type: Required["Literal['web_search']"]
+    """Discriminator, always `web_search`."""
+
+
+class MCPApprovalRequestParam(TypedDict):
+    """A tool of an MCP server waits for permission to run."""
+
+    type: Required["Literal['mcp_approval_request']"]
+    """Discriminator, always `mcp_approval_request`."""
+    id: Required["str"]
+    """Identifier that the response has to name."""
+    server_label: Required["str"]
+    """Which server of the configuration has the tool."""
+    name: Required["str"]
+    """Name of the tool."""
+    arguments: Required["str"]
+    """JSON text of the arguments that it would get."""
+
+
+class MCPApprovalResponseParam(TypedDict):
+    """Permission, or its refusal, for a tool of an MCP server."""
+
+    type: Required["Literal['mcp_approval_response']"]
+    """Discriminator, always `mcp_approval_response`."""
+    id: NotRequired["str | None"]
+    """Identifier of the item; null or absent lets the API choose one."""
+    approval_request_id: Required["str"]
+    """The `id` of the request that this decides."""
+    approve: Required["bool"]
+    """True lets the tool run; false does not."""
+    reason: NotRequired["str | None"]
+    """Why, for the model; null or absent means no reason is given."""
 
 
 class MCPListToolsToolParam(TypedDict):
@@ -273,6 +1435,19 @@ class MCPToolFilterParam(TypedDict):
     """Exact names of the selected tools."""
     read_only: NotRequired["bool"]
     """Selects by the server's `readOnlyHint` annotation: true for tools that change nothing."""
+
+
+class OutputTextContentParam(TypedDict):
+    """Text of an answer."""
+
+    type: Required["Literal['output_text']"]
+    """Discriminator, always `output_text`."""
+    text: Required["str"]
+    """The words; empty until deltas have come."""
+    annotations: NotRequired["list[AnnotationParam]"]
+    """Sources that the text cites, in the order in which they were added."""
+    logprobs: NotRequired["list[dict[str, Any]]"]
+    """Likelihood of the tokens, passed on as it came; empty unless asked for."""
 
 
 class PromptCacheBreakpointConfigParam(TypedDict):
@@ -1238,6 +2413,15 @@ class RealtimeUserContentParam(TypedDict):
     """Words recognised in an `input_audio` part, for reference; the model never reads them."""
 
 
+class RefusalContentParam(TypedDict):
+    """Words by which the model declines."""
+
+    type: Required["Literal['refusal']"]
+    """Discriminator, always `refusal`."""
+    refusal: Required["str"]
+    """What the model says instead of an answer."""
+
+
 class ResponseItemReferenceParam(TypedDict):
     """Points at an item of the session, for a response's `input` alone; it adds no item to the conversation."""
 
@@ -1278,16 +2462,321 @@ class ToolChoiceMCPParam(TypedDict):
     """Which tool of the server to call; null or absent lets the model pick."""
 
 
+class UrlCitationBodyParam(TypedDict):
+    """A web page as the source of a piece of text."""
+
+    type: Required["Literal['url_citation']"]
+    """Discriminator, always `url_citation`."""
+    url: Required["str"]
+    """Address of the page."""
+    start_index: Required["int"]
+    """First character of the citation within the text, counted from 0."""
+    end_index: Required["int"]
+    """Character at which the citation ends within the text."""
+    title: Required["str"]
+    """What the page calls itself."""
+
+
+class WebSearchActionFindParam(TypedDict):
+    """Text that was looked for within a page."""
+
+    type: Required["Literal['find_in_page']"]
+    """Discriminator, always `find_in_page`."""
+    url: Required["str"]
+    """Address of the page."""
+    pattern: Required["str"]
+    """The text."""
+
+
+class WebSearchActionOpenPageParam(TypedDict):
+    """A page that was opened."""
+
+    type: Required["Literal['open_page']"]
+    """Discriminator, always `open_page`."""
+    url: NotRequired["str | None"]
+    """Address of the page; null or absent where it is not told."""
+
+
+class WebSearchActionSearchParam(TypedDict):
+    """A query to the search engine."""
+
+    type: Required["Literal['search']"]
+    """Discriminator, always `search`."""
+    query: NotRequired["str"]
+    """Deprecated. The query; superseded by `queries`."""
+    queries: NotRequired["list[str]"]
+    """Queries of this search, one or several."""
+    sources: NotRequired["list[WebSearchSourceParam]"]
+    """Pages that were found; absent unless asked for."""
+
+
+class WebSearchSourceParam(TypedDict):
+    """"""
+
+    type: Required["Literal['url']"]
+    """Discriminator, always `url`."""
+    url: Required["str"]
+    """Address of the page."""
+
+
+class WebSearchToolCallParam(TypedDict):
+    """A search of the web that the API runs by itself."""
+
+    id: Required["str"]
+    """Identifier of the item, which progress events name."""
+    type: Required["Literal['web_search_call']"]
+    """Discriminator, always `web_search_call`."""
+    status: Required["Literal['in_progress', 'searching', 'completed', 'failed']"]
+    """How far the search has come."""
+    action: NotRequired["WebSearchActionParam"]
+    """What was looked for or opened; absent until it is known."""
+
+
+AnnotationParam: TypeAlias = UrlCitationBodyParam | dict[str, Any]
+"""A source of a piece of text: a web page, or any other object as it came."""
+
 CallableToolAllowedCallerParam: TypeAlias = Literal["direct", "programmatic"]
 """Context a tool may be invoked from: `direct` by the model itself, `programmatic` by code the model runs."""
+
+FunctionAndCustomToolCallOutputParam: TypeAlias = InputTextContentParam | InputImageContentParam | InputFileContentParam
+"""One part of a tool's output: text, a picture or a file; told apart by `type`."""
+
+CustomToolCallOutputContentParam: TypeAlias = str | list[FunctionAndCustomToolCallOutputParam]
+"""Result as text, or a list of text, pictures and files."""
+
+InputContentParam: TypeAlias = InputTextContentParam | InputImageContentParam | InputFileContentParam
+"""One part of a message to the backend; told apart by `type`."""
+
+InputMessageContentListParam: TypeAlias = list[InputContentParam]
+"""Parts of a message, in order."""
+
+EasyInputMessageContentParam: TypeAlias = str | InputMessageContentListParam
+"""Plain text, or a list of text, pictures and files."""
 
 FileInputDetailParam: TypeAlias = Literal["auto", "low", "high"]
 """Rendering quality of a file given to the model: `low` is cheaper, `high` is finer, `auto` lets the system
 choose."""
 
+FunctionCallItemStatusParam: TypeAlias = Literal["in_progress", "completed", "incomplete"]
+"""How far an item has come."""
+
+FunctionCallOutputParam: TypeAlias = str | list[FunctionAndCustomToolCallOutputParam]
+"""Result as text, usually JSON, of up to 10,485,760 characters; or a list of text, pictures and files."""
+
 ImageDetailParam: TypeAlias = Literal["low", "high", "auto", "original"]
 """Resolution at which the model looks at a picture: `low`, `high`, `original`, or `auto` to let the system
 choose."""
+
+InputItemParam: TypeAlias = (
+    EasyInputMessageParam
+    | WebSearchToolCallParam
+    | FunctionToolCallParam
+    | FunctionCallOutputItemParam
+    | MCPApprovalRequestParam
+    | MCPApprovalResponseParam
+    | CustomToolCallOutputParam
+    | CustomToolCallParam
+    | dict[str, Any]
+)
+"""Something that the backend works on. Kinds without a class here pass as plain objects."""
+
+LiveAllowedClientEventsParam: TypeAlias = Literal["all"] | list[str]
+"""Types of events that are accepted from it: `all`, the default, or a list of at most 256; an empty list
+accepts none."""
+
+LiveAllowedServerEventsParam: TypeAlias = Literal["all"] | list[LiveAllowedServerEventParam]
+"""Events that are delivered to it: `all`, the default, or a list of at most 256; an empty list delivers none."""
+
+LiveAudioFormatParam: TypeAlias = (
+    LiveSessionAudioFormatPCMParam | LiveSessionAudioFormatPCMUParam | LiveSessionAudioFormatPCMAParam
+)
+"""How audio is encoded on a WebSocket, in both directions; told apart by `type`."""
+
+LiveClientEventParam: TypeAlias = (
+    LiveSessionStartEventParam
+    | LiveSessionUpdateParam
+    | LiveInputAudioAppendEventParam
+    | LiveInputAudioMuteParam
+    | LiveInputAudioUnmuteParam
+    | LiveInstructionsAppendParam
+    | LiveThinkingAppendParam
+    | LiveCommentaryAppendParam
+    | LiveResponseItemCreateParam
+    | LiveResponseCreateParam
+    | LiveSessionCloseParam
+    | LiveDecisionCreateEventParam
+    | LiveDecisionItemCreateEventParam
+    | LiveDecisionItemDeleteEventParam
+    | LiveOutputAudioFixturePlayParam
+)
+"""An event that a client sends on a primary WebSocket; told apart by `type`."""
+
+LiveDecisionContentParam: TypeAlias = (
+    InputTextContentParam
+    | InputImageContentParam
+    | LiveDecisionJsonContentParam
+    | OutputTextContentParam
+    | RefusalContentParam
+)
+"""One part of a message or of instructions for decisions; told apart by `type`."""
+
+LiveDecisionInstructionsParam: TypeAlias = str | list[LiveDecisionContentParam]
+"""What to decide: plain text, or parts of text, pictures and JSON."""
+
+LiveDecisionItemParam: TypeAlias = (
+    LiveDecisionMessageParam
+    | FunctionToolCallParam
+    | FunctionCallOutputItemParam
+    | CustomToolCallParam
+    | CustomToolCallOutputParam
+)
+"""Something that decisions take into account: a message, a call of a tool, or its output."""
+
+LiveDecisionJsonContentDataParam: TypeAlias = dict[str, Any] | list[dict[str, Any]]
+"""A JSON object, or a list of them."""
+
+LiveDecisionMessageContentParam: TypeAlias = str | list[LiveDecisionContentParam]
+"""Plain text, or parts: text, pictures and JSON of a user, text of a developer or system, text or a refusal of
+an assistant."""
+
+LiveDecisionQuestionParam: TypeAlias = LiveDecisionChoiceParam | LiveDecisionPredicateParam | LiveDecisionScoreParam
+"""A question about the conversation; told apart by `type`."""
+
+LiveDelegationParam: TypeAlias = LiveClientDelegationParam | LiveResponsesDelegationParam | LiveDecisionsDelegationParam
+"""Who does the work that needs more than talk; null or absent means the application itself."""
+
+LiveDelegationUpdateParam: TypeAlias = (
+    LiveClientDelegationParam | LiveResponsesDelegationUpdateParam | LiveDecisionsDelegationUpdateParam
+)
+"""Changes of the backend's settings; another kind of delegation, or null, is refused with
+`immutable_field_update`."""
+
+LiveForkClientEventParam: TypeAlias = (
+    LiveForkSessionStartEventParam
+    | LiveSessionUpdateParam
+    | LiveInputAudioAppendEventParam
+    | LiveInputAudioMuteParam
+    | LiveInputAudioUnmuteParam
+    | LiveInstructionsAppendParam
+    | LiveThinkingAppendParam
+    | LiveCommentaryAppendParam
+    | LiveResponseItemCreateParam
+    | LiveResponseCreateParam
+    | LiveSessionCloseParam
+    | LiveDecisionCreateEventParam
+    | LiveDecisionItemCreateEventParam
+    | LiveDecisionItemDeleteEventParam
+    | LiveOutputAudioFixturePlayParam
+)
+"""An event that a client sends on a fork's WebSocket; told apart by `type`."""
+
+LiveInitialAssistantContentParam: TypeAlias = LiveInitialTextContentPartParam | LiveInitialOutputTextContentPartParam
+
+LiveInitialItemParam: TypeAlias = (
+    LiveInitialDeveloperMessageItemParam | LiveInitialUserMessageItemParam | LiveInitialAssistantMessageItemParam
+)
+"""A message of the history; told apart by `role`."""
+
+LiveInitialMessageStatusParam: TypeAlias = Literal["incomplete", "completed"]
+"""Whether a message of the history was finished or cut off."""
+
+LiveReasoningEffortParam: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+"""How much the backend model may think before it answers, from nothing to most."""
+
+LiveReasoningSummaryParam: TypeAlias = Literal["concise", "detailed", "auto"]
+"""Level of detail at which the backend's reasoning is summarised."""
+
+LiveResponsesServiceTierParam: TypeAlias = Literal[
+    "auto", "default", "fast_tier_temp_pilot", "flex", "priority", "ultrafast"
+]
+"""Processing tier of the backend's responses."""
+
+LiveSidebandClientEventParam: TypeAlias = (
+    LiveSessionUpdateParam
+    | LiveInputAudioMuteParam
+    | LiveInputAudioUnmuteParam
+    | LiveInstructionsAppendParam
+    | LiveThinkingAppendParam
+    | LiveCommentaryAppendParam
+    | LiveResponseItemCreateParam
+    | LiveResponseCreateParam
+    | LiveSessionCloseParam
+    | LiveDecisionCreateEventParam
+    | LiveDecisionItemCreateEventParam
+    | LiveDecisionItemDeleteEventParam
+    | LiveOutputAudioFixturePlayParam
+    | LiveTransportDTMFSendEventParam
+)
+"""An event that a client sends on a sideband: neither the start nor audio; told apart by `type`."""
+
+LiveTextVerbosityParam: TypeAlias = Literal["low", "medium", "high"]
+"""Length that the backend's answers aim for."""
+
+LiveToolParam: TypeAlias = (
+    LiveFunctionToolInputParam
+    | LiveWebSearchToolInputParam
+    | LiveFileSearchToolInputParam
+    | LiveCodeInterpreterToolInputParam
+    | LiveHostedShellToolInputParam
+    | LiveImageGenerationToolInputParam
+    | LiveMCPToolInputParam
+    | LiveCustomToolInputParam
+    | LiveNamespaceToolInputParam
+    | LiveToolSearchToolInputParam
+    | LiveProgrammaticToolInputParam
+    | LiveComputerToolInputParam
+    | LiveApplyPatchToolInputParam
+)
+
+LiveToolChoiceEnumParam: TypeAlias = Literal["auto", "none", "required"]
+"""Whether the backend model may, must or must not call tools."""
+
+LiveToolChoiceParam: TypeAlias = LiveToolChoiceEnumParam | dict[str, Any]
+"""Policy for calls: `auto` by default, or an object of the Responses API that names tools. It holds for every
+response of a delegation, so a forced call repeats."""
+
+LiveTransportParam: TypeAlias = LiveWebRTCTransportParam | LiveSIPTransportParam
+"""Where its media runs; told apart by `type`."""
+
+LiveVoiceParam: TypeAlias = (
+    str
+    | Literal[
+        "alloy",
+        "ash",
+        "ballad",
+        "beacon",
+        "bossa",
+        "brise",
+        "cedar",
+        "cinder",
+        "coral",
+        "delta",
+        "echo",
+        "flitz",
+        "gleam",
+        "harema",
+        "juni",
+        "marin",
+        "meridian",
+        "nira",
+        "noeul",
+        "nuri",
+        "quartz",
+        "ripple",
+        "sage",
+        "shida",
+        "shimmer",
+        "shitan",
+        "sillage",
+        "stone",
+        "tempo",
+        "verse",
+        "vesper",
+        "willow",
+    ]
+    | LiveCustomVoiceParam
+)
+"""Name of a built-in voice, or a custom voice by id; `marin` by default."""
 
 MCPAllowedToolsParam: TypeAlias = list[str] | MCPToolFilterParam
 """Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
@@ -1295,9 +2784,15 @@ MCPAllowedToolsParam: TypeAlias = list[str] | MCPToolFilterParam
 MCPRequireApprovalParam: TypeAlias = MCPToolApprovalFilterParam | Literal["always", "never"]
 """Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
 
+MessagePhaseParam: TypeAlias = Literal["commentary", "final_answer"]
+"""Whether an answer is remarks along the way or the final one."""
+
 MetadataParam: TypeAlias = dict[str, str] | None
 """Up to 16 string pairs the client attaches to an object, keys up to 64 and values up to 512 characters; null
 means none."""
+
+ModelIdsLiveParam: TypeAlias = str | Literal["gpt-live-1"]
+"""Name of a full-duplex voice model; `gpt-live-1` is the known one, others are accepted as strings."""
 
 NoiseReductionTypeParam: TypeAlias = Literal["near_field", "far_field"]
 """Microphone situation to filter for: `near_field` for headsets, `far_field` for laptops and meeting rooms."""
@@ -1399,3 +2894,6 @@ VoiceIdsSharedParam: TypeAlias = (
 
 VoiceIdsOrCustomVoiceParam: TypeAlias = VoiceIdsSharedParam | CustomVoiceParam
 """A voice: the name of a built-in one, or an object that points to a custom one."""
+
+WebSearchActionParam: TypeAlias = WebSearchActionSearchParam | WebSearchActionOpenPageParam | WebSearchActionFindParam
+"""What was looked for or opened; absent until it is known."""

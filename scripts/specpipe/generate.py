@@ -77,7 +77,8 @@ def _write(parsed: generator.Parsed, plan: Plan, package: Package, templates: Pa
         _put(target / "models" / f"{alias.module}.py", render("alias.py.jinja", alias=alias))
     tables = [*plan.events.items(), ("WEBHOOK_EVENTS", plan.webhooks)]
     _put(target / "events.py", render("events.py.jinja", tables=tables))
-    _put(target / "event_types.py", render("event_types.py.jinja"))
+    for module, types in (plan.server_events or {"event_types": []}).items():
+        _put(target / f"{module}.py", render("event_types.py.jinja", events=types))
     _put(target / "params.py", render("params.py.jinja", params=plan.params))
     _put(target / "_base.py", render("base.py.jinja"))
     _put(target / "_http.py", render("http.py.jinja"))

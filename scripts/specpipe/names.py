@@ -26,6 +26,8 @@ from .transforms.walk import each_schema
 
 #: Deprecated class names.
 RENAMED = "renamed.toml"
+#: Ends the names of TypedDicts.
+PARAM = "Param"
 #: Names that the generated package's own modules use.
 _OWN = {
     *("Model", "Unset", "UNSET", "Tag", "Shapes", "Request", "Response", "Client", "AuthenticatedClient"),
@@ -225,6 +227,8 @@ def class_name(name: str) -> str:
     if not (plain.isidentifier() and plain[0].isupper() and "_" not in plain):
         plain = "".join(word[0].upper() + word[1:] for word in words(plain)) or "Model"
         plain = plain if plain.isidentifier() else f"Model{plain}"
+    if plain.endswith(PARAM) and plain != PARAM:
+        plain = plain.removesuffix(PARAM)  # the TypedDict beside the class has it
     if plain in _OWN or keyword.iskeyword(plain) or hasattr(builtins, plain):
         plain += "Model"
     return plain

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .document import Document, ref_name, references, unescape
+from .document import SCHEMAS, Document, ref_name, references, unescape
 from .errors import SpecError, reading
 from .prose import PROVISIONAL
 
@@ -126,7 +126,8 @@ def _apply_one(document: Document, patch: Patch) -> None:
     if patch.op == "by_shape":
         return
     schemas = document.get("components", {}).get("schemas", {})
-    lost = [name for name in references(patch.value) if name not in schemas]
+    added = patch.value if patch.pointer == SCHEMAS.rstrip("/") else {}
+    lost = [name for name in references(patch.value) if name not in schemas and name not in added]
     if lost:
         raise SpecError(
             f"a patch refers to {lost[0]}, which does not exist",

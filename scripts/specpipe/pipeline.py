@@ -149,7 +149,7 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
             raise
         if invalid is not None and _problem(patched) is not None:
             raise invalid
-        part = attrs.evolve(part, webhooks=slice.webhooks(patched, config))
+        part = slice.listed(attrs.evolve(part, document=patched))
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
         normal, counts = transforms.apply(patched)

@@ -16,9 +16,11 @@ from urllib.parse import unquote
 import attrs
 
 from . import validation
-from .document import Document, escape, operations, pointers, ref_name, unescape, union_of
+from .document import Document, escape, operations, pointers, ref_name, ref_to, unescape, union_of
 from .errors import SpecError, reading
 
+#: What a member that is left out stays: an object with whatever came.
+_ANY = {"type": "object", "additionalProperties": {}}
 _COMPONENT = re.compile(r"#/components/([A-Za-z]+)/([^/]+)$")
 _COMPONENT_PART = re.compile(r"#/components/[A-Za-z]+/[^/]+/")
 _OWN_COMPONENT = "make the part that it leads to a component of its own, and refer to that one in both places"
@@ -32,11 +34,13 @@ class Events:
         union: The union of the events.
         names: Pattern of the events' names, for a document without the union.
         sent: Whether the client sends them.
+        types: The module of overloads that has them, if the client receives them.
     """
 
     union: str
     names: str
     sent: bool
+    types: str = "event_types"
 
 
 @attrs.frozen
@@ -77,6 +81,8 @@ class Config:
     events: dict[str, Events]
     package: Names
     watch: list[str] = attrs.field(factory=list)
+    unions: dict[str, list[str]] = attrs.field(factory=dict)
+    inline: list[str] = attrs.field(factory=list)
 
     def has(self, path: str) -> bool:
         """Whether an operation's path belongs to the slice."""
@@ -140,8 +146,9 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
     """
     config = config or default()
     validation.check_frame(document)
-    components = document.get("components", {})
-    schemas: dict[str, Any] = components.get("schemas", {})
+    schemas = _shortened(document.get("components", {}).get("schemas", {}), config.unions)
+    schemas = _inlined(schemas, config.inline)
+    components = {**document.get("components", {}), "schemas": schemas}
     paths = {path: item for path, item in document.get("paths", {}).items() if config.has(path)}
     kept: dict[str, dict[str, Any]] = {"schemas": {}}
     todo = [("schemas", name, "") for name in schemas if re.match(config.schemas, name)]
@@ -178,22 +185,50 @@ def cut(document: Document, config: Config | None = None, *, whole: bool = True)
         for kind, members in kept.items()
         if members or kind == "schemas"
     }
-    names = list(out["components"]["schemas"])
-    return Slice(
-        document=_decoded(out),
+    return listed(Slice(document=_decoded(out), events={}, webhooks=(), config=config))
+
+
+def listed(part: Slice) -> Slice:
+    """Return a slice with its document's events and webhooks listed, those that patches added included."""
+    schemas = part.document.get("components", {}).get("schemas", {})
+    config = part.config
+    return attrs.evolve(
+        part,
         events={
-            table: _members(schemas, names, entry.union, entry.names)
+            table: _members(schemas, list(schemas), entry.union, entry.names)
             for table, entry in config.events.items()
         },
-        webhooks=webhooks(out, config),
-        config=config,
+        webhooks=tuple(name for name in schemas if re.match(config.webhooks, name)),
     )
 
 
-def webhooks(document: Document, config: Config) -> tuple[str, ...]:
-    """Return the names of a document's webhook schemas, those that patches added included."""
-    schemas = document.get("components", {}).get("schemas", {})
-    return tuple(name for name in schemas if re.match(config.webhooks, name))
+def _inlined(schemas: dict[str, Any], chosen: list[str]) -> dict[str, Any]:
+    """Return schemas in which references to the chosen ones are replaced by what they refer to."""
+    there = {name: schemas[name] for name in chosen if isinstance(schemas.get(name), dict)}
+
+    def filled(node: Any) -> Any:
+        if isinstance(node, list):
+            return [filled(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        name = ref_name(node)
+        if name in there:
+            return filled({**there[name], **{key: part for key, part in node.items() if key != "$ref"}})
+        return {key: filled(part) for key, part in node.items()}
+
+    return {name: filled(schema) for name, schema in schemas.items() if name not in there}
+
+
+def _shortened(schemas: dict[str, Any], unions: dict[str, list[str]]) -> dict[str, Any]:
+    """Return schemas whose unions have only the chosen members, and any other object as it comes."""
+    out = dict(schemas)
+    for name, chosen in unions.items():
+        if isinstance(schemas.get(name), dict):
+            words = {key: schemas[name][key] for key in ("description", "title") if key in schemas[name]}
+            members = _members(schemas, list(schemas), name, "")
+            kept = [ref_to(member) for member in members if member in chosen]
+            out[name] = words | ({"anyOf": [*kept, dict(_ANY)]} if kept else _ANY)
+    return out
 
 
 def _reached(node: Any, at: str) -> list[tuple[str, str, str]]:
@@ -236,13 +271,31 @@ def _members(schemas: dict[str, Any], names: list[str], union: str, pattern: str
         seen.add(name)
         if name not in schemas:
             continue
-        members = union_of(schemas[name]) if isinstance(schemas[name], dict) else None
+        members = _union(schemas, name)
         if members is None:
             found.append(name)
             continue
         inner = [target for member in members if (target := ref_name(member)) is not None]
         todo[:0] = [target for target in inner if target not in seen]
     return tuple(dict.fromkeys(found))
+
+
+def _union(schemas: dict[str, Any], name: str) -> list[Any] | None:
+    """Return a union's members, also if the schema only refers to the union; None for any other schema."""
+    schema, seen = schemas[name], set[str]()
+    while isinstance(schema, dict):
+        if (members := union_of(schema)) is not None:
+            return members
+        parts = schema.get("allOf", ())
+        target = ref_name(schema)
+        if len(parts) == 1 and "properties" not in schema:
+            schema = parts[0]
+        elif target is not None and target not in seen:
+            seen.add(target)
+            schema = schemas.get(target)
+        else:
+            return None
+    return None
 
 
 def sizes(part: Slice) -> str:

@@ -346,5 +346,4 @@ def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
     part = sliced(schemas)
     part.events["TRANSLATION_SERVER_EVENTS"] = ("Other",)
     made = build(part)
-    assert made.server_events == [ServerEvent("a", 0, ("FromServer", "Other"))]
-    assert made.server_event_classes == ["FromServer", "Other"]
+    assert made.server_events["event_types"] == [ServerEvent("a", 0, ("FromServer", "Other"))]

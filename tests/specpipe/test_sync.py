@@ -144,17 +144,17 @@ def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) 
     def change(document: dict[str, Any]) -> None:
         answer = {"responses": {"201": {"description": "x"}}}
         document["paths"]["/new"] = {"get": {"operationId": "new", **answer}}
-        document["paths"]["/live/sessions"] = {"post": {"operationId": "live", **answer}}
-        document["components"]["schemas"]["LiveServerEvent"] = {"type": "object"}
+        document["paths"]["/responses/new"] = {"post": {"operationId": "watched", **answer}}
+        document["components"]["schemas"]["ResponseThing"] = {"type": "object"}
         document["components"]["schemas"]["RealtimeSession"]["description"] = "At most 5 MiB."
 
     status, report = run(changed(tmp_path, change))
     assert (status, report["bump"]) == (1, "none")
     assert [(row["kind"], row["after"]) for row in report["changes"]] == [
-        ("operation outside", "POST /live/sessions"),
+        ("operation outside", "POST /responses/new"),
         ("text", "At most 5 MiB."),
         ("operation outside", "GET /new"),
-        ("schema outside", "LiveServerEvent"),
+        ("schema outside", "ResponseThing"),
     ]
     assert report["changes"][1]["pointer"] == f"{S}RealtimeSession/description"
     run(changed(tmp_path, change), "--apply")

@@ -7,30 +7,238 @@ Names are loaded on first use; type checkers see them all.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .annotation import Annotation as Annotation
     from .audio_transcription import AudioTranscription as AudioTranscription
     from .audio_transcription_response import AudioTranscriptionResponse as AudioTranscriptionResponse
     from .callable_tool_allowed_caller import CallableToolAllowedCaller as CallableToolAllowedCaller
     from .client_secret_expires_after import ClientSecretExpiresAfter as ClientSecretExpiresAfter
+    from .custom_tool_call import CustomToolCall as CustomToolCall
+    from .custom_tool_call_output import CustomToolCallOutput as CustomToolCallOutput
+    from .custom_tool_call_output_content import CustomToolCallOutputContent as CustomToolCallOutputContent
     from .custom_voice import CustomVoice as CustomVoice
+    from .easy_input_message import EasyInputMessage as EasyInputMessage
+    from .easy_input_message_content import EasyInputMessageContent as EasyInputMessageContent
     from .error import Error as Error
     from .error_response import ErrorResponse as ErrorResponse
     from .file_input_detail import FileInputDetail as FileInputDetail
+    from .function_and_custom_tool_call_output import FunctionAndCustomToolCallOutput as FunctionAndCustomToolCallOutput
+    from .function_call_item_status import FunctionCallItemStatus as FunctionCallItemStatus
+    from .function_call_output import FunctionCallOutput as FunctionCallOutput
+    from .function_call_output_item import FunctionCallOutputItem as FunctionCallOutputItem
+    from .function_tool_call import FunctionToolCall as FunctionToolCall
     from .image_detail import ImageDetail as ImageDetail
+    from .input_content import InputContent as InputContent
     from .input_file_content import InputFileContent as InputFileContent
     from .input_image_content import InputImageContent as InputImageContent
+    from .input_item import InputItem as InputItem
+    from .input_message_content_list import InputMessageContentList as InputMessageContentList
     from .input_text_content import InputTextContent as InputTextContent
+    from .live_allowed_client_events import LiveAllowedClientEvents as LiveAllowedClientEvents
+    from .live_allowed_server_event import LiveAllowedServerEvent as LiveAllowedServerEvent
+    from .live_allowed_server_events import LiveAllowedServerEvents as LiveAllowedServerEvents
+    from .live_apply_patch_tool_input import LiveApplyPatchToolInput as LiveApplyPatchToolInput
+    from .live_audio_format import LiveAudioFormat as LiveAudioFormat
+    from .live_backend_annotation_event import LiveBackendAnnotationEvent as LiveBackendAnnotationEvent
+    from .live_backend_content import LiveBackendContent as LiveBackendContent
+    from .live_backend_content_part_event import LiveBackendContentPartEvent as LiveBackendContentPartEvent
+    from .live_backend_delta_event import LiveBackendDeltaEvent as LiveBackendDeltaEvent
+    from .live_backend_done_event import LiveBackendDoneEvent as LiveBackendDoneEvent
+    from .live_backend_error import LiveBackendError as LiveBackendError
+    from .live_backend_error_event import LiveBackendErrorEvent as LiveBackendErrorEvent
+    from .live_backend_event import LiveBackendEvent as LiveBackendEvent
+    from .live_backend_incomplete_details import LiveBackendIncompleteDetails as LiveBackendIncompleteDetails
+    from .live_backend_input_tokens_details import LiveBackendInputTokensDetails as LiveBackendInputTokensDetails
+    from .live_backend_item import LiveBackendItem as LiveBackendItem
+    from .live_backend_output_item_event import LiveBackendOutputItemEvent as LiveBackendOutputItemEvent
+    from .live_backend_output_tokens_details import LiveBackendOutputTokensDetails as LiveBackendOutputTokensDetails
+    from .live_backend_progress_event import LiveBackendProgressEvent as LiveBackendProgressEvent
+    from .live_backend_response import LiveBackendResponse as LiveBackendResponse
+    from .live_backend_response_event import LiveBackendResponseEvent as LiveBackendResponseEvent
+    from .live_backend_usage import LiveBackendUsage as LiveBackendUsage
+    from .live_call_accept_request import LiveCallAcceptRequest as LiveCallAcceptRequest
+    from .live_call_accept_session import LiveCallAcceptSession as LiveCallAcceptSession
     from .live_call_incoming_data import LiveCallIncomingData as LiveCallIncomingData
+    from .live_call_refer_request import LiveCallReferRequest as LiveCallReferRequest
+    from .live_call_reject_request import LiveCallRejectRequest as LiveCallRejectRequest
+    from .live_client_config import LiveClientConfig as LiveClientConfig
+    from .live_client_delegation import LiveClientDelegation as LiveClientDelegation
+    from .live_client_event import LiveClientEvent as LiveClientEvent
+    from .live_code_interpreter_tool_input import LiveCodeInterpreterToolInput as LiveCodeInterpreterToolInput
+    from .live_commentary_append import LiveCommentaryAppend as LiveCommentaryAppend
+    from .live_commentary_appended import LiveCommentaryAppended as LiveCommentaryAppended
+    from .live_computer_tool_input import LiveComputerToolInput as LiveComputerToolInput
+    from .live_connect_params import LiveConnectParams as LiveConnectParams
+    from .live_context_window_usage import LiveContextWindowUsage as LiveContextWindowUsage
+    from .live_create_request import LiveCreateRequest as LiveCreateRequest
+    from .live_create_response import LiveCreateResponse as LiveCreateResponse
+    from .live_created_session import LiveCreatedSession as LiveCreatedSession
+    from .live_custom_tool_input import LiveCustomToolInput as LiveCustomToolInput
+    from .live_custom_voice import LiveCustomVoice as LiveCustomVoice
+    from .live_data_channel_config import LiveDataChannelConfig as LiveDataChannelConfig
+    from .live_decision import LiveDecision as LiveDecision
+    from .live_decision_answer import LiveDecisionAnswer as LiveDecisionAnswer
+    from .live_decision_choice import LiveDecisionChoice as LiveDecisionChoice
+    from .live_decision_choice_answer import LiveDecisionChoiceAnswer as LiveDecisionChoiceAnswer
+    from .live_decision_choice_probability import LiveDecisionChoiceProbability as LiveDecisionChoiceProbability
+    from .live_decision_completed import LiveDecisionCompleted as LiveDecisionCompleted
+    from .live_decision_content import LiveDecisionContent as LiveDecisionContent
+    from .live_decision_create_event import LiveDecisionCreateEvent as LiveDecisionCreateEvent
+    from .live_decision_event import LiveDecisionEvent as LiveDecisionEvent
+    from .live_decision_instructions import LiveDecisionInstructions as LiveDecisionInstructions
+    from .live_decision_item import LiveDecisionItem as LiveDecisionItem
+    from .live_decision_item_create_event import LiveDecisionItemCreateEvent as LiveDecisionItemCreateEvent
+    from .live_decision_item_created import LiveDecisionItemCreated as LiveDecisionItemCreated
+    from .live_decision_item_delete_event import LiveDecisionItemDeleteEvent as LiveDecisionItemDeleteEvent
+    from .live_decision_item_deleted import LiveDecisionItemDeleted as LiveDecisionItemDeleted
+    from .live_decision_json_content import LiveDecisionJsonContent as LiveDecisionJsonContent
+    from .live_decision_json_content_data import LiveDecisionJsonContentData as LiveDecisionJsonContentData
+    from .live_decision_level import LiveDecisionLevel as LiveDecisionLevel
+    from .live_decision_message import LiveDecisionMessage as LiveDecisionMessage
+    from .live_decision_message_content import LiveDecisionMessageContent as LiveDecisionMessageContent
+    from .live_decision_option import LiveDecisionOption as LiveDecisionOption
+    from .live_decision_predicate import LiveDecisionPredicate as LiveDecisionPredicate
+    from .live_decision_predicate_answer import LiveDecisionPredicateAnswer as LiveDecisionPredicateAnswer
+    from .live_decision_question import LiveDecisionQuestion as LiveDecisionQuestion
+    from .live_decision_refusal import LiveDecisionRefusal as LiveDecisionRefusal
+    from .live_decision_score import LiveDecisionScore as LiveDecisionScore
+    from .live_decision_score_answer import LiveDecisionScoreAnswer as LiveDecisionScoreAnswer
+    from .live_decision_score_probability import LiveDecisionScoreProbability as LiveDecisionScoreProbability
+    from .live_decision_trigger import LiveDecisionTrigger as LiveDecisionTrigger
+    from .live_decision_trigger_questions import LiveDecisionTriggerQuestions as LiveDecisionTriggerQuestions
+    from .live_decisions_config import LiveDecisionsConfig as LiveDecisionsConfig
+    from .live_decisions_delegation import LiveDecisionsDelegation as LiveDecisionsDelegation
+    from .live_decisions_delegation_update import LiveDecisionsDelegationUpdate as LiveDecisionsDelegationUpdate
+    from .live_decisions_update_config import LiveDecisionsUpdateConfig as LiveDecisionsUpdateConfig
+    from .live_delegation import LiveDelegation as LiveDelegation
+    from .live_delegation_created import LiveDelegationCreated as LiveDelegationCreated
+    from .live_delegation_item import LiveDelegationItem as LiveDelegationItem
+    from .live_delegation_reasoning_input import LiveDelegationReasoningInput as LiveDelegationReasoningInput
+    from .live_delegation_text_input import LiveDelegationTextInput as LiveDelegationTextInput
+    from .live_delegation_update import LiveDelegationUpdate as LiveDelegationUpdate
+    from .live_error_event import LiveErrorEvent as LiveErrorEvent
+    from .live_file_search_tool_input import LiveFileSearchToolInput as LiveFileSearchToolInput
+    from .live_fork_audio import LiveForkAudio as LiveForkAudio
+    from .live_fork_client_event import LiveForkClientEvent as LiveForkClientEvent
+    from .live_fork_path_params import LiveForkPathParams as LiveForkPathParams
+    from .live_fork_request import LiveForkRequest as LiveForkRequest
+    from .live_fork_server_event import LiveForkServerEvent as LiveForkServerEvent
+    from .live_fork_session_config import LiveForkSessionConfig as LiveForkSessionConfig
+    from .live_fork_session_start_event import LiveForkSessionStartEvent as LiveForkSessionStartEvent
+    from .live_function_tool_input import LiveFunctionToolInput as LiveFunctionToolInput
+    from .live_hosted_shell_tool_input import LiveHostedShellToolInput as LiveHostedShellToolInput
+    from .live_image_generation_tool_input import LiveImageGenerationToolInput as LiveImageGenerationToolInput
+    from .live_info_event import LiveInfoEvent as LiveInfoEvent
+    from .live_initial_assistant_content import LiveInitialAssistantContent as LiveInitialAssistantContent
+    from .live_initial_assistant_message_item import LiveInitialAssistantMessageItem as LiveInitialAssistantMessageItem
+    from .live_initial_developer_message_item import LiveInitialDeveloperMessageItem as LiveInitialDeveloperMessageItem
+    from .live_initial_input_text_content_part import LiveInitialInputTextContentPart as LiveInitialInputTextContentPart
+    from .live_initial_item import LiveInitialItem as LiveInitialItem
+    from .live_initial_message_status import LiveInitialMessageStatus as LiveInitialMessageStatus
+    from .live_initial_output_text_content_part import (
+        LiveInitialOutputTextContentPart as LiveInitialOutputTextContentPart,
+    )
+    from .live_initial_session_audio import LiveInitialSessionAudio as LiveInitialSessionAudio
+    from .live_initial_session_audio_output import LiveInitialSessionAudioOutput as LiveInitialSessionAudioOutput
+    from .live_initial_text_content_part import LiveInitialTextContentPart as LiveInitialTextContentPart
+    from .live_initial_user_message_item import LiveInitialUserMessageItem as LiveInitialUserMessageItem
+    from .live_input_audio_append import LiveInputAudioAppend as LiveInputAudioAppend
+    from .live_input_audio_append_event import LiveInputAudioAppendEvent as LiveInputAudioAppendEvent
+    from .live_input_audio_mute import LiveInputAudioMute as LiveInputAudioMute
+    from .live_input_audio_muted import LiveInputAudioMuted as LiveInputAudioMuted
+    from .live_input_audio_unmute import LiveInputAudioUnmute as LiveInputAudioUnmute
+    from .live_input_audio_unmuted import LiveInputAudioUnmuted as LiveInputAudioUnmuted
+    from .live_input_transcript_delta import LiveInputTranscriptDelta as LiveInputTranscriptDelta
+    from .live_instructions_append import LiveInstructionsAppend as LiveInstructionsAppend
+    from .live_instructions_appended import LiveInstructionsAppended as LiveInstructionsAppended
+    from .live_live_error import LiveLiveError as LiveLiveError
+    from .live_mcp_tool_input import LiveMCPToolInput as LiveMCPToolInput
+    from .live_media_session_audio import LiveMediaSessionAudio as LiveMediaSessionAudio
+    from .live_media_session_create_params import LiveMediaSessionCreateParams as LiveMediaSessionCreateParams
+    from .live_media_session_fork_params import LiveMediaSessionForkParams as LiveMediaSessionForkParams
+    from .live_namespace_tool_input import LiveNamespaceToolInput as LiveNamespaceToolInput
+    from .live_output_audio_delta import LiveOutputAudioDelta as LiveOutputAudioDelta
+    from .live_output_audio_fixture_play import LiveOutputAudioFixturePlay as LiveOutputAudioFixturePlay
+    from .live_output_audio_fixture_played import LiveOutputAudioFixturePlayed as LiveOutputAudioFixturePlayed
+    from .live_output_audio_fixture_playing import LiveOutputAudioFixturePlaying as LiveOutputAudioFixturePlaying
+    from .live_output_transcript_delta import LiveOutputTranscriptDelta as LiveOutputTranscriptDelta
+    from .live_programmatic_tool_input import LiveProgrammaticToolInput as LiveProgrammaticToolInput
+    from .live_reasoning_effort import LiveReasoningEffort as LiveReasoningEffort
+    from .live_reasoning_summary import LiveReasoningSummary as LiveReasoningSummary
+    from .live_response_create import LiveResponseCreate as LiveResponseCreate
+    from .live_response_event import LiveResponseEvent as LiveResponseEvent
+    from .live_response_item_create import LiveResponseItemCreate as LiveResponseItemCreate
+    from .live_responses_delegation import LiveResponsesDelegation as LiveResponsesDelegation
+    from .live_responses_delegation_settings_input import (
+        LiveResponsesDelegationSettingsInput as LiveResponsesDelegationSettingsInput,
+    )
+    from .live_responses_delegation_settings_update_input import (
+        LiveResponsesDelegationSettingsUpdateInput as LiveResponsesDelegationSettingsUpdateInput,
+    )
+    from .live_responses_delegation_update import LiveResponsesDelegationUpdate as LiveResponsesDelegationUpdate
+    from .live_responses_service_tier import LiveResponsesServiceTier as LiveResponsesServiceTier
+    from .live_server_event import LiveServerEvent as LiveServerEvent
+    from .live_session_audio_format_pcm import LiveSessionAudioFormatPCM as LiveSessionAudioFormatPCM
+    from .live_session_audio_format_pcma import LiveSessionAudioFormatPCMA as LiveSessionAudioFormatPCMA
+    from .live_session_audio_format_pcmu import LiveSessionAudioFormatPCMU as LiveSessionAudioFormatPCMU
+    from .live_session_close import LiveSessionClose as LiveSessionClose
+    from .live_session_closed import LiveSessionClosed as LiveSessionClosed
+    from .live_session_create_params import LiveSessionCreateParams as LiveSessionCreateParams
+    from .live_session_create_request import LiveSessionCreateRequest as LiveSessionCreateRequest
+    from .live_session_create_response import LiveSessionCreateResponse as LiveSessionCreateResponse
+    from .live_session_resource import LiveSessionResource as LiveSessionResource
+    from .live_session_start_event import LiveSessionStartEvent as LiveSessionStartEvent
+    from .live_session_started import LiveSessionStarted as LiveSessionStarted
+    from .live_session_update import LiveSessionUpdate as LiveSessionUpdate
+    from .live_session_update_params import LiveSessionUpdateParams as LiveSessionUpdateParams
+    from .live_session_updated import LiveSessionUpdated as LiveSessionUpdated
+    from .live_session_usage import LiveSessionUsage as LiveSessionUsage
+    from .live_session_usage_updated import LiveSessionUsageUpdated as LiveSessionUsageUpdated
+    from .live_sideband_client_event import LiveSidebandClientEvent as LiveSidebandClientEvent
+    from .live_sideband_connect_params import LiveSidebandConnectParams as LiveSidebandConnectParams
+    from .live_sideband_path_params import LiveSidebandPathParams as LiveSidebandPathParams
+    from .live_sideband_server_event import LiveSidebandServerEvent as LiveSidebandServerEvent
+    from .live_sip_transport import LiveSIPTransport as LiveSIPTransport
+    from .live_sip_transport_response import LiveSIPTransportResponse as LiveSIPTransportResponse
+    from .live_sip_trunk import LiveSIPTrunk as LiveSIPTrunk
+    from .live_sip_trunk_auth import LiveSIPTrunkAuth as LiveSIPTrunkAuth
+    from .live_text_verbosity import LiveTextVerbosity as LiveTextVerbosity
+    from .live_thinking_append import LiveThinkingAppend as LiveThinkingAppend
+    from .live_thinking_appended import LiveThinkingAppended as LiveThinkingAppended
+    from .live_tool import LiveTool as LiveTool
+    from .live_tool_choice import LiveToolChoice as LiveToolChoice
+    from .live_tool_choice_enum import LiveToolChoiceEnum as LiveToolChoiceEnum
+    from .live_tool_search_tool_input import LiveToolSearchToolInput as LiveToolSearchToolInput
+    from .live_transport import LiveTransport as LiveTransport
+    from .live_transport_answered import LiveTransportAnswered as LiveTransportAnswered
+    from .live_transport_call_error import LiveTransportCallError as LiveTransportCallError
     from .live_transport_connected_data import LiveTransportConnectedData as LiveTransportConnectedData
+    from .live_transport_dtmf_received import LiveTransportDTMFReceived as LiveTransportDTMFReceived
+    from .live_transport_dtmf_send import LiveTransportDTMFSend as LiveTransportDTMFSend
+    from .live_transport_dtmf_send_event import LiveTransportDTMFSendEvent as LiveTransportDTMFSendEvent
+    from .live_transport_dtmf_sent import LiveTransportDTMFSent as LiveTransportDTMFSent
+    from .live_transport_failed import LiveTransportFailed as LiveTransportFailed
     from .live_transport_incoming_data import LiveTransportIncomingData as LiveTransportIncomingData
+    from .live_transport_response import LiveTransportResponse as LiveTransportResponse
+    from .live_transport_ringing import LiveTransportRinging as LiveTransportRinging
+    from .live_voice import LiveVoice as LiveVoice
+    from .live_web_rtc_transport import LiveWebRTCTransport as LiveWebRTCTransport
+    from .live_web_search_tool_input import LiveWebSearchToolInput as LiveWebSearchToolInput
     from .log_prob_properties import LogProbProperties as LogProbProperties
     from .mcp_allowed_tools import MCPAllowedTools as MCPAllowedTools
+    from .mcp_approval_request import MCPApprovalRequest as MCPApprovalRequest
+    from .mcp_approval_response import MCPApprovalResponse as MCPApprovalResponse
     from .mcp_list_tools_tool import MCPListToolsTool as MCPListToolsTool
     from .mcp_require_approval import MCPRequireApproval as MCPRequireApproval
     from .mcp_tool import MCPTool as MCPTool
     from .mcp_tool_approval_filter import MCPToolApprovalFilter as MCPToolApprovalFilter
     from .mcp_tool_filter import MCPToolFilter as MCPToolFilter
+    from .message_phase import MessagePhase as MessagePhase
     from .metadata import Metadata as Metadata
+    from .model_ids_live import ModelIdsLive as ModelIdsLive
     from .noise_reduction_type import NoiseReductionType as NoiseReductionType
+    from .output_message import OutputMessage as OutputMessage
+    from .output_message_content import OutputMessageContent as OutputMessageContent
+    from .output_text_content import OutputTextContent as OutputTextContent
     from .prompt import Prompt as Prompt
     from .prompt_cache_breakpoint_config import PromptCacheBreakpointConfig as PromptCacheBreakpointConfig
     from .realtime_assistant_content import RealtimeAssistantContent as RealtimeAssistantContent
@@ -400,6 +608,7 @@ if TYPE_CHECKING:
     from .realtime_truncation_token_limits import RealtimeTruncationTokenLimits as RealtimeTruncationTokenLimits
     from .realtime_turn_detection import RealtimeTurnDetection as RealtimeTurnDetection
     from .realtime_user_content import RealtimeUserContent as RealtimeUserContent
+    from .refusal_content import RefusalContent as RefusalContent
     from .response_item_reference import ResponseItemReference as ResponseItemReference
     from .response_prompt import ResponsePrompt as ResponsePrompt
     from .response_prompt_variable import ResponsePromptVariable as ResponsePromptVariable
@@ -414,38 +623,247 @@ if TYPE_CHECKING:
     )
     from .transcript_text_usage_tokens import TranscriptTextUsageTokens as TranscriptTextUsageTokens
     from .transcription_language import TranscriptionLanguage as TranscriptionLanguage
+    from .url_citation_body import UrlCitationBody as UrlCitationBody
     from .voice_ids_or_custom_voice import VoiceIdsOrCustomVoice as VoiceIdsOrCustomVoice
     from .voice_ids_shared import VoiceIdsShared as VoiceIdsShared
+    from .web_search_action import WebSearchAction as WebSearchAction
+    from .web_search_action_find import WebSearchActionFind as WebSearchActionFind
+    from .web_search_action_open_page import WebSearchActionOpenPage as WebSearchActionOpenPage
+    from .web_search_action_search import WebSearchActionSearch as WebSearchActionSearch
+    from .web_search_source import WebSearchSource as WebSearchSource
+    from .web_search_tool_call import WebSearchToolCall as WebSearchToolCall
     from .webhook_live_call_incoming import WebhookLiveCallIncoming as WebhookLiveCallIncoming
     from .webhook_live_transport_connected import WebhookLiveTransportConnected as WebhookLiveTransportConnected
     from .webhook_live_transport_incoming import WebhookLiveTransportIncoming as WebhookLiveTransportIncoming
     from .webhook_realtime_call_incoming import WebhookRealtimeCallIncoming as WebhookRealtimeCallIncoming
 
 __all__ = (
+    "Annotation",
     "AudioTranscription",
     "AudioTranscriptionResponse",
     "CallableToolAllowedCaller",
     "ClientSecretExpiresAfter",
+    "CustomToolCall",
+    "CustomToolCallOutput",
+    "CustomToolCallOutputContent",
     "CustomVoice",
+    "EasyInputMessage",
+    "EasyInputMessageContent",
     "Error",
     "ErrorResponse",
     "FileInputDetail",
+    "FunctionAndCustomToolCallOutput",
+    "FunctionCallItemStatus",
+    "FunctionCallOutput",
+    "FunctionCallOutputItem",
+    "FunctionToolCall",
     "ImageDetail",
+    "InputContent",
     "InputFileContent",
     "InputImageContent",
+    "InputItem",
+    "InputMessageContentList",
     "InputTextContent",
+    "LiveAllowedClientEvents",
+    "LiveAllowedServerEvent",
+    "LiveAllowedServerEvents",
+    "LiveApplyPatchToolInput",
+    "LiveAudioFormat",
+    "LiveBackendAnnotationEvent",
+    "LiveBackendContent",
+    "LiveBackendContentPartEvent",
+    "LiveBackendDeltaEvent",
+    "LiveBackendDoneEvent",
+    "LiveBackendError",
+    "LiveBackendErrorEvent",
+    "LiveBackendEvent",
+    "LiveBackendIncompleteDetails",
+    "LiveBackendInputTokensDetails",
+    "LiveBackendItem",
+    "LiveBackendOutputItemEvent",
+    "LiveBackendOutputTokensDetails",
+    "LiveBackendProgressEvent",
+    "LiveBackendResponse",
+    "LiveBackendResponseEvent",
+    "LiveBackendUsage",
+    "LiveCallAcceptRequest",
+    "LiveCallAcceptSession",
     "LiveCallIncomingData",
+    "LiveCallReferRequest",
+    "LiveCallRejectRequest",
+    "LiveClientConfig",
+    "LiveClientDelegation",
+    "LiveClientEvent",
+    "LiveCodeInterpreterToolInput",
+    "LiveCommentaryAppend",
+    "LiveCommentaryAppended",
+    "LiveComputerToolInput",
+    "LiveConnectParams",
+    "LiveContextWindowUsage",
+    "LiveCreateRequest",
+    "LiveCreateResponse",
+    "LiveCreatedSession",
+    "LiveCustomToolInput",
+    "LiveCustomVoice",
+    "LiveDataChannelConfig",
+    "LiveDecision",
+    "LiveDecisionAnswer",
+    "LiveDecisionChoice",
+    "LiveDecisionChoiceAnswer",
+    "LiveDecisionChoiceProbability",
+    "LiveDecisionCompleted",
+    "LiveDecisionContent",
+    "LiveDecisionCreateEvent",
+    "LiveDecisionEvent",
+    "LiveDecisionInstructions",
+    "LiveDecisionItem",
+    "LiveDecisionItemCreateEvent",
+    "LiveDecisionItemCreated",
+    "LiveDecisionItemDeleteEvent",
+    "LiveDecisionItemDeleted",
+    "LiveDecisionJsonContent",
+    "LiveDecisionJsonContentData",
+    "LiveDecisionLevel",
+    "LiveDecisionMessage",
+    "LiveDecisionMessageContent",
+    "LiveDecisionOption",
+    "LiveDecisionPredicate",
+    "LiveDecisionPredicateAnswer",
+    "LiveDecisionQuestion",
+    "LiveDecisionRefusal",
+    "LiveDecisionScore",
+    "LiveDecisionScoreAnswer",
+    "LiveDecisionScoreProbability",
+    "LiveDecisionTrigger",
+    "LiveDecisionTriggerQuestions",
+    "LiveDecisionsConfig",
+    "LiveDecisionsDelegation",
+    "LiveDecisionsDelegationUpdate",
+    "LiveDecisionsUpdateConfig",
+    "LiveDelegation",
+    "LiveDelegationCreated",
+    "LiveDelegationItem",
+    "LiveDelegationReasoningInput",
+    "LiveDelegationTextInput",
+    "LiveDelegationUpdate",
+    "LiveErrorEvent",
+    "LiveFileSearchToolInput",
+    "LiveForkAudio",
+    "LiveForkClientEvent",
+    "LiveForkPathParams",
+    "LiveForkRequest",
+    "LiveForkServerEvent",
+    "LiveForkSessionConfig",
+    "LiveForkSessionStartEvent",
+    "LiveFunctionToolInput",
+    "LiveHostedShellToolInput",
+    "LiveImageGenerationToolInput",
+    "LiveInfoEvent",
+    "LiveInitialAssistantContent",
+    "LiveInitialAssistantMessageItem",
+    "LiveInitialDeveloperMessageItem",
+    "LiveInitialInputTextContentPart",
+    "LiveInitialItem",
+    "LiveInitialMessageStatus",
+    "LiveInitialOutputTextContentPart",
+    "LiveInitialSessionAudio",
+    "LiveInitialSessionAudioOutput",
+    "LiveInitialTextContentPart",
+    "LiveInitialUserMessageItem",
+    "LiveInputAudioAppend",
+    "LiveInputAudioAppendEvent",
+    "LiveInputAudioMute",
+    "LiveInputAudioMuted",
+    "LiveInputAudioUnmute",
+    "LiveInputAudioUnmuted",
+    "LiveInputTranscriptDelta",
+    "LiveInstructionsAppend",
+    "LiveInstructionsAppended",
+    "LiveLiveError",
+    "LiveMCPToolInput",
+    "LiveMediaSessionAudio",
+    "LiveMediaSessionCreateParams",
+    "LiveMediaSessionForkParams",
+    "LiveNamespaceToolInput",
+    "LiveOutputAudioDelta",
+    "LiveOutputAudioFixturePlay",
+    "LiveOutputAudioFixturePlayed",
+    "LiveOutputAudioFixturePlaying",
+    "LiveOutputTranscriptDelta",
+    "LiveProgrammaticToolInput",
+    "LiveReasoningEffort",
+    "LiveReasoningSummary",
+    "LiveResponseCreate",
+    "LiveResponseEvent",
+    "LiveResponseItemCreate",
+    "LiveResponsesDelegation",
+    "LiveResponsesDelegationSettingsInput",
+    "LiveResponsesDelegationSettingsUpdateInput",
+    "LiveResponsesDelegationUpdate",
+    "LiveResponsesServiceTier",
+    "LiveSIPTransport",
+    "LiveSIPTransportResponse",
+    "LiveSIPTrunk",
+    "LiveSIPTrunkAuth",
+    "LiveServerEvent",
+    "LiveSessionAudioFormatPCM",
+    "LiveSessionAudioFormatPCMA",
+    "LiveSessionAudioFormatPCMU",
+    "LiveSessionClose",
+    "LiveSessionClosed",
+    "LiveSessionCreateParams",
+    "LiveSessionCreateRequest",
+    "LiveSessionCreateResponse",
+    "LiveSessionResource",
+    "LiveSessionStartEvent",
+    "LiveSessionStarted",
+    "LiveSessionUpdate",
+    "LiveSessionUpdateParams",
+    "LiveSessionUpdated",
+    "LiveSessionUsage",
+    "LiveSessionUsageUpdated",
+    "LiveSidebandClientEvent",
+    "LiveSidebandConnectParams",
+    "LiveSidebandPathParams",
+    "LiveSidebandServerEvent",
+    "LiveTextVerbosity",
+    "LiveThinkingAppend",
+    "LiveThinkingAppended",
+    "LiveTool",
+    "LiveToolChoice",
+    "LiveToolChoiceEnum",
+    "LiveToolSearchToolInput",
+    "LiveTransport",
+    "LiveTransportAnswered",
+    "LiveTransportCallError",
     "LiveTransportConnectedData",
+    "LiveTransportDTMFReceived",
+    "LiveTransportDTMFSend",
+    "LiveTransportDTMFSendEvent",
+    "LiveTransportDTMFSent",
+    "LiveTransportFailed",
     "LiveTransportIncomingData",
+    "LiveTransportResponse",
+    "LiveTransportRinging",
+    "LiveVoice",
+    "LiveWebRTCTransport",
+    "LiveWebSearchToolInput",
     "LogProbProperties",
     "MCPAllowedTools",
+    "MCPApprovalRequest",
+    "MCPApprovalResponse",
     "MCPListToolsTool",
     "MCPRequireApproval",
     "MCPTool",
     "MCPToolApprovalFilter",
     "MCPToolFilter",
+    "MessagePhase",
     "Metadata",
+    "ModelIdsLive",
     "NoiseReductionType",
+    "OutputMessage",
+    "OutputMessageContent",
+    "OutputTextContent",
     "Prompt",
     "PromptCacheBreakpointConfig",
     "RealtimeAssistantContent",
@@ -623,6 +1041,7 @@ __all__ = (
     "RealtimeTruncationTokenLimits",
     "RealtimeTurnDetection",
     "RealtimeUserContent",
+    "RefusalContent",
     "ResponseItemReference",
     "ResponsePrompt",
     "ResponsePromptVariable",
@@ -635,8 +1054,15 @@ __all__ = (
     "TranscriptTextUsageInputTokenDetails",
     "TranscriptTextUsageTokens",
     "TranscriptionLanguage",
+    "UrlCitationBody",
     "VoiceIdsOrCustomVoice",
     "VoiceIdsShared",
+    "WebSearchAction",
+    "WebSearchActionFind",
+    "WebSearchActionOpenPage",
+    "WebSearchActionSearch",
+    "WebSearchSource",
+    "WebSearchToolCall",
     "WebhookLiveCallIncoming",
     "WebhookLiveTransportConnected",
     "WebhookLiveTransportIncoming",
@@ -644,30 +1070,232 @@ __all__ = (
 )
 
 _MODULES: dict[str, str] = {
+    "Annotation": ".annotation",
     "AudioTranscription": ".audio_transcription",
     "AudioTranscriptionResponse": ".audio_transcription_response",
     "CallableToolAllowedCaller": ".callable_tool_allowed_caller",
     "ClientSecretExpiresAfter": ".client_secret_expires_after",
+    "CustomToolCall": ".custom_tool_call",
+    "CustomToolCallOutput": ".custom_tool_call_output",
+    "CustomToolCallOutputContent": ".custom_tool_call_output_content",
     "CustomVoice": ".custom_voice",
+    "EasyInputMessage": ".easy_input_message",
+    "EasyInputMessageContent": ".easy_input_message_content",
     "Error": ".error",
     "ErrorResponse": ".error_response",
     "FileInputDetail": ".file_input_detail",
+    "FunctionAndCustomToolCallOutput": ".function_and_custom_tool_call_output",
+    "FunctionCallItemStatus": ".function_call_item_status",
+    "FunctionCallOutput": ".function_call_output",
+    "FunctionCallOutputItem": ".function_call_output_item",
+    "FunctionToolCall": ".function_tool_call",
     "ImageDetail": ".image_detail",
+    "InputContent": ".input_content",
     "InputFileContent": ".input_file_content",
     "InputImageContent": ".input_image_content",
+    "InputItem": ".input_item",
+    "InputMessageContentList": ".input_message_content_list",
     "InputTextContent": ".input_text_content",
+    "LiveAllowedClientEvents": ".live_allowed_client_events",
+    "LiveAllowedServerEvent": ".live_allowed_server_event",
+    "LiveAllowedServerEvents": ".live_allowed_server_events",
+    "LiveApplyPatchToolInput": ".live_apply_patch_tool_input",
+    "LiveAudioFormat": ".live_audio_format",
+    "LiveBackendAnnotationEvent": ".live_backend_annotation_event",
+    "LiveBackendContent": ".live_backend_content",
+    "LiveBackendContentPartEvent": ".live_backend_content_part_event",
+    "LiveBackendDeltaEvent": ".live_backend_delta_event",
+    "LiveBackendDoneEvent": ".live_backend_done_event",
+    "LiveBackendError": ".live_backend_error",
+    "LiveBackendErrorEvent": ".live_backend_error_event",
+    "LiveBackendEvent": ".live_backend_event",
+    "LiveBackendIncompleteDetails": ".live_backend_incomplete_details",
+    "LiveBackendInputTokensDetails": ".live_backend_input_tokens_details",
+    "LiveBackendItem": ".live_backend_item",
+    "LiveBackendOutputItemEvent": ".live_backend_output_item_event",
+    "LiveBackendOutputTokensDetails": ".live_backend_output_tokens_details",
+    "LiveBackendProgressEvent": ".live_backend_progress_event",
+    "LiveBackendResponse": ".live_backend_response",
+    "LiveBackendResponseEvent": ".live_backend_response_event",
+    "LiveBackendUsage": ".live_backend_usage",
+    "LiveCallAcceptRequest": ".live_call_accept_request",
+    "LiveCallAcceptSession": ".live_call_accept_session",
     "LiveCallIncomingData": ".live_call_incoming_data",
+    "LiveCallReferRequest": ".live_call_refer_request",
+    "LiveCallRejectRequest": ".live_call_reject_request",
+    "LiveClientConfig": ".live_client_config",
+    "LiveClientDelegation": ".live_client_delegation",
+    "LiveClientEvent": ".live_client_event",
+    "LiveCodeInterpreterToolInput": ".live_code_interpreter_tool_input",
+    "LiveCommentaryAppend": ".live_commentary_append",
+    "LiveCommentaryAppended": ".live_commentary_appended",
+    "LiveComputerToolInput": ".live_computer_tool_input",
+    "LiveConnectParams": ".live_connect_params",
+    "LiveContextWindowUsage": ".live_context_window_usage",
+    "LiveCreateRequest": ".live_create_request",
+    "LiveCreateResponse": ".live_create_response",
+    "LiveCreatedSession": ".live_created_session",
+    "LiveCustomToolInput": ".live_custom_tool_input",
+    "LiveCustomVoice": ".live_custom_voice",
+    "LiveDataChannelConfig": ".live_data_channel_config",
+    "LiveDecision": ".live_decision",
+    "LiveDecisionAnswer": ".live_decision_answer",
+    "LiveDecisionChoice": ".live_decision_choice",
+    "LiveDecisionChoiceAnswer": ".live_decision_choice_answer",
+    "LiveDecisionChoiceProbability": ".live_decision_choice_probability",
+    "LiveDecisionCompleted": ".live_decision_completed",
+    "LiveDecisionContent": ".live_decision_content",
+    "LiveDecisionCreateEvent": ".live_decision_create_event",
+    "LiveDecisionEvent": ".live_decision_event",
+    "LiveDecisionInstructions": ".live_decision_instructions",
+    "LiveDecisionItem": ".live_decision_item",
+    "LiveDecisionItemCreateEvent": ".live_decision_item_create_event",
+    "LiveDecisionItemCreated": ".live_decision_item_created",
+    "LiveDecisionItemDeleteEvent": ".live_decision_item_delete_event",
+    "LiveDecisionItemDeleted": ".live_decision_item_deleted",
+    "LiveDecisionJsonContent": ".live_decision_json_content",
+    "LiveDecisionJsonContentData": ".live_decision_json_content_data",
+    "LiveDecisionLevel": ".live_decision_level",
+    "LiveDecisionMessage": ".live_decision_message",
+    "LiveDecisionMessageContent": ".live_decision_message_content",
+    "LiveDecisionOption": ".live_decision_option",
+    "LiveDecisionPredicate": ".live_decision_predicate",
+    "LiveDecisionPredicateAnswer": ".live_decision_predicate_answer",
+    "LiveDecisionQuestion": ".live_decision_question",
+    "LiveDecisionRefusal": ".live_decision_refusal",
+    "LiveDecisionScore": ".live_decision_score",
+    "LiveDecisionScoreAnswer": ".live_decision_score_answer",
+    "LiveDecisionScoreProbability": ".live_decision_score_probability",
+    "LiveDecisionTrigger": ".live_decision_trigger",
+    "LiveDecisionTriggerQuestions": ".live_decision_trigger_questions",
+    "LiveDecisionsConfig": ".live_decisions_config",
+    "LiveDecisionsDelegation": ".live_decisions_delegation",
+    "LiveDecisionsDelegationUpdate": ".live_decisions_delegation_update",
+    "LiveDecisionsUpdateConfig": ".live_decisions_update_config",
+    "LiveDelegation": ".live_delegation",
+    "LiveDelegationCreated": ".live_delegation_created",
+    "LiveDelegationItem": ".live_delegation_item",
+    "LiveDelegationReasoningInput": ".live_delegation_reasoning_input",
+    "LiveDelegationTextInput": ".live_delegation_text_input",
+    "LiveDelegationUpdate": ".live_delegation_update",
+    "LiveErrorEvent": ".live_error_event",
+    "LiveFileSearchToolInput": ".live_file_search_tool_input",
+    "LiveForkAudio": ".live_fork_audio",
+    "LiveForkClientEvent": ".live_fork_client_event",
+    "LiveForkPathParams": ".live_fork_path_params",
+    "LiveForkRequest": ".live_fork_request",
+    "LiveForkServerEvent": ".live_fork_server_event",
+    "LiveForkSessionConfig": ".live_fork_session_config",
+    "LiveForkSessionStartEvent": ".live_fork_session_start_event",
+    "LiveFunctionToolInput": ".live_function_tool_input",
+    "LiveHostedShellToolInput": ".live_hosted_shell_tool_input",
+    "LiveImageGenerationToolInput": ".live_image_generation_tool_input",
+    "LiveInfoEvent": ".live_info_event",
+    "LiveInitialAssistantContent": ".live_initial_assistant_content",
+    "LiveInitialAssistantMessageItem": ".live_initial_assistant_message_item",
+    "LiveInitialDeveloperMessageItem": ".live_initial_developer_message_item",
+    "LiveInitialInputTextContentPart": ".live_initial_input_text_content_part",
+    "LiveInitialItem": ".live_initial_item",
+    "LiveInitialMessageStatus": ".live_initial_message_status",
+    "LiveInitialOutputTextContentPart": ".live_initial_output_text_content_part",
+    "LiveInitialSessionAudio": ".live_initial_session_audio",
+    "LiveInitialSessionAudioOutput": ".live_initial_session_audio_output",
+    "LiveInitialTextContentPart": ".live_initial_text_content_part",
+    "LiveInitialUserMessageItem": ".live_initial_user_message_item",
+    "LiveInputAudioAppend": ".live_input_audio_append",
+    "LiveInputAudioAppendEvent": ".live_input_audio_append_event",
+    "LiveInputAudioMute": ".live_input_audio_mute",
+    "LiveInputAudioMuted": ".live_input_audio_muted",
+    "LiveInputAudioUnmute": ".live_input_audio_unmute",
+    "LiveInputAudioUnmuted": ".live_input_audio_unmuted",
+    "LiveInputTranscriptDelta": ".live_input_transcript_delta",
+    "LiveInstructionsAppend": ".live_instructions_append",
+    "LiveInstructionsAppended": ".live_instructions_appended",
+    "LiveLiveError": ".live_live_error",
+    "LiveMCPToolInput": ".live_mcp_tool_input",
+    "LiveMediaSessionAudio": ".live_media_session_audio",
+    "LiveMediaSessionCreateParams": ".live_media_session_create_params",
+    "LiveMediaSessionForkParams": ".live_media_session_fork_params",
+    "LiveNamespaceToolInput": ".live_namespace_tool_input",
+    "LiveOutputAudioDelta": ".live_output_audio_delta",
+    "LiveOutputAudioFixturePlay": ".live_output_audio_fixture_play",
+    "LiveOutputAudioFixturePlayed": ".live_output_audio_fixture_played",
+    "LiveOutputAudioFixturePlaying": ".live_output_audio_fixture_playing",
+    "LiveOutputTranscriptDelta": ".live_output_transcript_delta",
+    "LiveProgrammaticToolInput": ".live_programmatic_tool_input",
+    "LiveReasoningEffort": ".live_reasoning_effort",
+    "LiveReasoningSummary": ".live_reasoning_summary",
+    "LiveResponseCreate": ".live_response_create",
+    "LiveResponseEvent": ".live_response_event",
+    "LiveResponseItemCreate": ".live_response_item_create",
+    "LiveResponsesDelegation": ".live_responses_delegation",
+    "LiveResponsesDelegationSettingsInput": ".live_responses_delegation_settings_input",
+    "LiveResponsesDelegationSettingsUpdateInput": ".live_responses_delegation_settings_update_input",
+    "LiveResponsesDelegationUpdate": ".live_responses_delegation_update",
+    "LiveResponsesServiceTier": ".live_responses_service_tier",
+    "LiveSIPTransport": ".live_sip_transport",
+    "LiveSIPTransportResponse": ".live_sip_transport_response",
+    "LiveSIPTrunk": ".live_sip_trunk",
+    "LiveSIPTrunkAuth": ".live_sip_trunk_auth",
+    "LiveServerEvent": ".live_server_event",
+    "LiveSessionAudioFormatPCM": ".live_session_audio_format_pcm",
+    "LiveSessionAudioFormatPCMA": ".live_session_audio_format_pcma",
+    "LiveSessionAudioFormatPCMU": ".live_session_audio_format_pcmu",
+    "LiveSessionClose": ".live_session_close",
+    "LiveSessionClosed": ".live_session_closed",
+    "LiveSessionCreateParams": ".live_session_create_params",
+    "LiveSessionCreateRequest": ".live_session_create_request",
+    "LiveSessionCreateResponse": ".live_session_create_response",
+    "LiveSessionResource": ".live_session_resource",
+    "LiveSessionStartEvent": ".live_session_start_event",
+    "LiveSessionStarted": ".live_session_started",
+    "LiveSessionUpdate": ".live_session_update",
+    "LiveSessionUpdateParams": ".live_session_update_params",
+    "LiveSessionUpdated": ".live_session_updated",
+    "LiveSessionUsage": ".live_session_usage",
+    "LiveSessionUsageUpdated": ".live_session_usage_updated",
+    "LiveSidebandClientEvent": ".live_sideband_client_event",
+    "LiveSidebandConnectParams": ".live_sideband_connect_params",
+    "LiveSidebandPathParams": ".live_sideband_path_params",
+    "LiveSidebandServerEvent": ".live_sideband_server_event",
+    "LiveTextVerbosity": ".live_text_verbosity",
+    "LiveThinkingAppend": ".live_thinking_append",
+    "LiveThinkingAppended": ".live_thinking_appended",
+    "LiveTool": ".live_tool",
+    "LiveToolChoice": ".live_tool_choice",
+    "LiveToolChoiceEnum": ".live_tool_choice_enum",
+    "LiveToolSearchToolInput": ".live_tool_search_tool_input",
+    "LiveTransport": ".live_transport",
+    "LiveTransportAnswered": ".live_transport_answered",
+    "LiveTransportCallError": ".live_transport_call_error",
     "LiveTransportConnectedData": ".live_transport_connected_data",
+    "LiveTransportDTMFReceived": ".live_transport_dtmf_received",
+    "LiveTransportDTMFSend": ".live_transport_dtmf_send",
+    "LiveTransportDTMFSendEvent": ".live_transport_dtmf_send_event",
+    "LiveTransportDTMFSent": ".live_transport_dtmf_sent",
+    "LiveTransportFailed": ".live_transport_failed",
     "LiveTransportIncomingData": ".live_transport_incoming_data",
+    "LiveTransportResponse": ".live_transport_response",
+    "LiveTransportRinging": ".live_transport_ringing",
+    "LiveVoice": ".live_voice",
+    "LiveWebRTCTransport": ".live_web_rtc_transport",
+    "LiveWebSearchToolInput": ".live_web_search_tool_input",
     "LogProbProperties": ".log_prob_properties",
     "MCPAllowedTools": ".mcp_allowed_tools",
+    "MCPApprovalRequest": ".mcp_approval_request",
+    "MCPApprovalResponse": ".mcp_approval_response",
     "MCPListToolsTool": ".mcp_list_tools_tool",
     "MCPRequireApproval": ".mcp_require_approval",
     "MCPTool": ".mcp_tool",
     "MCPToolApprovalFilter": ".mcp_tool_approval_filter",
     "MCPToolFilter": ".mcp_tool_filter",
+    "MessagePhase": ".message_phase",
     "Metadata": ".metadata",
+    "ModelIdsLive": ".model_ids_live",
     "NoiseReductionType": ".noise_reduction_type",
+    "OutputMessage": ".output_message",
+    "OutputMessageContent": ".output_message_content",
+    "OutputTextContent": ".output_text_content",
     "Prompt": ".prompt",
     "PromptCacheBreakpointConfig": ".prompt_cache_breakpoint_config",
     "RealtimeAssistantContent": ".realtime_assistant_content",
@@ -845,6 +1473,7 @@ _MODULES: dict[str, str] = {
     "RealtimeTruncationTokenLimits": ".realtime_truncation_token_limits",
     "RealtimeTurnDetection": ".realtime_turn_detection",
     "RealtimeUserContent": ".realtime_user_content",
+    "RefusalContent": ".refusal_content",
     "ResponseItemReference": ".response_item_reference",
     "ResponsePrompt": ".response_prompt",
     "ResponsePromptVariable": ".response_prompt_variable",
@@ -857,8 +1486,15 @@ _MODULES: dict[str, str] = {
     "TranscriptTextUsageInputTokenDetails": ".transcript_text_usage_input_token_details",
     "TranscriptTextUsageTokens": ".transcript_text_usage_tokens",
     "TranscriptionLanguage": ".transcription_language",
+    "UrlCitationBody": ".url_citation_body",
     "VoiceIdsOrCustomVoice": ".voice_ids_or_custom_voice",
     "VoiceIdsShared": ".voice_ids_shared",
+    "WebSearchAction": ".web_search_action",
+    "WebSearchActionFind": ".web_search_action_find",
+    "WebSearchActionOpenPage": ".web_search_action_open_page",
+    "WebSearchActionSearch": ".web_search_action_search",
+    "WebSearchSource": ".web_search_source",
+    "WebSearchToolCall": ".web_search_tool_call",
     "WebhookLiveCallIncoming": ".webhook_live_call_incoming",
     "WebhookLiveTransportConnected": ".webhook_live_transport_connected",
     "WebhookLiveTransportIncoming": ".webhook_live_transport_incoming",

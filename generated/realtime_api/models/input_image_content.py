@@ -36,7 +36,7 @@ class InputImageContent(_Model):
     type: Literal["input_image"] = "input_image"
     image_url: str | None | Unset = UNSET
     file_id: str | None | Unset = UNSET
-    detail: ImageDetail | str
+    detail: ImageDetail | str | None = None
     prompt_cache_breakpoint: PromptCacheBreakpointConfig | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
@@ -49,7 +49,8 @@ class InputImageContent(_Model):
             out["image_url"] = self.image_url
         if self.file_id is not UNSET:
             out["file_id"] = self.file_id
-        out["detail"] = self.detail
+        if self.detail is not None:
+            out["detail"] = self.detail
         if self.prompt_cache_breakpoint is not None:
             out["prompt_cache_breakpoint"] = _encode(self.prompt_cache_breakpoint)
         for key, value in self.additional_properties.items():
@@ -80,13 +81,13 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
     made = _new(cls)
     try:
         made.type = "input_image" if (v0 := data["type"]) == "input_image" else v0
-        made.detail = data["detail"]
     except KeyError as error:
-        return _lacking(cls, data, ("type", "detail"), error, strict)
+        return _lacking(cls, data, ("type",), error, strict)
     if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
         try:
             made.image_url = data["image_url"]
             made.file_id = data["file_id"]
+            made.detail = data["detail"]
             made.prompt_cache_breakpoint = (
                 None
                 if (v0 := data["prompt_cache_breakpoint"]) is None
@@ -107,6 +108,11 @@ def decode_input_image_content(data: Any, strict: bool = True, cls: type[InputIm
     else:
         absent += 1
         made.file_id = UNSET
+    if "detail" in data:
+        made.detail = data["detail"]
+    else:
+        absent += 1
+        made.detail = None
     if "prompt_cache_breakpoint" in data:
         made.prompt_cache_breakpoint = (
             None

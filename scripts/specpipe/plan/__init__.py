@@ -48,6 +48,7 @@ class Plan:
         operations: Function name → operation.
         events: Table name → (event type, class name) pairs.
         sent_events: Names of the client event tables.
+        event_modules: Table name → module of the overloads for its events.
         webhooks: (event type, class name) pairs.
         base_url: The first server URL, or "".
     """
@@ -58,6 +59,7 @@ class Plan:
     operations: dict[str, Operation]
     events: dict[str, tuple[tuple[str, str], ...]]
     sent_events: frozenset[str]
+    event_modules: dict[str, str]
     webhooks: tuple[tuple[str, str], ...]
     base_url: str = ""
 
@@ -67,18 +69,17 @@ class Plan:
         return sorted([*self.models, *self.aliases])
 
     @property
-    def server_events(self) -> list[ServerEvent]:
-        """The server event types of all kinds of sessions."""
-        classes: dict[str, dict[str, None]] = {}
+    def server_events(self) -> dict[str, list[ServerEvent]]:
+        """Module of overloads → the server event types of all kinds of sessions that it has."""
+        classes: dict[str, dict[str, dict[str, None]]] = {}
         for table, entries in self.events.items():
+            types = classes.setdefault(self.event_modules[table], {})
             for tag, name in () if table in self.sent_events else entries:
-                classes.setdefault(tag, {})[name] = None
-        return [ServerEvent(tag, index, tuple(names)) for index, (tag, names) in enumerate(classes.items())]
-
-    @property
-    def server_event_classes(self) -> list[str]:
-        """The sorted classes of server events."""
-        return sorted({name for event in self.server_events for name in event.classes})
+                types.setdefault(tag, {})[name] = None
+        return {
+            module: [ServerEvent(tag, number, tuple(types[tag])) for number, tag in enumerate(types)]
+            for module, types in classes.items()
+        }
 
     @property
     def guesses(self) -> list[str]:
@@ -122,6 +123,7 @@ def build(parsed: Parsed) -> Plan:
         operations=build_operations(parsed),
         events={table: typed(names) for table, names in part.events.items()},
         sent_events=frozenset(table for table in part.events if part.config.events[table].sent),
+        event_modules={table: part.config.events[table].types for table in part.events},
         webhooks=typed(part.webhooks),
         base_url=_base_url(part.document),
     )

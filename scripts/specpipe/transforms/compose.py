@@ -100,6 +100,12 @@ class _Merger:
         telling = [part for part in parts if set(part) - set(_SILENT)]
         if len(telling) == 1:
             return {**telling[0], **silent}
+        outer = [part for part in telling if set(part) <= {*_SILENT, *_OUTER}]
+        if len(outer) == len(telling) - 1:
+            (alone,) = (part for part in telling if part not in outer)
+            if union_of(alone) is not None and not set(alone) - {*UNIONS, *_SILENT, *_OUTER}:
+                # The members of a union with nothing beside it stay as they are.
+                return {key: value for part in (*outer, alone) for key, value in part.items()} | silent
         merged: dict[str, Any] = {}
         for part in telling:
             merged = self._merge(merged, part)
