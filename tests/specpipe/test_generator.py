@@ -223,6 +223,19 @@ def test_the_package_has_what_the_generator_found_and_no_more() -> None:
     assert [(field.key, field.required) for field in made.models["RealtimeThing"].fields] == [("other", True)]
 
 
+def test_a_member_that_the_generator_did_not_find_has_no_description() -> None:
+    part = described()
+    schemas = part.document["components"]["schemas"]
+    schemas["RealtimeThing"] |= {"properties": {"type": {"const": "a"}}, "required": ["type"]}
+    schemas["RealtimeTHING2FA"]["properties"]["type"] = {"const": "b"}
+    schemas["Either"] = {"anyOf": [ref("RealtimeThing"), ref("RealtimeTHING2FA")]}
+    parsed = generator.parse(part, CONFIG)
+    told = plan.build(parsed).models["RealtimeTHING2FA"].description
+    assert told == "In Either, also an object without `type` is one."
+    parsed.data.models.clear()
+    assert not plan.build(parsed).models
+
+
 def rendered(folder: Path, templates: Path = pipeline.OPENAPI / "templates") -> generator.Renderer:
     package = {"version": "1", "spec_version": "1", "spec_date": "", "spec_sha256": "0", "source": "a test"}
     parsed = parse()

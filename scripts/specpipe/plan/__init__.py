@@ -104,7 +104,8 @@ def build(parsed: Parsed) -> Plan:
             aliases[name] = build_alias(graph, name, schema)
     for alias in aliases.values():
         for name, tags in tags_left_out(alias.table).items():
-            models[name] = _told(models[name], alias.name, sorted(tags))
+            if name in models:
+                models[name] = _told(models[name], alias.name, sorted(tags))
 
     def typed(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         types = {name: graph.event_types(name) for name in names}
