@@ -26,11 +26,11 @@ from specpipe import (
     diff,
     document_io,
     output,
+    patches,
     pipeline,
     slice,
     source,
     upstream as baseline,
-    validation,
 )
 from specpipe.errors import SpecError
 from specpipe.terminal import inert, write, write_error
@@ -88,7 +88,8 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     known = source.read(options.openapi / "SOURCE.toml")
     theirs = document_io.load(options.file)
     upstream = slice.cut(theirs, config)
-    validation.check(upstream.document)
+    wanted = patches.read(options.openapi / "patches.toml")
+    pipeline.patched_and_valid(upstream.document, wanted, skip_missing=True)
     here = attrs.evolve(slice.cut(ours, config, whole=False), document=ours)
     known_texts = baseline.read(options.openapi / baseline.FILE)
     if known_texts is not None and not options.partial:

@@ -23,8 +23,11 @@ _SPELLINGS = (
     *("inline_parts", "strip_prose_keys", "upgrade_to_3_1", "infer_types", "split_type_lists", "null_unions"),
     *("merge_all_of", "enums_to_const", "complete_discriminators", "flatten_unions"),
 )
-#: Keys of a path item that are compared by themselves, or are prose.
-_PATH_ITEM = (*METHODS, "parameters", "summary", "description")
+#: Keys of paths and operations that are compared by themselves, or are prose.
+_COMPARED = {
+    *(*METHODS, "parameters", "requestBody", "responses", "operationId", "tags", "security", "deprecated"),
+    *("summary", "description", "externalDocs", "example"),
+}
 _BOTH = Direction(sent=True, received=True)
 _SENT = Direction(sent=True, received=False)
 _RECEIVED = Direction(sent=False, received=True)
@@ -130,16 +133,17 @@ class _Comparison:
                 self._operation(before[path, method], after[path, method], at)
                 self._parameters(_parameters(self.old, path, method), _parameters(self.new, path, method), at)
         for path in sorted({*self.old["paths"]} & {*self.new["paths"]}):
-            items = [
-                {key: value for key, value in part["paths"][path].items() if key not in _PATH_ITEM}
-                for part in (self.old, self.new)
-            ]
-            for key in sorted({*items[0], *items[1]}):
-                values = [item.get(key) for item in items]
-                if not key.startswith("x-"):
-                    self.schemas.add("keyword", f"/paths/{escape(path)}/{escape(key)}", values, _BOTH)
+            self._others(self.old["paths"][path], self.new["paths"][path], f"/paths/{escape(path)}")
+
+    def _others(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
+        """Add the keys of a path or an operation that are not compared by themselves."""
+        for key in sorted({*old, *new} - _COMPARED):
+            if not key.startswith("x-"):
+                pair = (old.get(key), new.get(key))
+                self.schemas.add("keyword", f"{at}/{escape(key)}", pair, _BOTH, sender=key == "servers")
 
     def _operation(self, old: dict[str, Any], new: dict[str, Any], at: str) -> None:
+        self._others(old, new, at)
         ids = (old.get("operationId"), new.get("operationId"))
         self.schemas.add("operation", f"{at}/operationId", ids, _BOTH, sender=ids[0] is not None)
         marks = [bool(part.get("deprecated")) for part in (old, new)]

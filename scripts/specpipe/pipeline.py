@@ -135,20 +135,10 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
     with _step("slice"):
         config = inputs.config
         part = slice.cut(loaded, config)
-        invalid = _problem(part.document)
     say("slice", slice.sizes(part))
     with _step("patches"):
         wanted = inputs.patches()
-        try:
-            located, _ = notation.locate(part.document)
-            patched, unused = patches.apply(located, wanted, skip_missing=lenient)
-            patched, _ = notation.locate(patched, again=True)
-        except Exception:
-            if invalid is not None:
-                raise invalid from None  # patches expect a valid description
-            raise
-        if invalid is not None and _problem(patched) is not None:
-            raise invalid
+        patched, unused = patched_and_valid(part.document, wanted, skip_missing=lenient)
         part = slice.listed(attrs.evolve(part, document=patched))
     say("patches", f"{len(wanted) - len(unused)} applied" + _skipped(len(unused)))
     with _step("transforms"):
@@ -189,6 +179,28 @@ def prepare(inputs: Inputs, say: Say) -> Prepared:
         unreviewed=unreviewed,
         unneeded=unneeded,
     )
+
+
+def patched_and_valid(
+    document: Document, wanted: tuple[patches.Patch, ...], *, skip_missing: bool
+) -> tuple[Document, list[int]]:
+    """Return a sliced description with patches, located, and the indices of skipped patches.
+
+    Raises:
+        SpecError: the description is invalid, also with the patches, or a patch does not apply.
+    """
+    invalid = _problem(document)
+    try:
+        located, _ = notation.locate(document)
+        patched, unused = patches.apply(located, wanted, skip_missing=skip_missing)
+        patched, _ = notation.locate(patched, again=True)
+    except Exception:
+        if invalid is not None:
+            raise invalid from None  # patches expect a valid description
+        raise
+    if invalid is not None and _problem(patched) is not None:
+        raise invalid
+    return patched, unused
 
 
 def _problem(document: Document) -> SpecError | None:

@@ -155,6 +155,11 @@ def _shared(whole: dict[str, Any]) -> Any:
             lambda d: d["paths"]["/realtime"].update(limits={"per_minute": 5}),
             ("keyword", "limits", False, False),
         ),
+        (lambda d: _post(d).update(callbacks={"done": {}}), ("keyword", "callbacks", False, False)),
+        (
+            lambda d: _post(d).update(servers=[{"url": "https://upload.example"}]),
+            ("keyword", "servers", True, False),
+        ),
     ],
 )
 def test_operations(change: Callable[[dict[str, Any]], None], told: Row) -> None:

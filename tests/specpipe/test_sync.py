@@ -128,6 +128,24 @@ def test_an_unreadable_file_is_an_error(
     assert says in capsys.readouterr().err
 
 
+def test_a_key_that_is_not_implemented_is_listed_once_a_patch_removes_it(
+    run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = changed(
+        tmp_path, lambda d: d["paths"]["/realtime/calls"].update(servers=[{"url": "https://upload.example"}])
+    )
+    assert sync.main([str(path), "--openapi", str(openapi)]) == 3
+    assert "`servers` is not implemented" in capsys.readouterr().err
+    patch = f'[[patch]]\npointer = "{P}~1calls/servers"\nop = "remove"\nreason = "One host."\nlink = "x"\n'
+    with (openapi / "patches.toml").open("a") as patches:
+        patches.write(f"\n{patch}")
+    status, report = run(path)
+    assert status == 2
+    assert [(row["kind"], row["pointer"]) for row in report["changes"]] == [
+        ("keyword", f"{P}~1calls/servers")
+    ]
+
+
 def test_wrong_usage_has_its_own_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         sync.main(["--unknown"])
