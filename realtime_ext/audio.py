@@ -528,12 +528,12 @@ _LARGEST = 0xFFFFFFFF - 36
 _READABLE = "8, 16, 24 or 32-bit PCM, 32 or 64-bit float, A-law or μ-law"
 
 
-def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
+def read_wav(path: str | os.PathLike[str] | BinaryIO, rate: int = 24000) -> bytes:
     """Read a WAV file into the API's PCM.
 
     Args:
         path: A file of 8, 16, 24 or 32-bit PCM, 32 or 64-bit float, A-law or μ-law, with any number of
-            channels.
+            channels; or an object with `read`, such as an open file or an `io.BytesIO`, which stays open.
         rate: Samples a second of the result; 24000 is the API's PCM. A file of another rate needs the extra
             `audio`.
 
@@ -543,17 +543,21 @@ def read_wav(path: str | os.PathLike[str], rate: int = 24000) -> bytes:
 
     Raises:
         OSError: The file can't be read.
-        TypeError: `path` is no path, or `rate` is not a number.
+        TypeError: `path` is neither a path nor an object with `read`, or `rate` is not a number.
         ValueError: It is no WAV file, or of a kind that is not named above; or `rate` is not above 0.
         ImportError: It has another rate and soxr is not installed; the message names the extra.
     """
     _check_number("rate", rate, "samples a second, above 0", high=_HIGHEST_RATE, above=True)
-    file = Path(path).read_bytes()
+    file = path.read() if hasattr(path, "read") else Path(path).read_bytes()
+    if not isinstance(file, bytes):
+        raise TypeError(
+            f"path: expected a file opened in binary mode, got one that reads {type(file).__name__}"
+        )
     try:
         header, data = _parse(file)
         pcm = _mono(_to_pcm16(header, data), header.channels)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(str(error) if hasattr(path, "read") else f"{path}: {error}") from None
     if header.rate == rate:
         return pcm
     resampler = Resampler(header.rate, rate)

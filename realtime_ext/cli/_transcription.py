@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -227,11 +226,8 @@ def read_sound(file: str) -> bytes:
 
     if file != "-":
         return audio.read_wav(file)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "standard input")
-        with open(path, "wb") as sound:
-            sound.write(read_bytes("-"))
-        try:
-            return audio.read_wav(path)
-        except ValueError as error:  # names the temporary file
-            raise CommandError(str(error).removeprefix(folder + os.sep)) from error
+    sound = io.BytesIO(read_bytes("-"))
+    try:
+        return audio.read_wav(sound)
+    except ValueError as error:
+        raise CommandError(f"standard input: {error}") from error

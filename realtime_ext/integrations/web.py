@@ -79,7 +79,7 @@ _logger: logging.Logger = logging.getLogger("realtime_ext.web")
 _HANGUP_TIMEOUT = 5.0  # seconds
 
 _T = TypeVar("_T")
-OnConnection = Callable[["AsyncConnection"], Awaitable[object]]
+OnConnection = Callable[["AsyncConnection"], Awaitable[object] | None]
 """An async function of a call's connection."""
 PerRequest: TypeAlias = _T | Callable[[Request], _T | Awaitable[_T]]
 """A value, or a function of the request that returns it, async or not; a plain one must not block."""
@@ -136,8 +136,8 @@ class RunningCalls:
 
         Args:
             call: The call, or its id.
-            on_connection: An async function that is called with the connection once it is there. When it
-                returns, events are still read, for the tools and for handlers that it registered with `on`.
+            on_connection: Called with the connection once it is there, async or not. When it returns, events
+                are still read, for the tools and for handlers that it registered with `on`.
             tools: A toolbox, or functions to make one of. The call's session declares them already.
 
         Returns:
@@ -213,7 +213,7 @@ class RunningCalls:
                 if tools is not None:
                     connection.run_tools(_toolbox(tools))
                 if on_connection is not None:
-                    await contained(on_connection(connection), "on_connection")
+                    await contained(_of(on_connection, connection), "on_connection")
                 await contained(connection.run(), "a handler")
         except asyncio.CancelledError:
             if self._hangs_up:
@@ -242,7 +242,7 @@ def router(
     *,
     tools: PerRequest[ToolsLike] = None,
     on_connection: OnConnection | None = None,
-    on_incoming: Callable[[IncomingCall], Coroutine[Any, Any, object]] | None = None,
+    on_incoming: Callable[[IncomingCall], Awaitable[object] | None] | None = None,
     deduplicator: Seen | None = None,
     authorize: Callable[[Request], object] | None = None,
     safety_identifier: PerRequest[str | None] = None,
@@ -258,8 +258,8 @@ def router(
         tools: A toolbox, or functions to make one of: declared in the session of `/offer`, and run here. A
             function of the request makes one for each call, with that user's state.
         on_connection: As for `RunningCalls.attach`.
-        on_incoming: An async function that is run in the background for every phone call, once; it answers,
-            rejects or refers. Without it there is no `/webhook`.
+        on_incoming: A function, async or not, that is run in the background for every phone call, once; it
+            answers, rejects or refers. Without it there is no `/webhook`.
         deduplicator: The memory of deliveries; one for this process unless given.
         authorize: Called with each request of `/offer` and `/secret`, async or not, and what it returns
             decides: true admits it, a `Response` is sent in place of an answer, anything else is a 403. An
@@ -315,7 +315,7 @@ def router(
             if calls.is_closing:  # before it counts as seen: the API delivers it to the next process
                 raise RealtimeError("the app is shutting down")
             if not known.seen(call.webhook_id, call.id):
-                calls.run(call.id, handler(call))
+                calls.run(call.id, _of(handler, call))
 
         webhook = webhook_endpoint(lambda: calls.client, begin, max_body_bytes=max_body_bytes)
         routes.append(Route("/webhook", webhook, methods=["POST"]))
@@ -466,8 +466,8 @@ def _toolbox(tools: Toolbox | Iterable[Callable[..., Any]]) -> Toolbox:
     return tools if isinstance(tools, Toolbox) else Toolbox(tools)
 
 
-async def _of(given: Any, request: Request) -> Any:
-    value = given(request) if callable(given) else given
+async def _of(given: Any, argument: object) -> Any:
+    value = given(argument) if callable(given) else given
     return await value if inspect.isawaitable(value) else value
 
 

@@ -235,3 +235,18 @@ def test_a_file_object_is_written_to_and_stays_open(tmp_path: Path) -> None:
     for wrong in (5, None, b""):
         with pytest.raises(TypeError):
             audio.write_wav(wrong, PCM16)  # type: ignore[arg-type]
+
+
+def test_a_file_object_is_read_and_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    audio.write_wav(path, PCM16, 8000)
+    memory = io.BytesIO(path.read_bytes())
+    with path.open("rb") as file:
+        assert audio.read_wav(file, 8000) == audio.read_wav(memory, 8000) == PCM16
+        assert (file.closed, memory.closed) == (False, False)
+    with pytest.raises(ValueError, match=r"^not a WAV file"):
+        audio.read_wav(io.BytesIO(b"noise"))
+    with pytest.raises(
+        TypeError, match="path: expected a file opened in binary mode, got one that reads str"
+    ):
+        audio.read_wav(io.StringIO("RIFF"))  # type: ignore[arg-type]

@@ -35,7 +35,6 @@ NO_OUTPUT = [  # files, an HTTP response, and questions whether there is a termi
     "_conversation.py: sys.stdout",
     "_listen.py: file.write",
     "_listen.py: self.wfile.write",
-    "_transcription.py: sound.write",
     "_transcription.py: sys.stdout",
     "_translation.py: sys.stdout",
 ]

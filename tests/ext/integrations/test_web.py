@@ -150,6 +150,23 @@ async def test_a_handler_gets_the_connection_and_events_are_read_after_it() -> N
             assert len(app.calls.call_ids) == 1
 
 
+@run_async
+async def test_handlers_need_not_be_async() -> None:
+    rang: list[str] = []
+    said: list[str] = []
+
+    def on_connection(connection: AsyncConnection) -> None:
+        connection.on("response.output_audio_transcript.done", lambda event: said.append(event.transcript))
+
+    async with serving(on_connection=on_connection, on_incoming=lambda call: rang.append(call.id)) as app:
+        app.simulator.on_response("Good morning.")
+        async with calling(app) as page:
+            page.send("response.create")
+            await until(lambda: said == ["Good morning."])
+        assert await app.deliver(incoming()) == 200
+        await until(lambda: rang == ["rtc_1"])
+
+
 class Unusual(BaseException):
     """Neither an Exception nor one that Python itself raises."""
 
