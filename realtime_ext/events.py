@@ -10,7 +10,7 @@ Source: https://platform.openai.com/docs/api-reference/realtime-server-events
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast, overload
 
 import attrs
 
@@ -18,7 +18,12 @@ from ._core import json as _json, schema
 from ._core.secrets import mask
 
 if TYPE_CHECKING:
+    from realtime_api import events
     from realtime_api.models import (
+        LiveClientEvent,
+        LiveForkClientEvent,
+        LiveServerEvent,
+        LiveSidebandClientEvent,
         RealtimeClientEvent,
         RealtimeServerEvent,
         RealtimeTranslationClientEvent,
@@ -157,16 +162,18 @@ if TYPE_CHECKING:
     """An event that comes in."""
     ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
     """An event that is sent."""
-    Event: TypeAlias = ServerEvent | ClientEvent
-    """An event of either direction."""
+    _LiveEvent: TypeAlias = LiveServerEvent | LiveClientEvent | LiveForkClientEvent | LiveSidebandClientEvent
+    Event: TypeAlias = ServerEvent | ClientEvent | _LiveEvent
+    """An event of either direction, of the Realtime API or the Live API."""
 else:
     _SERVER = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
     _LOCAL = (UnknownEvent, Reconnected, SessionExpiring)
     _CLIENT = ("RealtimeClientEvent", "RealtimeTranslationClientEvent")
+    _LIVE = ("LiveServerEvent", "LiveClientEvent", "LiveForkClientEvent", "LiveSidebandClientEvent")
     _UNIONS = {
         "ServerEvent": (*_SERVER, *_LOCAL),
         "ClientEvent": _CLIENT,
-        "Event": (*_SERVER, *_LOCAL, *_CLIENT),
+        "Event": (*_SERVER, *_LOCAL, *_CLIENT, *_LIVE),
     }
 
     def __getattr__(name: str) -> Any:
@@ -180,14 +187,22 @@ else:
         return globals().setdefault(name, Union[tuple(kinds)])  # noqa: UP007
 
 
-def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
+@overload
+def parse_event(data: str | bytes | Mapping[str, Any], *, live: Literal[False] = False) -> Event: ...
+@overload
+def parse_event(
+    data: str | bytes | Mapping[str, Any], *, live: Literal[True]
+) -> _LiveEvent | UnknownEvent: ...
+def parse_event(data: str | bytes | Mapping[str, Any], *, live: bool = False) -> Event:
     """Read one event, whichever side sent it.
 
     Where conversation and translation sessions share a type (`session.created`, `session.updated`,
-    `session.update`), the session inside decides the class.
+    `session.update`), the session inside decides the class. Where a Live session shares it, the event's
+    fields decide; those of `response.create`, `session.close` and most errors cannot.
 
     Args:
         data: One message of the connection: JSON text or its bytes in UTF-8; or the object, already decoded.
+        live: Whether it is from a Live session: no class of the Realtime API is chosen then.
 
     Returns:
         The generated class of the event's type, also if it holds nulls, enum values or parts that this
@@ -208,7 +223,7 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
     content: Any = data
     if type(data) is str:
         # The cheapest test for `{"type":"response.output_…`, which deltas begin with, and little else.
-        if len(data) > 24 and data[24] == "_" and (delta := _read_delta(data)) is not None:
+        if len(data) > 24 and data[24] == "_" and not live and (delta := _read_delta(data)) is not None:
             return delta
     elif type(data) is not dict and not isinstance(data, _TEXT):
         if not isinstance(data, Mapping):
@@ -222,17 +237,20 @@ def parse_event(data: str | bytes | Mapping[str, Any]) -> Event:
         if not isinstance(content, dict):
             return UnknownEvent("", {"raw": content}, "not a JSON object")
     try:
-        return _readers[content["type"]](content)
+        return (_live_readers if live else _readers)[content["type"]](content)
     except Exception:  # a type that comes for the first time, or something odd
-        return _event_of(content)
+        return _event_of(content, live)
 
 
-def _event_of(content: dict[str, Any]) -> Event:
+def _event_of(content: dict[str, Any], live: bool) -> Event:
     content = dict(content)  # an UnknownEvent keeps it
     kind = content.get("type")
     if not isinstance(kind, str):
         return UnknownEvent("", content, "no type" if kind is None else "its type is not a string")
-    read = _readers.get(kind) or _find_reader(kind)
+    if live:
+        read = _live_readers.get(kind) or _find_live_reader(kind)
+    else:
+        read = _readers.get(kind) or _find_reader(kind)
     if read is None:
         if kind.startswith(_LOCAL_TYPES):
             return UnknownEvent("", content, "a type that the connection's own events have")
@@ -347,6 +365,7 @@ _Reader: TypeAlias = Callable[[dict[str, Any]], "Event"]
 
 # The classes' decoders, filled as events come in, by types that realtime_api knows alone: so it stays small.
 _readers: dict[str, _Reader] = {}
+_live_readers: dict[str, _Reader] = {}
 
 
 def _find_reader(kind: str) -> _Reader | None:
@@ -358,14 +377,66 @@ def _find_reader(kind: str) -> _Reader | None:
     conversation = find(events.SERVER_EVENTS, events.CLIENT_EVENTS)
     translations = (events.TRANSLATION_SERVER_EVENTS, events.TRANSLATION_CLIENT_EVENTS)
     translation = find(*translations)
+    reader = conversation or translation
     if conversation and translation and conversation is not translation:
         name = next(table[kind].__name__ for table in translations if kind in table)
         reader = _choose_by_session(conversation, translation, name)
-    elif found := conversation or translation:
-        reader = found
-    else:
+    found = reader or _find_live_reader(kind)
+    if reader and any(kind in table for table in _live_tables()):
+        found = _choose_by_api(kind, reader)
+    return _readers.setdefault(kind, found) if found else None
+
+
+def _live_tables() -> tuple[events.EventTable, ...]:
+    from realtime_api import events
+
+    return (
+        *(events.LIVE_SERVER_EVENTS, events.LIVE_CLIENT_EVENTS),
+        *(events.LIVE_FORK_CLIENT_EVENTS, events.LIVE_SIDEBAND_CLIENT_EVENTS),
+    )
+
+
+def _find_live_reader(kind: str) -> _Reader | None:
+    decoders: list[_Reader] = [table.decoder(kind) for table in _live_tables() if kind in table]
+    found = list(dict.fromkeys(decoders))
+    if not found:
         return None
-    return _readers.setdefault(kind, reader)
+    first, second = found[0], found[-1]
+    if first is second:
+        return _live_readers.setdefault(kind, first)
+
+    def read(content: dict[str, Any]) -> Event:
+        if kind == "session.start":  # of a primary connection, or of a fork, which has the source's model
+            is_first = "model" in (content.get("session") or ())
+        else:  # of the server, whose copies of audio have no id and whose keys have one; or of the client
+            is_first = ("event_id" in content) == (kind == "transport.dtmf.send")
+        return (first if is_first else second)(content)
+
+    return _live_readers.setdefault(kind, read)
+
+
+def _choose_by_api(kind: str, realtime: _Reader) -> _Reader:
+    def read(content: dict[str, Any]) -> Event:
+        # Live's classes are only loaded for a Live event.
+        live = _is_live(kind, content) and (_live_readers.get(kind) or _find_live_reader(kind))
+        return (live or realtime)(content)
+
+    return read
+
+
+def _is_live(kind: str, content: dict[str, Any]) -> bool:
+    # Fields that the other API's event of the type does not have, or lacks where this one needs it.
+    if not content.keys().isdisjoint(("client_event_id", "start_ms", "reason")):
+        return True
+    if kind == "session.output_audio.delta":
+        return "event_id" not in content
+    session, error = content.get("session"), content.get("error")
+    if isinstance(session, dict):
+        return "type" not in session and (not session or not session.keys().isdisjoint(_LIVE_SESSION))
+    return isinstance(error, dict) and "client_event_id" in error
+
+
+_LIVE_SESSION = ("delegation", "status", "triggers")
 
 
 def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -> _Reader:

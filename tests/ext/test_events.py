@@ -217,7 +217,13 @@ def test_each_union_has_every_class_and_unknown_events() -> None:
         *tables.TRANSLATION_SERVER_EVENTS.values(),
     }
     assert client == {*tables.CLIENT_EVENTS.values(), *tables.TRANSLATION_CLIENT_EVENTS.values()}
-    assert set(typing.get_args(events.Event)) == server | client
+    live = {
+        *tables.LIVE_SERVER_EVENTS.values(),
+        *tables.LIVE_CLIENT_EVENTS.values(),
+        *tables.LIVE_FORK_CLIENT_EVENTS.values(),
+        *tables.LIVE_SIDEBAND_CLIENT_EVENTS.values(),
+    }
+    assert set(typing.get_args(events.Event)) == server | client | live
     with pytest.raises(AttributeError, match="SeverEvent"):
         events.SeverEvent  # type: ignore[attr-defined]  # noqa: B018
 
