@@ -30,7 +30,8 @@ def fits(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> None:
     """Fail unless a server event is what the API description says, and has an id."""
     name = schema.event_schemas(union)[event["type"]]
     schema.validator(name).validate(event)
-    assert event["event_id"].startswith("event_")
+    if "audio" not in event["type"] or union.startswith("Realtime"):  # sound has no id in the Live API
+        assert event["event_id"].startswith("event_")
 
 
 def body_fits(name: str, value: object) -> None:

@@ -15,7 +15,7 @@ NAME = "realtime_simulator"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_core", "_media", "_recordings"}),
     frozenset({"_engine", "_faults", "_records", "scrub"}),
-    frozenset({"_scenario"}),
+    frozenset({"_live", "_scenario"}),
     frozenset({"_sessions"}),
     frozenset({"_calls"}),
     frozenset({"_server"}),

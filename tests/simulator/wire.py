@@ -24,7 +24,7 @@ class Socket:
     Args:
         sim: The simulator, or its base URL if it runs in another process.
         query: The address's query.
-        path: What comes after `/v1/realtime`.
+        path: What comes after `/v1/realtime`, or after `/v1/` if it has no leading slash.
         key: The bearer; the simulator's key if None, no header at all if empty.
         headers: Further headers.
         subprotocols: What the client offers.
@@ -44,8 +44,9 @@ class Socket:
         base_url, own_key = (sim, "") if isinstance(sim, str) else (sim.base_url, sim.api_key)
         if key != "":
             sent["authorization"] = f"Bearer {key or own_key}"
+        place = path if path.startswith("live/") else f"realtime{path}"
         self._context = connect(
-            f"{base_url.replace('http', 'ws', 1)}/realtime{path}?{query}",
+            f"{base_url.replace('http', 'ws', 1)}/{place}?{query}",
             additional_headers=sent,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             max_size=None,
@@ -115,3 +116,54 @@ class Socket:
     def audio(self) -> bytes:
         """All the model's sound so far."""
         return b"".join(base64.b64decode(event["delta"]) for event in self.all("response.output_audio.delta"))
+
+
+class LiveSocket(Socket):
+    """A connection of the Live API.
+
+    Args:
+        sim: The simulator.
+        attach: The session whose sideband it is.
+        fork: The stored session that it continues.
+        key: The bearer; the simulator's key if None.
+        start: Whether it starts the session, with `session`.
+        session: The `session` of `session.start`.
+    """
+
+    def __init__(
+        self,
+        sim: Simulator,
+        *,
+        attach: str | None = None,
+        fork: str | None = None,
+        start: bool = True,
+        key: str | None = None,
+        **session: Any,
+    ) -> None:
+        path = f"/{attach}/attach" if attach else f"/{fork}/fork" if fork else ""
+        super().__init__(sim, "", path=f"live/sessions{path}", key=key)
+        self._union = "LiveSidebandServerEvent" if attach else "LiveServerEvent"
+        self.session: dict[str, Any] = {}
+        if start and attach is None:
+            self.send("session.start", session=session if fork else {"model": "gpt-live-1", **session})
+            self.session = self.until("session.started")["session"]
+
+    def append(self, sound: bytes, chunk: int = 4_800) -> None:
+        for start in range(0, len(sound), chunk):
+            part = base64.b64encode(sound[start : start + chunk]).decode()
+            self.send("session.input_audio.append", audio=part)
+
+    def silence(self, seconds: float) -> None:
+        self.append(bytes(int(seconds * 24_000) * 2))
+
+    def audio(self) -> bytes:
+        return b"".join(base64.b64decode(event["delta"]) for event in self.all("session.output_audio.delta"))
+
+    def spoken(self) -> str:
+        """What the model has said so far."""
+        return "".join(event["delta"] for event in self.all("session.output_transcript.delta"))
+
+    def finish(self) -> dict[str, Any]:
+        """Close the session; return `session.closed`."""
+        self.send("session.close")
+        return self.until("session.closed")

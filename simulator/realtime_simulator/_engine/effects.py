@@ -7,11 +7,11 @@ So the engine needs no sockets, clocks or threads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
-from realtime_simulator._engine.turn import Turn
+from realtime_simulator._engine.turn import Say, Turn
 from realtime_simulator._media.speech import Speech
 
 CUT = 1006
@@ -20,9 +20,15 @@ CUT = 1006
 
 @attrs.frozen
 class Emit:
-    """Send a server event to all connections of the session."""
+    """Send a server event.
+
+    Args:
+        event: The event.
+        to: The connections that receive it: all, the session's own, or the others.
+    """
 
     event: Mapping[str, Any]
+    to: Literal["all", "own", "sidebands"] = "all"
 
 
 @attrs.frozen
@@ -38,6 +44,15 @@ class AnswerDropped:
     """Stop getting a model's answer: its response has ended before the answer was whole."""
 
     response_id: str
+
+
+@attrs.frozen
+class SpeechNeeded:
+    """Synthesize a message, then call `LiveSession.answer(response_id, …)`."""
+
+    response_id: str
+    said: Say
+    turn: Turn
 
 
 @attrs.frozen
@@ -144,6 +159,7 @@ Effect = (
     Emit
     | AnswerNeeded
     | AnswerDropped
+    | SpeechNeeded
     | HearingNeeded
     | ToolsNeeded
     | TranslationNeeded

@@ -126,7 +126,7 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
     fields = {key: value for key, value in event.items() if value is not None or key not in _NULL_ACCEPTED}
     # Audio is the only large value, and its schema is just "a string".
     if isinstance(fields.get("audio"), str):
-        fields["audio"] = ""
+        fields["audio"] = fields["audio"][:1]
     item = fields.get("item")
     if isinstance(item, dict) and item.get("type") == "mcp_approval_response":
         # Clients may omit its id, which the description requires.

@@ -21,7 +21,7 @@ from realtime_simulator._engine.mcp import Mcp
 from realtime_simulator._engine.output import Output
 from realtime_simulator._engine.plan import WAIT, Answer, Plan
 from realtime_simulator._engine.shared import Shared
-from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Pause, Think, Turn
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Delegate, Fail, Pause, Say, Think, Turn
 from realtime_simulator._engine.usage import Tokens, item_tokens, text_tokens, usage
 from realtime_simulator._media.speech import RATE
 
@@ -144,6 +144,8 @@ class Response:
         """
         try:
             while (action := (yield from answer.next())) is not None:
+                if isinstance(action, Delegate):
+                    action = Fail("scenario_error", "delegate() is for sessions of the Live API.")
                 if isinstance(action, Fail):
                     self._output.finish()
                     error = {"type": action.type, "code": action.code}
@@ -164,7 +166,7 @@ class Response:
                         self._mcp.hold(self._output.ask_approval(action), [action, *answer.rest])
                         break
                     yield from self._output.call_mcp(action)
-                else:
+                elif isinstance(action, Say):
                     yield from self._output.message(action, answer)
         except Interrupted as stop:
             self._output.finish()

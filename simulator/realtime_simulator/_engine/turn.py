@@ -165,7 +165,12 @@ class CallMcp:
     approval_request_id: str | None = None
 
 
-Action = Say | CallTool | CallMcp | Think | Pause | Fail
+@attrs.frozen
+class Delegate:
+    """Work that a Live session hands over to its client, or to its backend model."""
+
+
+Action = Say | CallTool | CallMcp | Think | Pause | Fail | Delegate
 
 
 @attrs.frozen(kw_only=True)
@@ -283,3 +288,12 @@ def call_mcp(
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments or {})
     return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)
+
+
+def delegate() -> Delegate:
+    """Return the handing over of work, as a part of a Live session's answer: to the client, or to the backend
+    model, which answers the turn again.
+
+        simulator.on_response(["One moment, please.", delegate()])
+    """
+    return Delegate()

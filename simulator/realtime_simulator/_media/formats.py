@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from realtime_simulator._media.speech import G711_RATE, PCM, RATE
+
+if TYPE_CHECKING:
+    from realtime_simulator._media.codecs import Resampler
 
 
 class Decoder:
@@ -10,26 +15,55 @@ class Decoder:
 
     Args:
         format: The format's `type`: `audio/pcm`, `audio/pcmu` or `audio/pcma`.
+        rate: Samples a second of PCM; G.711 has 8,000.
     """
 
-    def __init__(self, format: str) -> None:
+    def __init__(self, format: str, rate: int = RATE) -> None:
         self.format = format
         self._odd = b""
-        if format != PCM:
+        self._resampler: Resampler | None = None
+        if format != PCM or rate != RATE:
             from realtime_simulator._media.codecs import Resampler
 
-            self._resampler = Resampler(G711_RATE, RATE)
+            self._resampler = Resampler(rate if format == PCM else G711_RATE, RATE)
 
     def push(self, data: bytes) -> bytes:
         """Return the sound as PCM16 mono at 24 kHz, whole samples only; half a sample waits for more data."""
         if self.format != PCM:
             from realtime_simulator._media.codecs import decode_g711
 
-            return self._resampler.push(decode_g711(data, self.format))
+            data = decode_g711(data, self.format)
         data = self._odd + data
         whole = len(data) // 2 * 2
         self._odd = data[whole:]
-        return data[:whole]
+        return data[:whole] if self._resampler is None else self._resampler.push(data[:whole])
+
+
+class Encoder:
+    """Writes one stream of sound.
+
+    Args:
+        format: The format's `type`.
+        rate: Samples a second of PCM; G.711 has 8,000.
+    """
+
+    def __init__(self, format: str, rate: int = RATE) -> None:
+        self.format = format
+        self._resampler: Resampler | None = None
+        if format != PCM or rate != RATE:
+            from realtime_simulator._media.codecs import Resampler
+
+            self._resampler = Resampler(RATE, rate if format == PCM else G711_RATE)
+
+    def push(self, pcm: bytes) -> bytes:
+        """Return sound in the format; what the resampler keeps back comes with the next."""
+        if self._resampler is not None:
+            pcm = self._resampler.push(pcm)
+        if self.format == PCM:
+            return pcm
+        from realtime_simulator._media.codecs import encode_g711
+
+        return encode_g711(pcm, self.format)
 
 
 def encode(pcm: bytes, format: str) -> bytes:

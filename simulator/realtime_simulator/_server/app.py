@@ -23,6 +23,7 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.responses import REQUEST_LIMIT
 from realtime_simulator._records.store import Records, RequestRecord
+from realtime_simulator._server.live import LiveRoutes
 from realtime_simulator._server.operations import Operations
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -45,6 +46,7 @@ class WebSockets(Protocol):
 def build(
     operations: Operations,
     websockets: WebSockets,
+    live: LiveRoutes,
     records: Records,
     ids: Ids,
     with_faults: Callable[[ASGIApp], ASGIApp],
@@ -54,6 +56,7 @@ def build(
     Args:
         operations: The HTTP operations.
         websockets: The routes of WebSockets.
+        live: Those of the Live API.
         records: The records of requests.
         ids: The source of request ids.
         with_faults: Wraps the routes in the middleware for faults.
@@ -63,6 +66,9 @@ def build(
             *operations.routes(),
             WebSocketRoute("/v1/realtime", websockets.realtime),
             WebSocketRoute("/v1/realtime/translations", websockets.translations),
+            WebSocketRoute("/v1/live/sessions", live.session),
+            WebSocketRoute("/v1/live/sessions/{session_id}/attach", live.attach),
+            WebSocketRoute("/v1/live/sessions/{session_id}/fork", live.fork),
             WebSocketRoute("/{path:path}", websockets.unknown),
         ],
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},

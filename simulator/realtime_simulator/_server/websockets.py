@@ -156,7 +156,7 @@ class WebSocketRoutes:
         ids = self.services.ids
         dialect = self._dialect()
         if dialect is None:
-            await _serve(connection, driver, connection.send, driver.receive, own=own)
+            await serve(connection, driver, connection.send, driver.receive, own=own)
             return
 
         def send(event: Mapping[str, Any]) -> None:
@@ -164,7 +164,7 @@ class WebSocketRoutes:
                 connection.send(one)
 
         receive = receiver(dialect, driver.receive, connection.send, ids)
-        await _serve(connection, driver, send, receive, own=own)
+        await serve(connection, driver, send, receive, own=own)
 
     def _dialect(self) -> Dialect | None:
         """Return the dialect of a new connection; None for the current names."""
@@ -182,13 +182,14 @@ def _ignore(message: str | bytes) -> None:
     pass
 
 
-async def _serve(
+async def serve(
     connection: Connection,
     driver: SessionDriver,
     send: Callable[[Mapping[str, Any]], None],
     receive: Callable[[str | bytes], None],
     *,
     own: bool,
+    greet: bool | None = None,
 ) -> None:
     """Connect a session with a connection until one of them ends.
 
@@ -198,8 +199,9 @@ async def _serve(
         send: Sends an event of the session.
         receive: Receives the connection's messages.
         own: Whether the session was made for the connection and ends with it.
+        greet: Whether the session greets it; as `own` if None.
     """
-    driver.attach(send, greet=own, on_end=connection.close)
+    driver.attach(send, greet=own if greet is None else greet, sideband=not own, on_end=connection.close)
     try:
         await connection.run(receive)
     except Exception:

@@ -31,6 +31,7 @@ from realtime_simulator._engine.effects import (
     End,
     HearingNeeded,
     Play,
+    SpeechNeeded,
     StopPlaying,
     ToolsNeeded,
     TranslationNeeded,
@@ -163,6 +164,7 @@ class SessionDriver:
         self._services = services
         self._on_end = on_end
         self._listeners: dict[Send, Ended | None] = {}
+        self._sidebands: set[Send] = set()
         self._timer: Timer | None = None
         self._due_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,12 +183,18 @@ class SessionDriver:
     def now(self) -> float:
         return self._services.clock.monotonic()
 
-    def attach(self, send: Send, *, greet: bool, on_end: Ended | None = None) -> None:
+    @property
+    def unix(self) -> float:
+        """The time of day in unix seconds, on the simulator's clock."""
+        return self._services.clock.unix()
+
+    def attach(self, send: Send, *, greet: bool, sideband: bool = False, on_end: Ended | None = None) -> None:
         """Send the session's events to a connection from now on.
 
         Args:
             send: Called with each event.
-            greet: Whether it is the session's own connection, which receives `session.created` first.
+            greet: Whether the session greets it first.
+            sideband: Whether it is not the session's own connection.
             on_end: Called when the session ends before the connection is detached, with close code and
                 reason.
         """
@@ -195,6 +203,8 @@ class SessionDriver:
                 on_end(*self._end)
             return
         self._listeners[send] = on_end
+        if sideband:
+            self._sidebands.add(send)
         with self._step():
             if greet:
                 created = self.session.greeting()
@@ -204,6 +214,7 @@ class SessionDriver:
     def detach(self, send: Send) -> None:
         """Send a connection no more events."""
         self._listeners.pop(send, None)
+        self._sidebands.discard(send)
 
     def receive(self, message: str | bytes) -> None:
         """Process a message from any of the session's connections."""
@@ -232,6 +243,12 @@ class SessionDriver:
         """Process that the player has sent all that was queued of a response."""
         with self._step():
             self.session.playback_drained(response_id, self.now)
+
+    def act(self, function: Callable[[BaseSession], None]) -> None:
+        """Call a function with the session, and act on its effects."""
+        with self._step():
+            self.session.tick(self.now)
+            function(self.session)
 
     def end(self, code: int, reason: str) -> None:
         """End the session from outside."""
@@ -304,17 +321,22 @@ class SessionDriver:
 
     def _act(self, effect: Effect) -> None:
         match effect:
-            case Emit(event):
+            case Emit(event, to):
+                if to == "sidebands" and not self._sidebands:
+                    return
                 self._note("sent", event)
                 if event["type"] == "conversation.item.truncated" and self._plays is None:
                     self.log.audio_out.stop(self._services.clock.unix())
                 for send in list(self._listeners):
-                    send(event)
+                    if to == "all" or (to == "sidebands") == (send in self._sidebands):
+                        send(event)
             case AnswerNeeded(response_id, turn):
                 self._answers[response_id] = self._start(self._answer(response_id, turn))
             case AnswerDropped(response_id):
                 if (answering := self._answers.pop(response_id, None)) is not None:
                     answering.cancel()
+            case SpeechNeeded(response_id, said, turn):
+                self._start(self._speak(response_id, said, turn))
             case HearingNeeded(item_id, pcm, finished):
                 self._hear(item_id, Heard(pcm=pcm, session=self.session.view(), finished=finished))
             case ToolsNeeded(item_id, label, allowed):
@@ -419,6 +441,17 @@ class SessionDriver:
         self._answers.pop(response_id, None)
         with self._step():
             self.session.answer(response_id, last, self.now)
+
+    async def _speak(self, response_id: str, said: Say, turn: Turn) -> None:
+        try:
+            voiced = await self._voiced(said, turn)
+        except BaseException as error:  # a user's function may fail in any way; the response reports it
+            if self._interrupted(error):
+                raise
+            _log_failure("the voice failed", error)
+            voiced = Fail("scenario_error", _named(error))
+        with self._step():
+            self.session.answer(response_id, [voiced], self.now)
 
     async def _translate(self, spoken_id: str, text: str, language: str) -> None:
         said: Action

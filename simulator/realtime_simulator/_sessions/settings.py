@@ -25,7 +25,7 @@ class Settings:
         api_key: The project key that it accepts.
         webhook_secret: The secret that signs webhooks, `whsec_…`.
         pacing: How fast the model answers; it may change, for the sessions to come.
-        session_seconds: How long a session lasts.
+        session_seconds: How long a session lasts; one of the Live API lasts twice as long.
         rtc_addresses: The addresses on which calls receive audio and data.
         rtc_loopback_only: Whether calls use an offer's loopback candidates only.
         espeak: Whether espeak-ng speaks where it is installed.

@@ -23,11 +23,13 @@ from realtime_simulator._scenario.rules import Behavior
 from realtime_simulator._server import app
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._server.fault_middleware import FaultMiddleware
+from realtime_simulator._server.live import LiveRoutes
 from realtime_simulator._server.operations import Operations
 from realtime_simulator._server.player import Player
 from realtime_simulator._server.recorder import Recorder
 from realtime_simulator._server.websockets import WebSocketRoutes
 from realtime_simulator._sessions.driver import Services
+from realtime_simulator._sessions.live_sessions import LiveSessions
 from realtime_simulator._sessions.settings import Settings
 from realtime_simulator._simulator.console import pages
 from realtime_simulator._simulator.controls import Controls, Parts
@@ -99,6 +101,7 @@ def assemble(
     api = app.build(
         Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids, clock=clock),
         websockets,
+        LiveRoutes(LiveSessions(services), credentials, ids),
         records,
         ids,
         lambda inner: FaultMiddleware(inner, faults, clock, ids, records),

@@ -1,0 +1,1 @@
+"""The sessions of the Live API, sans I/O: full duplex along a timeline that advances with the audio."""

@@ -1,0 +1,191 @@
+"""The configuration of a Live session: its defaults, its limits, and the little that may change."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from realtime_simulator._core import schema
+from realtime_simulator._core.problem import ApiProblem
+
+MAX_APPEND_TOKENS = 500
+_MAX_INSTRUCTION_TOKENS = 16_384
+_MAX_INPUT_TOKENS = 8_192
+_TOKENS_PER_MESSAGE = 8
+_MAX_MESSAGES = 128
+_RATES = {"audio/pcm": (24_000, 16_000), "audio/pcmu": (8_000,), "audio/pcma": (8_000,)}
+_WORDS = re.compile(r"\w+|[^\w\s]")
+_LETTERS = 8
+_FORKED = ("model", "instructions", "audio", "delegation", "store")
+
+
+def tokens(text: str) -> int:
+    """Return about how many tokens of o200k_base a text has: one for eight letters or for a sign."""
+    return sum(-(-len(word) // _LETTERS) for word in _WORDS.findall(text))
+
+
+class LiveConfig:
+    """The configuration of one session.
+
+    Args:
+        session_id: Its id.
+        expires_at: When it expires, in unix seconds.
+        session: The `session` of `session.start`, checked against its schema.
+        media: Whether the transport carries the audio (WebRTC, SIP), so that there is no format.
+
+    Raises:
+        ApiProblem: The service refuses it.
+    """
+
+    def __init__(self, session_id: str, expires_at: int, session: Mapping[str, Any], *, media: bool) -> None:
+        given = copy.deepcopy(dict(session))
+        _check(given)
+        audio = given.get("audio") or {}
+        shown = {"output": {"voice": "marin", **(audio.get("output") or {})}}
+        if not media:
+            format = audio.get("format") or {"type": "audio/pcm"}
+            rate = format.get("rate", _RATES[format["type"]][0])
+            shown["format"] = {"type": format["type"], "rate": rate}
+        self._fields: dict[str, Any] = {
+            "id": session_id,
+            "expires_at": expires_at,
+            "model": given["model"],
+            "instructions": given.get("instructions"),
+            "audio": shown,
+            "delegation": _completed(given.get("delegation")),
+            "status": "active",
+            "input": given.get("input") or [],
+        }
+        if self._fields["instructions"] is None:
+            del self._fields["instructions"]
+        self._fields.update({key: given[key] for key in ("store", "client", "triggers") if given.get(key)})
+
+    @property
+    def session_id(self) -> str:
+        return str(self._fields["id"])
+
+    @property
+    def voice(self) -> str:
+        voice = self._fields["audio"]["output"]["voice"]
+        return str(voice["id"] if isinstance(voice, Mapping) else voice)
+
+    @property
+    def format(self) -> tuple[str, int]:
+        """The format of audio in events, and its rate."""
+        format = self._fields["audio"].get("format") or {"type": "audio/pcm", "rate": 24_000}
+        return format["type"], format["rate"]
+
+    @property
+    def delegation(self) -> str:
+        """The kind of delegation: `client`, `responses` or `decisions`."""
+        return str(self._fields["delegation"]["type"])
+
+    @property
+    def backend(self) -> Mapping[str, Any]:
+        """The settings of the backend model; empty if the client is the backend."""
+        settings: Mapping[str, Any] = self._fields["delegation"].get("responses") or {}
+        return settings
+
+    @property
+    def stored(self) -> bool:
+        return bool(self._fields.get("store"))
+
+    @property
+    def input(self) -> list[dict[str, Any]]:
+        """The messages that the session began with."""
+        messages: list[dict[str, Any]] = self._fields["input"]
+        return messages
+
+    def view(self) -> dict[str, Any]:
+        """Return the configuration as events show it."""
+        return copy.deepcopy(self._fields)
+
+    def fork(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the `session` of a session that continues this one.
+
+        Args:
+            overrides: The `session` of its start, which may change the backend and the audio format.
+        """
+        view = self.view()
+        session = {key: view[key] for key in _FORKED if key in view}
+        session.update({key: overrides[key] for key in ("store", "client") if key in overrides})
+        session["audio"] = {**session["audio"], **(overrides.get("audio") or {})}
+        changed = (overrides.get("delegation") or {}).get("responses")
+        if changed and "responses" in session["delegation"]:
+            session["delegation"]["responses"].update(changed)
+        return session
+
+    def update(self, session: Mapping[str, Any]) -> None:
+        """Change the backend's settings, the only ones that can change.
+
+        Args:
+            session: The `session` of `session.update`, checked against its schema.
+        """
+        delegation = session.get("delegation") or {}
+        settings = self._fields["delegation"].get("responses")
+        for key, value in (delegation.get("responses") or {}).items():
+            if settings is not None:
+                settings[key] = value
+
+    def check_update(self, session: Any) -> None:
+        """Refuse another kind of delegation.
+
+        Raises:
+            ApiProblem: `immutable_field_update`.
+        """
+        if not isinstance(session, Mapping) or "delegation" not in session:
+            return
+        delegation = session["delegation"]
+        if delegation is None or (
+            isinstance(delegation, Mapping) and delegation.get("type", self.delegation) != self.delegation
+        ):
+            raise ApiProblem(
+                "The delegation type cannot change after session startup.",
+                code="immutable_field_update",
+                param="session.delegation.type",
+            )
+
+
+def _completed(delegation: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a delegation with its defaults, in the service's order."""
+    if delegation is None:
+        return {"type": "client"}
+    done = dict(delegation)
+    if (given := done.get("responses")) is not None:
+        given = {key: value for key, value in given.items() if value is not None}
+        order = ("model", "instructions", "reasoning", "tools", "tool_choice", "parallel_tool_calls")
+        given = {"tools": [], "tool_choice": "auto", **given}
+        done["responses"] = {
+            **{key: given[key] for key in order if key in given},
+            **{key: value for key, value in given.items() if key not in order},
+        }
+    return done
+
+
+def _check(session: Mapping[str, Any]) -> None:
+    """Refuse what exceeds a limit that no schema states."""
+    _limit(
+        "session.instructions", tokens(session.get("instructions") or ""), _MAX_INSTRUCTION_TOKENS, "tokens"
+    )
+    messages = session.get("input") or []
+    _limit("session.input", len(messages), _MAX_MESSAGES, "messages")
+    written = sum(
+        _TOKENS_PER_MESSAGE + sum(tokens(part.get("text", "")) for part in message["content"])
+        for message in messages
+    )
+    _limit("session.input", written, _MAX_INPUT_TOKENS, "tokens")
+    format = (session.get("audio") or {}).get("format")
+    if format is not None and format.get("rate", _RATES[format["type"]][0]) not in _RATES[format["type"]]:
+        message = schema.not_supported(format["rate"], _RATES[format["type"]])
+        raise ApiProblem(message, code="invalid_value", param="session.audio.format.rate")
+
+
+def _limit(param: str, got: int, most: int, unit: str) -> None:
+    if got > most:
+        raise ApiProblem(
+            f"Invalid '{param}': at most {most} {unit} are allowed; this one has about {got}.",
+            code="invalid_value",
+            param=param,
+        )
