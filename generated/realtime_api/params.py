@@ -52,6 +52,7 @@ __all__ = (
     "LiveDecisionChoiceParam",
     "LiveDecisionContentParam",
     "LiveDecisionCreateEventParam",
+    "LiveDecisionInputParam",
     "LiveDecisionInstructionsParam",
     "LiveDecisionItemCreateEventParam",
     "LiveDecisionItemDeleteEventParam",
@@ -2618,9 +2619,12 @@ LiveDecisionContentParam: TypeAlias = (
     | OutputTextContentParam
     | RefusalContentParam
 )
-"""One part of a message or of instructions for decisions; told apart by `type`."""
+"""One part of a message for decisions; told apart by `type`."""
 
-LiveDecisionInstructionsParam: TypeAlias = str | list[LiveDecisionContentParam]
+LiveDecisionInputParam: TypeAlias = InputTextContentParam | InputImageContentParam | LiveDecisionJsonContentParam
+"""One part of a question's instructions; told apart by `type`."""
+
+LiveDecisionInstructionsParam: TypeAlias = str | list[LiveDecisionInputParam]
 """What to decide: plain text, or parts of text, pictures and JSON."""
 
 LiveDecisionItemParam: TypeAlias = (

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from .live_decision_content import LiveDecisionContent as LiveDecisionContent
     from .live_decision_create_event import LiveDecisionCreateEvent as LiveDecisionCreateEvent
     from .live_decision_event import LiveDecisionEvent as LiveDecisionEvent
+    from .live_decision_input import LiveDecisionInput as LiveDecisionInput
     from .live_decision_instructions import LiveDecisionInstructions as LiveDecisionInstructions
     from .live_decision_item import LiveDecisionItem as LiveDecisionItem
     from .live_decision_item_create_event import LiveDecisionItemCreateEvent as LiveDecisionItemCreateEvent
@@ -715,6 +716,7 @@ __all__ = (
     "LiveDecisionContent",
     "LiveDecisionCreateEvent",
     "LiveDecisionEvent",
+    "LiveDecisionInput",
     "LiveDecisionInstructions",
     "LiveDecisionItem",
     "LiveDecisionItemCreateEvent",
@@ -1147,6 +1149,7 @@ _MODULES: dict[str, str] = {
     "LiveDecisionContent": ".live_decision_content",
     "LiveDecisionCreateEvent": ".live_decision_create_event",
     "LiveDecisionEvent": ".live_decision_event",
+    "LiveDecisionInput": ".live_decision_input",
     "LiveDecisionInstructions": ".live_decision_instructions",
     "LiveDecisionItem": ".live_decision_item",
     "LiveDecisionItemCreateEvent": ".live_decision_item_create_event",

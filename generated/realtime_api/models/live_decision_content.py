@@ -14,7 +14,7 @@ from .refusal_content import RefusalContent, decode_refusal_content
 LiveDecisionContent: TypeAlias = (
     InputTextContent | InputImageContent | LiveDecisionJsonContent | OutputTextContent | RefusalContent
 )
-"""One part of a message or of instructions for decisions; told apart by `type`."""
+"""One part of a message for decisions; told apart by `type`."""
 
 decode_live_decision_content: _Decoder = _by_tag(
     "type",

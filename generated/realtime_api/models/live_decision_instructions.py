@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from .live_decision_content import LiveDecisionContent, decode_live_decision_content
+from .live_decision_input import LiveDecisionInput, decode_live_decision_input
 
-LiveDecisionInstructions: TypeAlias = str | list[LiveDecisionContent]
+LiveDecisionInstructions: TypeAlias = str | list[LiveDecisionInput]
 """What to decide: plain text, or parts of text, pictures and JSON."""
 
 
@@ -17,5 +17,5 @@ def decode_live_decision_instructions(value: Any, strict: bool = True) -> Any:
         strict: Raise if a required property is missing; otherwise it is None and listed in the model's `missing`.
     """
     if isinstance(value, list):
-        return [decode_live_decision_content(item, False) for item in value]
+        return [decode_live_decision_input(item, False) for item in value]
     return value
