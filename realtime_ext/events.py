@@ -426,7 +426,7 @@ def _choose_by_api(kind: str, realtime: _Reader) -> _Reader:
 
 def _is_live(kind: str, content: dict[str, Any]) -> bool:
     # Fields that the other API's event of the type does not have, or lacks where this one needs it.
-    if not content.keys().isdisjoint(("client_event_id", "start_ms", "reason")):
+    if not content.keys().isdisjoint(("client_event_id", "start_ms")):
         return True
     if kind == "session.output_audio.delta":
         return "event_id" not in content

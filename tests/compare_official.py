@@ -58,7 +58,10 @@ COMPARED = {
     "refer request": (f"{TYPES}:CallReferParams", "RealtimeCallReferRequest"),
     "reject request": (f"{TYPES}:CallRejectParams", "RealtimeCallRejectRequest"),
     "live server": (f"{LIVE}:ServerEvent", "LIVE_SERVER_EVENTS"),
-    "live sideband server": (f"{LIVE}.connect_server_event:ConnectServerEvent", "LIVE_SIDEBAND_SERVER_EVENTS"),
+    "live sideband server": (
+        f"{LIVE}.connect_server_event:ConnectServerEvent",
+        "LIVE_SIDEBAND_SERVER_EVENTS",
+    ),
     "live fork server": (f"{LIVE}:ForkServerEvent", "LIVE_FORK_SERVER_EVENTS"),
     "live client": (f"{LIVE}:ClientEventParam", "LIVE_CLIENT_EVENTS"),
     "live sideband client": (f"{LIVE}:ConnectClientEventParam", "LIVE_SIDEBAND_CLIENT_EVENTS"),

@@ -39,6 +39,11 @@ CASES: dict[str, list[Case]] = {
             {**thing(["b", "n"], b=TEXT, n=NUMBER), "description": "Both."},
         ),
         Case("one reference", {"allOf": [ref("B")], "description": "D."}, {**ref("B"), "description": "D."}),
+        Case(
+            "a union with its discriminator beside it",
+            {"allOf": [{"oneOf": [ref("B"), ref("C")]}], "discriminator": {"propertyName": "type"}},
+            {"oneOf": [ref("B"), ref("C")], "discriminator": {"propertyName": "type"}},
+        ),
         Case("parts that say nothing", {"allOf": [ref("B"), {"description": "D."}, {}]}, ref("B")),
         Case("beside a reference", {**ref("B"), "properties": {"n": NUMBER}}, thing(["b"], b=TEXT, n=NUMBER)),
         Case(

@@ -128,6 +128,9 @@ def test_a_pointer_that_leads_to_no_hoisted_schema() -> None:
         ("Übung", "Übung"),
         ("ﬁle", "File"),
         ("漢字", "ModelModel"),
+        ("ThingParam", "Thing"),  # the TypedDict of Thing
+        ("Param", "Param"),
+        ("ThingParams", "ThingParams"),
     ],
 )
 def test_class_names(name: str, expected: str) -> None:

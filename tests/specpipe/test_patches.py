@@ -116,3 +116,12 @@ def test_a_patch_with_a_reference_to_nothing_is_an_error_or_skipped() -> None:
     given = patch("/components/schemas/A/properties/new", "add", {"$ref": "#/components/schemas/Missing"})
     with pytest.raises(SpecError, match="refers to Missing, which does not exist"):
         patched(given)
+
+
+def test_schemas_of_one_patch_may_refer_to_each_other() -> None:
+    added = {"First": {"$ref": "#/components/schemas/Second"}, "Second": {"type": "string"}}
+    assert (
+        patched(patch("/components/schemas", "merge", added))["components"]["schemas"].items() > added.items()
+    )
+    with pytest.raises(SpecError, match="refers to Second"):
+        patched(patch("/components/schemas", "merge", {"First": added["First"]}))

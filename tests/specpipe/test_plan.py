@@ -347,3 +347,12 @@ def test_events_of_several_kinds_of_sessions_share_a_type() -> None:
     part.events["TRANSLATION_SERVER_EVENTS"] = ("Other",)
     made = build(part)
     assert made.server_events["event_types"] == [ServerEvent("a", 0, ("FromServer", "Other"))]
+
+
+def test_overloads_of_another_kind_of_session_have_a_module_of_their_own() -> None:
+    part = sliced({"Other": tagged(type="a"), "FromServer": tagged(type="a")})
+    part.events["LIVE_SERVER_EVENTS"] = ("Other",)
+    assert build(part).server_events == {
+        "event_types": [ServerEvent("a", 0, ("FromServer",))],
+        "live_event_types": [ServerEvent("a", 0, ("Other",))],
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import attrs
 import pytest
 from specpipe import document_io, pipeline, slice
 from specpipe.errors import SpecError
@@ -76,3 +77,75 @@ def test_dangling_and_external_references(ref: str, told: str) -> None:
     with pytest.raises(SpecError, match=told) as caught:
         slice.cut(document)
     assert caught.value.pointer.startswith("/components/schemas/")
+
+
+# ---- what a slice leaves out of the schemas it takes
+
+ANY = {"type": "object", "additionalProperties": {}}
+
+
+def selected(schemas: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """The schemas of a slice of a document with these; cutting the result again changes nothing."""
+    config = attrs.evolve(slice.default(), paths=["/x"], schemas="Kept", events={}, **settings)
+    document: dict[str, Any] = {"openapi": "3.1.0", "paths": {}, "components": {"schemas": schemas}}
+    cut = slice.cut(document, config)
+    assert slice.cut(cut.document, config) == cut
+    found: dict[str, Any] = cut.document["components"]["schemas"]
+    return found
+
+
+def tagged(kind: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"type": {"const": kind}}}
+
+
+def to(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def test_a_union_keeps_its_chosen_members_and_takes_any_other_object() -> None:
+    schemas = {
+        "Kept": {"type": "object", "properties": {"item": to("Item"), "extra": to("Extra")}},
+        "Item": {
+            "oneOf": [to("A"), to("More")],
+            "description": "D.",
+            "discriminator": {"propertyName": "type"},
+        },
+        "More": {"oneOf": [to("B"), to("C")]},
+        "Extra": {"oneOf": [to("C")]},
+        **{name: tagged(name) for name in "ABC"},
+    }
+    assert selected(schemas, unions={"Item": ["A", "C"], "Extra": [], "Gone": ["A"]}) == {
+        "Kept": schemas["Kept"],
+        "Item": {"description": "D.", "anyOf": [to("A"), to("C"), ANY]},
+        "Extra": ANY,
+        "A": tagged("A"),
+        "C": tagged("C"),
+    }
+
+
+def test_chosen_schemas_are_put_back_where_they_are_used() -> None:
+    schemas = {
+        "Kept": {"properties": {"id": {**to("id"), "minLength": 1}, "all": {"items": to("list")}}},
+        "id": {"type": "string", "maxLength": 9},
+        "list": {"type": "array", "items": to("id")},
+    }
+    assert selected(schemas, inline=["id", "list", "gone"]) == {
+        "Kept": {
+            "properties": {
+                "id": {"type": "string", "maxLength": 9, "minLength": 1},
+                "all": {"items": {"type": "array", "items": {"type": "string", "maxLength": 9}}},
+            }
+        }
+    }
+
+
+@pytest.mark.parametrize("other", [to("Base"), {"allOf": [to("Base")]}, {"allOf": [{"oneOf": [to("A")]}]}])
+def test_events_are_found_through_a_union_by_another_name(other: dict[str, Any]) -> None:
+    document = whole()
+    document["components"]["schemas"] |= {
+        "LiveServerEvent": other,
+        "Base": {"oneOf": [to("A")]},
+        "A": tagged("A"),
+    }
+    assert slice.cut(document).events["LIVE_SERVER_EVENTS"] == ("A",)
+    assert slice.cut(document).events["LIVE_FORK_SERVER_EVENTS"] == ("A",)
