@@ -12,6 +12,14 @@ import httpx
 import pytest
 from realtime_api import AuthenticatedClient
 from realtime_api.models import (
+    LiveCallAcceptRequest,
+    LiveCallAcceptSession,
+    LiveCallReferRequest,
+    LiveCallRejectRequest,
+    LiveForkRequest,
+    LiveMediaSessionCreateParams,
+    LiveSessionCreateRequest,
+    LiveWebRTCTransport,
     RealtimeCallCreateRequest,
     RealtimeCallReferRequest,
     RealtimeCallRejectRequest,
@@ -64,11 +72,41 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], Any, str]] = {
         ),
         "/realtime/translations/client_secrets",
     ),
+    "create_live": (
+        (),
+        LiveSessionCreateRequest(
+            session=LiveMediaSessionCreateParams(model="gpt-live-1"),
+            transport=LiveWebRTCTransport(sdp="v=0\r\n"),
+        ),
+        "/live/sessions",
+    ),
+    "accept_live_session": (
+        (CALL_ID,),
+        LiveCallAcceptRequest(session=LiveCallAcceptSession(model="gpt-live-1")),
+        f"/live/sessions/{QUOTED}/accept",
+    ),
+    "reject_live_session": (
+        (CALL_ID,),
+        LiveCallRejectRequest(status_code=486),
+        f"/live/sessions/{QUOTED}/reject",
+    ),
+    "refer_live_session": (
+        (CALL_ID,),
+        LiveCallReferRequest(target_uri="tel:+14155550123"),
+        f"/live/sessions/{QUOTED}/refer",
+    ),
+    "hangup_live_session": ((CALL_ID,), None, f"/live/sessions/{QUOTED}/hangup"),
+    "fork_live_session": (
+        (CALL_ID,),
+        LiveForkRequest(transport=LiveWebRTCTransport(sdp="v=0\r\n")),
+        f"/live/sessions/{QUOTED}/fork",
+    ),
+    "download_live_session_recording": ((CALL_ID,), None, f"/live/sessions/{QUOTED}/content"),
 }
 
 
 def module(name: str) -> Any:
-    return import_module(f"realtime_api.api.realtime.{name}")
+    return import_module(f"realtime_api.api.{'live' if 'live' in name else 'realtime'}.{name}")
 
 
 def build(name: str, body: Any) -> Request:
@@ -81,7 +119,8 @@ def build(name: str, body: Any) -> Request:
 def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)
-    assert (request.method, request.path, request.url, request.query) == ("POST", path, path, "")
+    method = "GET" if name.startswith("download_") else "POST"
+    assert (request.method, request.path, request.url, request.query) == (method, path, path, "")
     if body is None:
         assert (request.headers, request.content) == ({}, b"")
     elif name == "create_realtime_call":
@@ -168,3 +207,39 @@ def test_a_call_id_that_is_a_path_is_refused(call_id: str) -> None:
 def test_a_request_repr_hides_content_and_headers() -> None:
     shown = repr(build("create_realtime_client_secret", {"session": {"instructions": "hunter2"}}))
     assert "hunter2" not in shown and "path='/realtime/client_secrets'" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "media", "content", "parsed"),
+    [
+        ("create_live", 201, "application/json", b'{"session":{"id":"live_1"},"transport":{"type":"sip"}}',
+         {"session": {"id": "live_1"}, "transport": {"type": "sip"}}),
+        ("create_live", 400, "text/plain", b"no", "no"),
+        ("create_live", 502, "text/plain", b"no trunk", "no trunk"),
+        ("create_live", 504, "application/json", b'{"error":{"message":"late","code":"sip_setup_timeout"}}',
+         {"error": {"message": "late", "code": "sip_setup_timeout"}}),
+        ("fork_live_session", 404, "text/plain", b"gone", "gone"),
+        ("accept_live_session", 200, "", b"", None),
+        ("accept_live_session", 409, "application/json", b'{"error":{"message":"decided"}}',
+         {"error": {"message": "decided"}}),
+        ("hangup_live_session", 404, "application/json", b'{"error":{"message":"none"}}',
+         {"error": {"message": "none"}}),
+        ("download_live_session_recording", 200, "application/binary", b"RIFF\xff", b"RIFF\xff"),
+        ("download_live_session_recording", 404, "application/json", b'{"error":{"message":"none"}}',
+         {"error": {"message": "none"}}),
+    ],
+)  # fmt: skip
+def test_answers_of_the_live_api_are_parsed_by_status_and_media_type(
+    name: str, status: int, media: str, content: bytes, parsed: Any
+) -> None:
+    arguments, body, _ = OPERATIONS[name]
+    headers = {"x-request-id": "req_1"} | ({"content-type": media} if media else {})
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, content=content))
+    with httpx.Client(base_url="http://127.0.0.1:9/v1", transport=transport) as http_client:
+        client = AuthenticatedClient(base_url="http://127.0.0.1:9/v1", token="key")
+        client.set_httpx_client(http_client)
+        given = {"client": client} if body is None else {"client": client, "body": body}
+        answer = module(name).sync_detailed(*arguments, **given)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (status, "req_1")
+    found = answer.parsed.to_dict() if hasattr(answer.parsed, "to_dict") else answer.parsed
+    assert found == parsed
