@@ -983,6 +983,10 @@ class LiveMCPToolInputParam(TypedDict):
 
     type: Required["Literal['mcp']"]
     """Discriminator, always `mcp`."""
+    authorization: NotRequired["str"]
+    """Access token for the server; absent means none."""
+    headers: NotRequired["dict[str, str] | None"]
+    """HTTP headers of every request to the server; null or absent means none."""
 
 
 class LiveMediaSessionAudioParam(TypedDict):

@@ -36,6 +36,7 @@ class TypeNames:
         lists: Official name → the schema that it is a list of.
         params: Official name of a TypedDict → schema.
         unnamed: Schemas that a rule matches, but that have no official name.
+        without: Pattern of schemas that the module does not export.
     """
 
     module: str
@@ -47,6 +48,7 @@ class TypeNames:
     lists: dict[str, str]
     params: dict[str, str]
     unnamed: list[str]
+    without: str = ""
 
     def official_name(self, schema: str) -> str | None:
         """Return the official name that the rules give a schema, if it differs from the schema's own."""
@@ -71,7 +73,7 @@ def read(path: Path) -> TypeNames:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         unnamed = table.pop("unnamed")["schemas"]
         names = TypeNames(**table, unnamed=unnamed)
-        for pattern in names.rules:
+        for pattern in (*names.rules, names.without):
             re.compile(pattern)
     return names
 
@@ -99,6 +101,7 @@ def source(
         SpecError: `types.toml` names a schema that does not exist, two schemas have one official name, or a
             schema without an official name matches no rule.
     """
+    schemas = [name for name in schemas if not re.fullmatch(names.without, name)]
     classes = _official(names, schemas)
     typed_dicts = {f"{name}Param": f"{schema}Param" for name, schema in classes.items()}
     typed_dicts |= {name: f"{schema}Param" for name, schema in names.params.items()}

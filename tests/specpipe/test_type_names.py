@@ -52,6 +52,12 @@ def test_rules_and_exceptions_give_official_names(tmp_path: Path) -> None:
     assert "ErrorEvent" not in module and "InternalEvent" not in module
 
 
+def test_schemas_can_be_left_out(tmp_path: Path) -> None:
+    module = source(attrs.evolve(NAMES, without="MCP.+|ServerEventDone"), tmp_path / "types.py")
+    assert "McpTool" not in module and "MCPTool" not in module and "DoneEvent" not in module
+    assert "    Failed = _models.ServerEventError\n" in module
+
+
 def test_an_official_name_shadows_a_schema_of_that_name(tmp_path: Path) -> None:
     module = source(NAMES, tmp_path / "types.py")
     assert "    Session = _models.SessionGA\n" in module

@@ -12,7 +12,9 @@ from .._base import encode as _encode
 from .._base import keep as _keep
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
+from .._base import masked as _masked
 from .._base import new as _new
+from ..types import UNSET, Unset
 
 
 @_attrs.define(kw_only=True)
@@ -22,9 +24,13 @@ class LiveMCPToolInput(_Model):
 
     Attributes:
         type: Discriminator, always `mcp`.
+        authorization: Access token for the server; absent means none.
+        headers: HTTP headers of every request to the server; null or absent means none.
     """
 
     type: Literal["mcp"] = "mcp"
+    authorization: str | None = _attrs.field(default=None, repr=_masked)
+    headers: dict[str, str] | None | Unset = _attrs.field(default=UNSET, repr=_masked)
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -32,6 +38,10 @@ class LiveMCPToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.authorization is not None:
+            out["authorization"] = self.authorization
+        if self.headers is not UNSET:
+            out["headers"] = _encode(self.headers)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -39,7 +49,13 @@ class LiveMCPToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "authorization",
+        "headers",
+    )
+)
 
 
 @_decoder(LiveMCPToolInput)
@@ -54,7 +70,26 @@ def decode_live_mcp_tool_input(data: Any, strict: bool = True, cls: type[LiveMCP
         made.type = "mcp" if (v0 := data["type"]) == "mcp" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.authorization = data["authorization"]
+            made.headers = data["headers"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "authorization" in data:
+        made.authorization = data["authorization"]
+    else:
+        absent += 1
+        made.authorization = None
+    if "headers" in data:
+        made.headers = data["headers"]
+    else:
+        absent += 1
+        made.headers = UNSET
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 3:
         _keep(made, data, _KNOWN, unknown)
     return made
