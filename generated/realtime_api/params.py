@@ -614,7 +614,7 @@ class LiveDecisionItemDeleteEventParam(TypedDict):
     type: Required["Literal['decision.item.delete']"]
     """Discriminator, always `decision.item.delete`."""
     item_id: Required["str"]
-    """Which one."""
+    """The one to leave out from now on."""
 
 
 class LiveDecisionJsonContentParam(TypedDict):

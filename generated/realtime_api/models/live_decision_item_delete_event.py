@@ -23,7 +23,7 @@ class LiveDecisionItemDeleteEvent(_Model):
         event_id: Client's own id of this event, at most 512 characters; a confirmation or error for it carries it
             as `client_event_id`.
         type: Discriminator, always `decision.item.delete`.
-        item_id: Which one.
+        item_id: The one to leave out from now on.
     """
 
     event_id: str | None = None

@@ -23,7 +23,7 @@ class LiveDecisionItemDeleted(_Model):
         event_id: Server's id of this event, unique within the session.
         client_event_id: Echo of the `event_id` of the command that this answers; absent if that had none.
         type: Discriminator, always `decision.item.deleted`.
-        item_id: Which one.
+        item_id: The one that is left out from now on.
     """
 
     event_id: str
