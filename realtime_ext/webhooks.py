@@ -166,7 +166,7 @@ def verify(
 
     Raises:
         WebhookVerificationError: A header is missing or malformed, the time is outside the tolerance, the
-            body is not str or bytes, or no v1 signature fits.
+            body is not str or bytes, or no v1 signature matches.
         TypeError: `clock` is no callable, or returns no time.
         ValueError: No secret, an empty or malformed one, or a negative tolerance.
 
@@ -207,7 +207,7 @@ def _verify(
         raise WebhookVerificationError("webhook-signature holds no v1 signature")
     if not signer.fits(candidates, webhook_id, timestamp, content):
         raise WebhookVerificationError(
-            "no webhook signature fits: another secret, or a body that is not byte for byte as it was sent"
+            "no webhook signature matches: wrong secret, or the body was changed on the way"
         )
 
 

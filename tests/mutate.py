@@ -3,7 +3,7 @@
 A change (a mutant) is one expression or statement of a function: a comparison or condition negated, `and`
 for `or`, a call left out, `None` returned. No file is edited. The tests are collected once, in a process
 that forks a child for each mutant. The child replaces the code of the function, and runs the tests that
-execute the lines of the mutant. Slow tests, and tests that start programs, are omitted.
+execute the lines of the mutant. Tests that start programs, or need any, are omitted.
 
 A mutant is noticed if a test fails, and hangs if a test takes several times as long as without the mutant.
 """
@@ -53,7 +53,7 @@ TESTS = {
 }
 #: Tests that a module needs beside the fast ones.
 MARKED = {"realtime_ext/integrations/fleet/_postgres_store.py": "(not slow or postgres) and not programs"}
-_FAST = "not slow and not programs"
+_LOCAL = "not browser and not postgres and not node and not programs"
 #: How long the tests of a mutant may take together, in seconds: the quickest are run.
 _BUDGET = 30.0
 _NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -180,11 +180,11 @@ def tests_of(module: str) -> tuple[list[str], str]:
     """Return the paths of a module's tests, and the expression of their markers."""
     for prefix, paths in TESTS.items():
         if module == prefix or module.startswith(f"{prefix}/"):
-            return paths, MARKED.get(prefix, _FAST)
+            return paths, MARKED.get(prefix, _LOCAL)
     parts = Path(module).relative_to("realtime_ext")
     for folder in (ROOT / "tests/ext" / parent for parent in parts.parents):
         if folder.is_dir():
-            return [str(folder.relative_to(ROOT))], _FAST
+            return [str(folder.relative_to(ROOT))], _LOCAL
     raise AssertionError("tests/ext exists")
 
 

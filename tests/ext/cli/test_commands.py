@@ -360,7 +360,7 @@ def test_a_webhook_is_signed_and_verified(simulator: Simulator, tmp_path: Path) 
     body.write_text("{}")
     done = realtime_here("webhook", "verify", body, "--headers", headers, simulator=simulator)
     assert done.status == 1
-    assert "no webhook signature fits" in done.err
+    assert "no webhook signature matches" in done.err
 
 
 def test_a_made_up_webhook_is_sent_and_genuine(simulator: Simulator) -> None:

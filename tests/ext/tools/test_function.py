@@ -6,6 +6,7 @@ import datetime
 import decimal
 import enum
 import functools
+import typing
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -320,6 +321,10 @@ class Between:
         ),
         (
             list[Annotated[int, "each"]],
+            {"type": "array", "items": {"type": "integer", "description": "each"}},
+        ),
+        (
+            typing.List[Annotated[int, "each"]],  # noqa: UP006
             {"type": "array", "items": {"type": "integer", "description": "each"}},
         ),
         (

@@ -180,3 +180,21 @@ def test_pydantic_is_not_imported_for_tools_without_it() -> None:
         "assert 'pydantic' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Broken(pydantic.BaseModel):
+    code: str
+
+    @pydantic.field_validator("code")
+    @classmethod
+    def look_up(cls, value: str) -> str:
+        return {"a": "b"}[value]
+
+
+def test_a_validator_that_fails_is_reported_with_its_error() -> None:
+    def find(item: Broken) -> str:
+        """Find an item."""
+        return item.code
+
+    error = json.loads(tools.Toolbox([find]).call("find", '{"item": {"code": "x"}}'))["error"]
+    assert error == {"type": "invalid_argument", "message": "find: KeyError: 'x'"}
