@@ -34,9 +34,9 @@ class Limit:
 
 
 LIMITS = {
-    "calls.create": Limit(12, 120),
-    "commit_audio, its error, recv (asyncio)": Limit(14),
-    "commit_audio, its error, recv (sync)": Limit(16),
+    "calls.create": Limit(14, 130),
+    "commit_audio, its error, recv (asyncio)": Limit(18),
+    "commit_audio, its error, recv (sync)": Limit(21),
     "ask with one tool call (asyncio)": Limit(35),
     "ask with one tool call (sync)": Limit(37),
 }

@@ -19,8 +19,9 @@ __all__ = ["run"]
 
 MIB = 2**20
 MOST = 0.4  # of the official package's
+MOST_FILES = 0.5  # of its files: with the Live API, about half of ours are generated classes of it
 REGEN_ROUNDS = 5
-MOST_SECONDS = 3.0
+MOST_SECONDS = 5.0  # with the Live API, twice as many schemas as before
 # The distributions of each: what is installed with it (pip's own view), and where its files are.
 OURS = ("realtime-ext", "realtime-api-client", "realtime-simulator")
 INSTALLED = {"ours": ("realtime-ext", ()), "official": ("openai", ("realtime",))}
@@ -54,7 +55,7 @@ def run(console: Console) -> list[Target]:
         Target(
             "files of realtime-ext and realtime-api-client, compressed, of openai's",
             wheels / official["openai"][0],
-            MOST,
+            MOST_FILES,
             at_least=False,
         ),
         Target(

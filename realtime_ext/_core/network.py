@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 
 def is_loopback(url: str) -> bool:
@@ -42,6 +41,8 @@ def environment_proxy(url: str) -> str | None:
     """
     if is_loopback(url):
         return None
+    from urllib.request import getproxies, proxy_bypass  # loads slowly, with ssl and email
+
     proxies, parts = getproxies(), urlsplit(url)
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(parts.netloc):

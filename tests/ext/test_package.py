@@ -14,12 +14,12 @@ from tests.support.paths import ROOT
 
 HEAVY = {
     *("aiortc", "av", "httpx", "jsonschema_rs", "matplotlib", "msgspec", "numpy", "pydantic", "realtime_api"),
-    *("rich", "soxr", "starlette", "typer", "uvicorn", "websockets", "yaml"),
+    *("rich", "soxr", "ssl", "starlette", "typer", "urllib.request", "uvicorn", "websockets", "yaml"),
 }
 
 
 def loaded_by(code: str) -> set[str]:
-    """Run code in an interpreter of its own and tell which of the heavy packages it loaded."""
+    """Run code in an interpreter of its own and tell which of the heavy modules it loaded."""
     script = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
