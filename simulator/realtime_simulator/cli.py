@@ -553,7 +553,7 @@ def _conform(words: list[str], program: str) -> int:
     parser = _conform_arguments(program)
     options = parser.parse_args(words)
     from realtime_simulator._conformance.conform import conform
-    from realtime_simulator._recordings.recording import RecordingError
+    from realtime_simulator._recordings.steps import RecordingError
 
     status = 0
     for file in options.files:
@@ -568,6 +568,8 @@ def _conform(words: list[str], program: str) -> int:
             _print(f"{report.name}: {verdict} ({report.compared} compared{known})", keep="")
             for difference in report.differences:
                 _print(f"  {difference}", keep="")
+            for what in report.unread:
+                _print(f"  not understood: {what}", keep="")
             for difference, reason in report.known if options.known else ():
                 _print(f"  known: {difference} ({reason.reason})", keep="")
             status |= not report.conforms

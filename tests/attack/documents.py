@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from realtime_simulator._recordings import recording, tape
+from realtime_simulator._recordings import recording, steps, tape
 from realtime_simulator._scenario import scenario_file
 
 from tests.attack.target import Run, Target, plain
@@ -115,7 +115,7 @@ TARGETS = (
     Target(
         "recordings",
         _real_recordings,
-        _read_from_files("one.yaml", recording.read, recording.RecordingError),
+        _read_from_files("one.yaml", recording.read, steps.RecordingError),
         share=0.5,
     ),
     Target("tapes", _real_tapes, _read_from_files("one.jsonl", tape.read, tape.TapeError), share=0.3),

@@ -16,7 +16,8 @@ import yaml
 from realtime_simulator import Fail, Simulator, Transcript
 from realtime_simulator._conformance import conform
 from realtime_simulator._conformance.known import KNOWN
-from realtime_simulator._recordings.recording import RecordingError, read, text_of
+from realtime_simulator._recordings.recording import read, text_of
+from realtime_simulator._recordings.steps import RecordingError
 from realtime_simulator._recordings.tape import Writer
 from realtime_simulator.cli import main
 

@@ -20,17 +20,25 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from realtime_simulator._conformance import script as scripts
-from realtime_simulator._conformance.comparison import Bindings, Comparison, Difference, Expected
-from realtime_simulator._conformance.known import Known
+from realtime_simulator._conformance import live, script as scripts
+from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
 from realtime_simulator._conformance.links import Link, Phone, WebSocketLink
+from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript, Turn
 from realtime_simulator._recordings import recording as recordings
-from realtime_simulator._recordings.recording import Close, Exchange, Message, Open, Recording
+from realtime_simulator._recordings.steps import (
+    Close,
+    Exchange,
+    Gap,
+    Message,
+    Open,
+    Recording,
+    RecordingError,
+)
 from realtime_simulator._sessions.settings import Profile
 from realtime_simulator._simulator.simulator import Simulator
 
@@ -68,27 +76,6 @@ _OF_VIEW = (
 )
 
 
-@attrs.frozen(kw_only=True)
-class Report:
-    """The result for one recording.
-
-    Args:
-        name: The recording.
-        compared: How many events, answers and closes were compared.
-        differences: The differences from the recording.
-        known: The intended differences, with their reasons.
-    """
-
-    name: str
-    compared: int
-    differences: Sequence[Difference]
-    known: Sequence[tuple[Difference, Known]]
-
-    @property
-    def conforms(self) -> bool:
-        return not self.differences
-
-
 def conform(path: str | os.PathLike[str], profile: Profile = "openai") -> Sequence[Report]:
     """Check the simulator against a recording, or against each session of a tape.
 
@@ -113,6 +100,8 @@ def check(recording: Recording, profile: Profile = "openai") -> Report:
         recording: The recording.
         profile: The service that was recorded.
     """
+    if live.is_live(recording):
+        return live.check(recording)
     return asyncio.run(_Play(recording, profile).run())
 
 
@@ -125,9 +114,7 @@ class _Play:
             self._script = scripts.read(recording)
             self._audio = scripts.appended(recording)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise recordings.RecordingError(
-                f"{recording.name}: an event has an unexpected shape: {error!r}"
-            ) from error
+            raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
         self._bindings = Bindings(given=set(_given(recording)))
         self._comparison = Comparison(self._bindings, profile)
         self._simulator = Simulator(
@@ -413,6 +400,8 @@ def _parts(recording: Recording) -> Iterator[Exchange | Sequence[Open | Message 
     for step in recording.steps:
         if isinstance(step, Exchange):
             yield step
+            continue
+        if isinstance(step, Gap):
             continue
         if isinstance(step, Open) and steps:
             yield steps

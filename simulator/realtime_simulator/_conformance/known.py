@@ -60,6 +60,12 @@ KNOWN: tuple[Known, ...] = (
         what="recorded 'Incorrect API key provided: .*the simulator sends 'Incorrect API key provided: ",
     ),
     Known(
+        kind=r"response\.event .*",
+        path=r"event\.response\.access_programs",
+        reason="the programs that an account takes part in are its own",
+        profiles=("openai",),
+    ),
+    Known(
         kind="POST .*/realtime/calls",
         path=r"sdp\.session\.ice-lite",
         reason="aiortc is a full ICE agent",

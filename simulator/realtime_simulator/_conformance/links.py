@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MICROPHONE_RATE = 48_000
 _PACKET = 960
+_SETTLE_SECONDS = 5.0
 
 
 class Link(Protocol):
@@ -41,6 +42,10 @@ class Link(Protocol):
 
     async def close(self) -> None:
         """Close it."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until the other side has received what was sent."""
         ...
 
 
@@ -65,6 +70,11 @@ class WebSocketLink:
     async def close(self) -> None:
         await self._websocket.close()
         await self._reader
+
+    async def settle(self) -> None:
+        with contextlib.suppress(ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await (await self._websocket.ping())
 
     async def _read(self) -> None:
         try:
@@ -108,19 +118,25 @@ class Phone:
         Args:
             session: The session object that it begins with.
         """
-        from aiortc import RTCSessionDescription
-
-        await self._peer.setLocalDescription(await self._peer.createOffer())
-        offer = self._peer.localDescription.sdp.encode()
+        offer = await self._offer()
         parts: dict[str, Any] = {
-            "sdp": (None, offer, "application/sdp"),
+            "sdp": (None, offer.encode(), "application/sdp"),
             "session": (None, json.dumps(session), "application/json"),
         }
         answer = await self._http.post("/realtime/calls", files=parts)
         if answer.status_code != 201:
             raise ConnectionError(f"the simulator refused the call: {answer.status_code} {answer.text[:500]}")
         self.call_id = answer.headers["location"].rpartition("/")[2]
-        await self._peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        await self._connect(answer.text)
+
+    async def _offer(self) -> str:
+        await self._peer.setLocalDescription(await self._peer.createOffer())
+        return str(self._peer.localDescription.sdp)
+
+    async def _connect(self, answer: str) -> None:
+        from aiortc import RTCSessionDescription
+
+        await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         async with asyncio.timeout(10):
             await self._opened.wait()
 
@@ -135,6 +151,9 @@ class Phone:
     async def close(self) -> None:
         await self._peer.close()
 
+    async def settle(self) -> None:
+        """Do nothing: media and data channels have their own time."""
+
     def _came(self, message: str | bytes) -> None:
         self.events.append(json.loads(message))
         self.news.set()
@@ -142,6 +161,24 @@ class Phone:
     def _ended(self) -> None:
         self.closed = (1000, "")
         self.news.set()
+
+
+class LivePhone(Phone):
+    """A WebRTC caller of the Live API."""
+
+    async def create(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Create the session and, unless that is refused, wait until it is connected; return the answer.
+
+        Args:
+            path: The path after `/v1`.
+            body: The request's body, whose offer is replaced.
+        """
+        offer = await self._offer()
+        body = {**body, "transport": {**body["transport"], "sdp": offer}}
+        answer = await self._http.post(path, json=body)
+        if answer.status_code == 201:
+            await self._connect(answer.json()["transport"]["sdp"])
+        return answer
 
 
 def _microphone() -> Any:

@@ -17,7 +17,7 @@ from realtime_simulator._conformance.sounds import FRAME_MS, sound
 from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Say, Think, Transcript
 from realtime_simulator._media.formats import encode
 from realtime_simulator._media.speech import PCM
-from realtime_simulator._recordings.recording import Message, Recording
+from realtime_simulator._recordings.steps import Message, Recording
 
 APPEND_MS = 100
 """The length of an appended piece of sound where nothing determines it."""

@@ -170,7 +170,33 @@ class Delegate:
     """Work that a Live session hands over to its client, or to its backend model."""
 
 
-Action = Say | CallTool | CallMcp | Think | Pause | Fail | Delegate
+@attrs.frozen
+class Output:
+    """An output item of a Live session's backend that is neither a message nor a function call.
+
+    Args:
+        events: Its nested events, which are sent with an id and numbers of the session.
+        text: What the model says of it.
+    """
+
+    events: Sequence[Mapping[str, Any]] = attrs.field(repr=False)
+    text: str = ""
+
+
+Action = Say | CallTool | CallMcp | Think | Pause | Fail | Delegate | Output
+
+
+@attrs.frozen
+class Cue:
+    """What the model of a Live session does by itself at a position of its timeline.
+
+    Args:
+        at_ms: The position.
+        actions: What it does.
+    """
+
+    at_ms: int
+    actions: Sequence[Action]
 
 
 @attrs.frozen(kw_only=True)

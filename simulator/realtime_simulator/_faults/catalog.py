@@ -160,6 +160,15 @@ FAULTS: Mapping[str, Kind] = {
     ),
     "beta_events": Kind("events carry the names that they had in the beta"),
     "nulls": Kind("absent fields come as null"),
+    # In a session of the Live API.
+    "live_refusal": Kind(
+        "`session.start` is answered with an error, as where the credit is spent",
+        {
+            "code": Word("credit_balance_exhausted"),
+            "message": Word("You have no credits remaining."),
+            "type": Word("invalid_request_error"),
+        },
+    ),
     # Webhooks.
     "duplicate_webhook": Kind(
         "webhooks come again after they were acknowledged", {"times": Number(1, 1, 100)}

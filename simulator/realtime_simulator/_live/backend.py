@@ -14,7 +14,7 @@ import attrs
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.plan import pieces
-from realtime_simulator._engine.turn import Action, CallTool, Fail, Pacing, Say, Think
+from realtime_simulator._engine.turn import Action, CallTool, Fail, Output, Pacing, Say, Think
 from realtime_simulator._engine.usage import text_tokens
 
 _COMPLETES_SECONDS = 0.3
@@ -80,6 +80,7 @@ class Backend:
         self._unix = unix
         self._last = self._new_id()
         self._cache_key = f"live:{ids.new('', 63)[1:].lower()}"
+        self._user = f"user-{ids.new('', 24)[1:]}"
         self._current: _Response | None = None
         self._pending: dict[str, str] = {}
         self._requested = False
@@ -163,6 +164,10 @@ class Backend:
                 response.reasoning += action.tokens
             elif isinstance(action, CallTool):
                 self._call(response, action)
+            elif isinstance(action, Output):
+                self._put_out(response, action)
+                if action.text:
+                    said = Say(action.text if said is None else f"{said.text} {action.text}")
             elif isinstance(action, Say):
                 self._say(response, action.text)
                 said = action if said is None else Say(f"{said.text} {action.text}")
@@ -247,6 +252,24 @@ class Backend:
         self._send(response, "response.content_part.done", part=part, **at)
         self._end_item(response, {**item, "status": "completed", "content": [part]}, place)
 
+    def _put_out(self, response: _Response, output: Output) -> None:
+        """Send the events of an output item of another kind, with an id of its own."""
+        place, item_id = response.items, ""
+        response.items += 1
+        for event in output.events:
+            fields = {key: value for key, value in event.items() if key not in ("type", "sequence_number")}
+            item = dict(fields.get("item") or {})
+            if "id" in item:
+                item_id = item_id or self._ids.new(str(item["id"]).partition("_")[0], 50)
+                fields["item"] = {**item, "id": item_id}
+            if "item_id" in fields:
+                fields["item_id"] = item_id
+            if "output_index" in fields:
+                fields["output_index"] = place
+            if event["type"] == "response.output_item.done":
+                self.items.append(dict(fields["item"]))
+            self._send(response, event["type"], **fields)
+
     def _add_item(self, response: _Response, item: Mapping[str, Any]) -> int:
         place = response.items
         response.items += 1
@@ -330,12 +353,22 @@ class Backend:
                 "verbosity": (settings.get("text") or {}).get("verbosity", "medium"),
             },
             "tool_choice": settings.get("tool_choice", "auto"),
+            "tool_usage": {
+                "image_gen": {
+                    "input_tokens": 0,
+                    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+                    "output_tokens": 0,
+                    "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+                    "total_tokens": 0,
+                },
+                "web_search": {"num_requests": 0},
+            },
             "tools": [],
             "top_logprobs": 0,
             "top_p": 0.98,
             "truncation": "disabled",
             "usage": None,
-            "user": None,
+            "user": self._user,
             "metadata": {},
         }
         return {**snapshot, **fields}

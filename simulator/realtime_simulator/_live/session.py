@@ -29,10 +29,11 @@ from realtime_simulator._engine.effects import (
     HearingNeeded,
     SpeechNeeded,
 )
-from realtime_simulator._engine.plan import Utterance, pieces
+from realtime_simulator._engine.plan import Utterance, pieces, speech_of
 from realtime_simulator._engine.turn import (
     Action,
     CallTool,
+    Cue,
     Delegate,
     Fail,
     Pacing,
@@ -63,7 +64,10 @@ _BASE_TOKENS = 1_100
 _SILENCE_MS = 500
 _DRAIN_SECONDS = 2.0
 """How long a close waits for the words and answers that are being made, where everything comes at once."""
+_LAST_AUDIO_SECONDS = 0.33
 _HOLDING = "One moment, please."
+_WORD = RATE // 3
+"""Samples that a word of the user takes where its place is not known."""
 _MAX_UTTERANCE = 120 * RATE
 
 
@@ -92,15 +96,19 @@ class _Heard:
         id: Its id.
         start: Where on the timeline it begins.
         pcm: Its sound.
+        early: The id of the request for its words while the user speaks.
+        words: The words, if they are known while the user speaks.
+        sent: How many of them have their place on the timeline.
         end: Where it ends; None while the user speaks.
-        text: The words, once they are known.
     """
 
     id: str
     start: int
     pcm: bytearray
+    early: str
+    words: Sequence[str] = ()
+    sent: int = 0
     end: int | None = None
-    text: str | None = None
 
 
 @attrs.define
@@ -130,6 +138,9 @@ class LiveSession(BaseSession):
         config: The configuration of a session that was started by a request; None to wait for
             `session.start`.
         source: The stored session that it continues; None for none.
+        cues: What the model does along the timeline, and then it speaks only as these say; None for a model
+            that answers.
+        draw: Decides whether a fault happens now, given its name; returns its settings, or None.
     """
 
     def __init__(
@@ -144,12 +155,16 @@ class LiveSession(BaseSession):
         media: bool = False,
         config: LiveConfig | None = None,
         source: LiveSession | None = None,
+        cues: Sequence[Cue] | None = None,
+        draw: Callable[[str], Mapping[str, Any] | None] = lambda name: None,
     ) -> None:
         union = "LiveClientEvent" if source is None else "LiveForkClientEvent"
         super().__init__(ids, now, lifetime, union)
         self.id = session_id
         self.config: LiveConfig | None = config
         self._source = source
+        self._draw = draw
+        self._cues: deque[Cue] | None = None if cues is None else deque(cues)
         self._pacing = pacing or Pacing()
         self._begun, self._unix_begun = now, unix
         self._media = media
@@ -166,6 +181,7 @@ class LiveSession(BaseSession):
         self._asked: str | None = None
         self._has_spoken = False
         self._closing: tuple[str | None, float] | None = None
+        self._stopped = False
         self._requests: dict[str, _Request] = {}
         self._before = b""
         self._copied: list[tuple[bytes, bytes]] = []
@@ -224,6 +240,10 @@ class LiveSession(BaseSession):
             self._advance()
 
     def _start(self, event: Mapping[str, Any]) -> None:
+        if (refusal := self._draw("live_refusal")) is not None:
+            error = {key: refusal[key] for key in ("type", "code", "message")}
+            self.emit({"type": "error", "error": {**error, "event_id": messages.event_id(event)}})
+            return
         expires = int(self._unix() + self._lifetime)
         session = event["session"]
         if self._source is not None and self._source.config is not None:
@@ -315,10 +335,19 @@ class LiveSession(BaseSession):
             raise ApiProblem(f"{kind} requires Responses delegation.", code="invalid_value", param="type")
 
     def _close(self, event: Mapping[str, Any]) -> None:
-        self._handlers = {}
+        self._handlers = {"session.input_audio.append": lambda event: None}
         self._closing = messages.event_id(event), self._now + _DRAIN_SECONDS
+        if self._pacing.speed:
+            # The timeline stops; one more message of audio is on its way.
+            self._stopped = True
+            self._frames.clear()
+            self._after(_LAST_AUDIO_SECONDS, self._send_last)
         self._after(_DRAIN_SECONDS, self._finish)
         self._advance()
+
+    def _send_last(self) -> None:
+        self._frames.append(self._voice.take()[0])
+        self._send_frames()
 
     def _finish(self) -> None:
         """Continue the close that a client has asked for, once nothing is awaited for it."""
@@ -354,20 +383,37 @@ class LiveSession(BaseSession):
 
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
-        heard = self._waiting.pop(item_id, None)
-        if heard is None:
-            return
-        assert heard.end is not None
         text = transcript.text if transcript is not None and transcript.error is None else ""
-        if text:
-            cut = pieces(text)
-            each = (heard.end - heard.start) / len(cut)
-            self._words.extend((heard.start + int(number * each), word) for number, word in enumerate(cut))
-            self._items.append(_message("user", "input_audio", text))
-            self._spent += input_audio_tokens(milliseconds(heard.end - heard.start))
-            self._send_words()
-            self._ask()
+        if self._heard is not None and item_id == self._heard.early:
+            self._heard.words = pieces(text)
+        elif (heard := self._waiting.pop(item_id, None)) is not None:
+            heard.words = pieces(text)
+            self._understand(heard)
+        else:
+            return
         self._advance()
+
+    def _understand(self, heard: _Heard) -> None:
+        """Transcribe an utterance that is over, as far as it was not, and request the answer."""
+        assert heard.end is not None
+        if not heard.words:
+            return
+        rest = heard.words[heard.sent :]
+        start = heard.start + heard.sent * _WORD
+        each = max(0, heard.end - start) / max(1, len(rest))
+        self._words.extend((start + int(number * each), word) for number, word in enumerate(rest))
+        self._items.append(_message("user", "input_audio", "".join(heard.words)))
+        self._spent += input_audio_tokens(milliseconds(heard.end - heard.start))
+        self._send_words()
+        if self._cues is None:
+            self._ask()
+
+    def _follow(self, heard: _Heard) -> None:
+        """Transcribe a user who is speaking; the last word is certain only when nothing follows it."""
+        due = min(len(heard.words) - 1, (self._timeline.position - heard.start) // _WORD)
+        for number in range(heard.sent, due):
+            self._words.append((heard.start + number * _WORD, heard.words[number]))
+            heard.sent = number + 1
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         self.tick(now)
@@ -388,7 +434,7 @@ class LiveSession(BaseSession):
             done = self._requests.pop(request_id).actions
             if self._backend.answers(request_id):
                 said = self._backend.answer(request_id, done)
-                done = [] if said is None else [said]
+                done = [] if said is None or self._cues is not None else [said]
             self._todo.extend(done)
 
     def ahead(self, response_id: str) -> int:
@@ -422,14 +468,19 @@ class LiveSession(BaseSession):
 
     def _speak(self, text: str) -> None:
         """Say a text as soon as it has its sound, after what is being said."""
+        if self._cues is None:
+            self._voice_for(Say(text))
+
+    def _voice_for(self, said: Say) -> None:
+        """Say something once it has its sound."""
         speech_id = self.ids.new("speech")
         self._requests[speech_id] = _Request()
-        self.effect(SpeechNeeded(speech_id, Say(text), self._turn(backend=False)))
+        self.effect(SpeechNeeded(speech_id, said, self._turn(backend=False)))
 
     # The timeline
 
     def _advance(self) -> None:
-        while not (self.ended or self.config is None or self._is_waiting):
+        while not (self.ended or self.config is None or self._is_waiting or self._stopped):
             pcm = self._timeline.step(self._now, ahead=self._is_busy)
             if pcm is None:
                 break
@@ -443,7 +494,7 @@ class LiveSession(BaseSession):
         times = [self._agenda[0][0]] if self._agenda else []
         if self._frames:
             times.append(self._next_frame)
-        if self.config is not None and not self._is_waiting:
+        if self.config is not None and not (self._is_waiting or self._stopped):
             times.append(self._timeline.deadline(ahead=self._is_busy))
         return min(times, default=math.inf)
 
@@ -492,7 +543,7 @@ class LiveSession(BaseSession):
         if said is not None:
             self._note_said(said)
         self._copy(pcm, sound, end)
-        if self._timeline.catching_up and not any(sound):
+        if self._timeline.catching_up and self._frames and not any(sound):
             return  # the track drops silence to get level
         self._frames.append(sound)
         self._send_frames()
@@ -519,13 +570,21 @@ class LiveSession(BaseSession):
                     self.ids.new("heard"),
                     begins,
                     bytearray(self._before[-(start - begins) * 2 :] if begins < start else b"") + kept,
+                    early=self.ids.new("heard"),
                 )
-                self._interrupt()
+                self.effect(HearingNeeded(self._heard.early, bytes(self._heard.pcm), finished=False))
+                if self._cues is None:
+                    self._interrupt()
             elif edge.kind == "stopped" and self._heard is not None:
                 heard, self._heard = self._heard, None
                 heard.end = max(heard.start + FRAME, edge.sample - _SILENCE_MS * RATE // 1000)
-                self._waiting[heard.id] = heard
-                self.effect(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
+                if heard.words:
+                    self._understand(heard)
+                else:
+                    self._waiting[heard.id] = heard
+                    self.effect(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
+        if self._heard is not None:
+            self._follow(self._heard)
         self._before = pcm
 
     def _interrupt(self) -> None:
@@ -545,6 +604,12 @@ class LiveSession(BaseSession):
             done = self._appends.popleft()
             self._send_at(f"session.{done.kind}.appended", done.start, client_event_id=done.client_event_id)
         self._send_words()
+        while self._cues and self._cues[0].at_ms <= milliseconds(start):
+            for action in self._cues.popleft().actions:
+                if isinstance(action, Say) and speech_of(action) is None:
+                    self._voice_for(action)
+                else:
+                    self._todo.append(action)
         while self._todo and not self._voice.speaking and start >= self._silent_until:
             self._act(self._todo.popleft(), start)
         words = self._voice.words()

@@ -18,138 +18,38 @@ A recording is YAML with a list of `interactions`, in the shape in which several
 
 An exchange's status may be a number, and its body `{type: none | text | json | base64, content: …}`.
 
-Audio may be shortened. The tapes of the simulator (`tape`) are read as recordings, one for each session.
+Audio may be shortened. The tapes of the simulator (`tape`) are read as recordings, one for each session; so
+are recordings as JSON lines (`lines`).
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
-import attrs
 import yaml
 
-from realtime_simulator._recordings import tape
+from realtime_simulator._recordings import lines, tape
 from realtime_simulator._recordings.files import private_opener
+from realtime_simulator._recordings.steps import (
+    Close,
+    Exchange,
+    Message,
+    Open,
+    Recording,
+    RecordingError,
+    Step,
+    exchange,
+)
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 VERSION = 1
 AUDIO_CHARACTERS = 44
 """The characters that are kept of base64 audio: 32 bytes, enough to recognize it."""
-
-
-class RecordingError(ValueError):
-    """A file that is not a recording; the message has the file and the place."""
-
-
-@attrs.frozen(kw_only=True)
-class Open:
-    """A connection was opened.
-
-    Args:
-        pointer: The JSON pointer of the interaction.
-        path: The address without its query.
-        query: Its query.
-    """
-
-    pointer: str
-    path: str
-    query: Mapping[str, str]
-
-
-@attrs.frozen(kw_only=True)
-class Message:
-    """One side sent a message.
-
-    Args:
-        pointer: The JSON pointer of its data.
-        direction: `sent` by the client, or `received` by it.
-        data: The event; text or bytes if it was none.
-    """
-
-    pointer: str
-    direction: Literal["sent", "received"]
-    data: Any = attrs.field(repr=False)
-
-    @property
-    def type(self) -> str:
-        return str(self.data.get("type")) if isinstance(self.data, Mapping) else ""
-
-
-@attrs.frozen(kw_only=True)
-class Close:
-    """The connection was closed.
-
-    Args:
-        pointer: The JSON pointer of the interaction.
-        code: The close code; 1006 where it was cut.
-        reason: The reason.
-        by: The side that closed, if the recording has it.
-    """
-
-    pointer: str
-    code: int
-    reason: str
-    by: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Exchange:
-    """An HTTP request and its answer.
-
-    Args:
-        pointer: The JSON pointer of the interaction.
-        method: The request's method.
-        path: Its path from `/v1` on.
-        query: Its query.
-        headers: Its headers, in small letters.
-        body: Its body.
-        status: The answer's status.
-        answer_headers: The answer's headers, in small letters.
-        answer: The answer's body: JSON as such, other bodies as text; None if it has none.
-    """
-
-    pointer: str
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-    status: int
-    answer_headers: Mapping[str, str]
-    answer: Any = attrs.field(repr=False)
-
-
-Step = Open | Message | Close | Exchange
-
-
-@attrs.frozen(kw_only=True)
-class Recording:
-    """One recording.
-
-    Args:
-        name: Where it comes from, for reports.
-        steps: What happened, in order.
-    """
-
-    name: str
-    steps: Sequence[Step] = attrs.field(repr=False)
-
-    def messages(self, direction: Literal["sent", "received"]) -> Iterator[Message]:
-        """Yield the messages in one direction that are events."""
-        for step in self.steps:
-            if isinstance(step, Message) and step.direction == direction and step.type:
-                yield step
-
-    @property
-    def closes(self) -> Sequence[Close]:
-        return [step for step in self.steps if isinstance(step, Close)]
 
 
 def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
@@ -167,6 +67,8 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
         text = Path(path).read_text(encoding="utf-8")
         if text.startswith('{"tape"'):
             return [_of_tape(name, session) for session in tape.read(path)]
+        if lines.matches(text):
+            return [lines.read(name, text)]
         content = yaml.load(text, _Loader)
     except (ValueError, yaml.YAMLError) as error:
         raise RecordingError(f"{name}: {error}") from error
@@ -277,87 +179,17 @@ def shortened(data: Any) -> Any:
 
 def _step(fields: Mapping[str, Any], pointer: str) -> Step:
     if "request" in fields:
-        return _exchange(fields["request"], fields["response"], pointer)
+        return exchange(fields["request"], fields["response"], pointer)
     kind = fields.get("kind", "message")
     if kind == "open":
         return Open(pointer=pointer, path=str(fields["path"]), query=dict(fields.get("query", {})))
     if kind == "close":
         code, reason = int(fields["code"]), str(fields.get("reason") or "")
-        return Close(pointer=pointer, code=code, reason=reason, by=fields.get("by"))
+        return Close(pointer=pointer, code=code, reason=reason, by=fields.get("by"), at=fields.get("at"))
     if kind != "message" or fields["direction"] not in ("sent", "received"):
         raise ValueError(f"kind {kind!r}, direction {fields.get('direction')!r}")
-    return Message(pointer=f"{pointer}/data", direction=fields["direction"], data=fields["data"])
-
-
-def _exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: str) -> Exchange:
-    parts = urlsplit(str(request["uri"]))
-    _, version, rest = parts.path.partition("/v1/")
-    if not version:
-        raise ValueError(f"the address {parts.path!r} is none of the API's")
-    status = response["status"]
-    return Exchange(
-        pointer=pointer,
-        method=str(request["method"]),
-        path=f"/v1/{rest}",
-        query=dict(parse_qsl(parts.query)),
-        headers=_headers(request.get("headers")),
-        body=_bytes(_content(request)),
-        status=int(status["code"] if isinstance(status, Mapping) else status),
-        answer_headers=_headers(response.get("headers")),
-        answer=_value(_content(response)),
-    )
-
-
-def _headers(headers: Mapping[str, Any] | None) -> dict[str, str]:
-    return {
-        str(name).lower(): ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        for name, value in (headers or {}).items()
-    }
-
-
-def _content(message: Mapping[str, Any]) -> Any:
-    """Return the body of a message: text, bytes, or the value of a JSON body; None if there is none."""
-    if "parsed_body" in message:
-        return message["parsed_body"]
-    body = message.get("body")
-    if not isinstance(body, Mapping):
-        if body is None or isinstance(body, str | bytes):
-            return body
-        raise ValueError(f"body {str(body)[:40]!r} is neither text nor an object")
-    if "string" in body:
-        return body["string"]
-    match body.get("type"):
-        case "none":
-            return None
-        case "text" if isinstance(body["content"], str):
-            return body["content"]
-        case "base64":
-            return base64.b64decode(body["content"], validate=True)
-        case "json":
-            return body["content"]
-    raise ValueError(f"body of type {body.get('type')!r}; the types are none, text, json and base64")
-
-
-def _bytes(content: Any) -> bytes:
-    if isinstance(content, bytes):
-        return content
-    return (
-        content.encode()
-        if isinstance(content, str)
-        else b""
-        if content is None
-        else json.dumps(content).encode()
-    )
-
-
-def _value(content: Any) -> Any:
-    """Return the JSON value of a body, or its text if it is not JSON."""
-    if isinstance(content, bytes):
-        content = content.decode("utf-8", "replace")
-    try:
-        return (json.loads(content) if content else None) if isinstance(content, str) else content
-    except ValueError:
-        return content
+    data, at = fields["data"], fields.get("at")
+    return Message(pointer=f"{pointer}/data", direction=fields["direction"], data=data, at=at)
 
 
 def _of_tape(name: str, session: tape.RecordedSession) -> Recording:
@@ -383,9 +215,12 @@ def _of_tape(name: str, session: tape.RecordedSession) -> Recording:
                 pointer=f"{pointer}/{number}",
                 direction="sent" if message.side == "client" else "received",
                 data=message.value,
+                at=message.at,
             )
         )
     if session.close is not None:
         close = session.close
-        steps.append(Close(pointer=f"{pointer}/close", code=close.code, reason=close.reason, by=close.by))
+        steps.append(
+            Close(pointer=f"{pointer}/close", code=close.code, reason=close.reason, by=close.by, at=close.at)
+        )
     return Recording(name=f"{name}, session {session.number}", steps=steps)

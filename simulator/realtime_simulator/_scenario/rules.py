@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import threading
 import typing
@@ -21,6 +22,7 @@ from realtime_simulator._engine.turn import (
     Action,
     CallMcp,
     CallTool,
+    Cue,
     Fail,
     Heard,
     Pause,
@@ -79,6 +81,26 @@ def check_answer(answer: Answer) -> list[Action]:
             "pause: expected an action after it, as in [pause(2), 'Hello.']; a lone pause is empty"
         )
     return found
+
+
+def cues(timeline: Mapping[float, Answer]) -> list[Cue]:
+    """Return the cues of a timeline, in order.
+
+    Args:
+        timeline: Answers by their position in seconds.
+
+    Raises:
+        TypeError: An answer or a position is of another type.
+        ValueError: A position is negative or endless.
+    """
+    found = []
+    for at, answer in timeline.items():
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            raise TypeError(f"timeline: a position is a number of seconds, got {at!r}")
+        if not 0 <= at < math.inf:
+            raise ValueError(f"timeline: a position of at least 0 s is needed, got {at!r}")
+        found.append(Cue(round(at * 1000), actions(answer)))
+    return sorted(found, key=lambda cue: cue.at_ms)
 
 
 class _Counter:
@@ -384,6 +406,7 @@ class Behavior:
         mcp_servers: The tools of MCP servers by label; None for one that can't be reached.
         caller: The acts of each phone call's caller once the call is accepted.
         refer: The outcome of referring a caller; None for none.
+        cues: What the model does along the timelines of the Live sessions that begin; None if it answers.
     """
 
     script: Script = attrs.field(factory=Script)
@@ -393,6 +416,7 @@ class Behavior:
     mcp_servers: dict[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
     caller: Sequence[CallerAct] = ()
     refer: Referral | None = None
+    cues: Sequence[Cue] | None = None
 
     def become(self, other: Behavior) -> None:
         """Copy another behavior."""

@@ -64,7 +64,7 @@ class LiveRoutes:
     async def _open(self, websocket: WebSocket, source: str | None) -> None:
         try:
             self.credentials.require_project_key(websocket.headers)
-            driver = self.sessions.open(source)
+            driver = self.sessions.open(source, websocket.state.faults)
         except ApiProblem as problem:
             await refuse(websocket, problem)
             return

@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.base import BaseSession
+from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._live.session import LiveSession
 from realtime_simulator._records.session import SessionLog, Transport
 from realtime_simulator._sessions.driver import Services, SessionDriver
@@ -27,11 +28,12 @@ class LiveSessions:
         self._running: dict[str, SessionDriver] = {}
         self._stored: OrderedDict[str, LiveSession] = OrderedDict()
 
-    def open(self, source: str | None = None) -> SessionDriver:
+    def open(self, source: str | None = None, drawing: Drawing | None = None) -> SessionDriver:
         """Return a new session over a WebSocket, which waits for `session.start`.
 
         Args:
             source: The id of the stored session that it continues; None for none.
+            drawing: The faults of its connection; None for none.
 
         Raises:
             ApiProblem: 404: no such session is stored.
@@ -45,6 +47,8 @@ class LiveSessions:
             lifetime=2 * services.settings.session_seconds,
             pacing=services.settings.pacing,
             source=None if source is None else self._source(source),
+            cues=services.behavior.cues,
+            draw=(lambda name: None) if drawing is None else drawing.draw,
         )
         return self._start(session, "websocket")
 

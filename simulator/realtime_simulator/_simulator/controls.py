@@ -34,7 +34,16 @@ from realtime_simulator._faults.catalog import Fault, Faults
 from realtime_simulator._records.session import SessionLog, SessionRecord
 from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._scenario.callers import CallerAct, Referral, check_keys
-from realtime_simulator._scenario.rules import Answer, Behavior, Hearing, Match, Scenario, Translation, Voice
+from realtime_simulator._scenario.rules import (
+    Answer,
+    Behavior,
+    Hearing,
+    Match,
+    Scenario,
+    Translation,
+    Voice,
+    cues,
+)
 from realtime_simulator._server.thread import ServerThread
 from realtime_simulator._sessions.settings import Settings
 
@@ -226,6 +235,23 @@ class Controls:
                 the words. It may be a coroutine function, and runs in the simulator's thread.
         """
         self._behavior.hearing = words
+
+    def on_timeline(self, timeline: Mapping[float, Answer] | None) -> None:
+        """Set what the model does by itself in the Live sessions to come, at positions of their timelines.
+
+            simulator.on_timeline({0.4: "Good morning.", 6.0: ["Let me see.", delegate()]})
+
+        In such a session the model says nothing else, and what the user says does not interrupt it; a backend
+        answers as `on_response` says.
+
+        Args:
+            timeline: The answers by their seconds from the session's start; None for a model that answers.
+
+        Raises:
+            TypeError: An answer or a position is of another type.
+            ValueError: A position is negative or endless.
+        """
+        self._behavior.cues = None if timeline is None else cues(timeline)
 
     def on_voice(self, voice: Voice | None) -> None:
         """Set the voice from now on, in place of espeak-ng or the synthetic voice.
