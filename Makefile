@@ -58,7 +58,7 @@ test-newest: .venv/.installed    ## run the fast tests with the newest versions 
 compare: .venv/.installed peers    ## compare the types with the official package's
 	@$(BIN)/python -m tests.compare_official
 
-frameworks: .venv/.installed ## run pipecat and LiveKit's agents against the simulator (750 MB; ONLY=pipecat)
+frameworks: .venv/.installed ## run pipecat, LiveKit's agents and pydantic-ai against the simulator, on Realtime and Live (650 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)
 
 attack: .venv/.installed     ## attack every border: mutated input, faulty servers and peers, datagrams, signals, callbacks that raise, unread sockets, output of commands (SECONDS=60 SEED=… ONLY=border)

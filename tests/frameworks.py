@@ -1,7 +1,8 @@
 """Frameworks for voice agents against the simulator: `make frameworks`, `python -m tests.frameworks pipecat`.
 
-They are too large for every run of the tests (330 and 420 MB), so a maintainer runs this by hand; `build/`
-gets a virtual environment for each. They ask with a tool, speak, interrupt the answer, and hear another one.
+They are too large for every run of the tests (390, 210 and 50 MB), so a maintainer runs this by hand;
+`build/` gets a virtual environment for each. On Realtime they ask with a tool, speak, interrupt the answer, and
+hear another one; on Live they speak, run a tool for the backend, hear its answer, speak again, and close.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ SCRIPTS = ROOT / "tests" / "support" / "frameworks"
 PACKAGES = {
     "pipecat": ("pipecat-ai[openai]==1.14.0",),
     "livekit": ("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9"),
+    "pydantic-ai": ("pydantic-ai-slim[openai-realtime]==2.68.0",),
 }
 QUESTION, ANSWER, LAST = "What is the weather like?", "It is sunny in Paris.", "Goodbye then."
 LONG = "It was sunny yesterday, it is sunny today, and it will be sunny tomorrow, as it always was."
 TRANSCRIPTION = {"model": "gpt-4o-mini-transcribe", "language": "en", "prompt": None}
 WORDS = ("And how was it before?", "Stop, please.")
+LIVE_WORDS = (QUESTION, "Thanks, goodbye.")
 
 
 def environment(name: str) -> str:
@@ -43,8 +46,34 @@ def environment(name: str) -> str:
     return str(python)
 
 
-def talk(name: str) -> list[str]:
-    """Run a framework's agent against a simulator, and return what is wrong."""
+def run(script: str, framework: str, simulator: Simulator, **given: Any) -> tuple[dict[str, Any], list[str]]:
+    """Run a script in a framework's environment against a simulator; return its facts, and what is wrong."""
+    done = subprocess.run(
+        [environment(framework), SCRIPTS / script],
+        input=json.dumps(given),
+        env={**os.environ, "OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    facts = json.loads(done.stdout.strip().rpartition("\n")[2] or "{}")
+    print(f"{script} ({', '.join(PACKAGES[framework])}): {json.dumps(facts)}")
+    refused = [e["error"] for s in simulator.sessions for e in s.sent if e["type"] == "error"]
+    checks = {
+        "it ended without an exception": done.returncode == 0,
+        "its tool was called once": facts.get("called") == ["Paris"],
+        "it reported no error": facts.get("errors") == [],
+        "nothing that it sent was refused": not refused,
+    }
+    wrong = [what for what, holds in checks.items() if not holds]
+    if wrong:
+        print(done.stderr[-3000:], *map(json.dumps, refused), sep="\n")
+    return facts, wrong
+
+
+def talk_realtime(name: str) -> list[str]:
+    """Run a framework's agent on a Realtime session, and return what is wrong."""
     words = iter(WORDS)
     with Simulator(espeak=False) as simulator:
         simulator.on_response(LONG, match="before")
@@ -53,48 +82,56 @@ def talk(name: str) -> list[str]:
         simulator.on_speech(lambda heard: next(words))
         sound = voice.synthesize("Good morning, is anybody there?") + bytes(48_000)
         given = {"question": QUESTION, "answer": ANSWER, "last": LAST, "sound": sound.hex()}
-        run = subprocess.run(
-            [environment(name), SCRIPTS / f"{name}_talk.py"],
-            input=json.dumps(given),
-            env={
-                **os.environ,
-                "OPENAI_BASE_URL": simulator.base_url,
-                "OPENAI_API_KEY": simulator.api_key,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
+        facts, wrong = run(f"{name}_talk.py", name, simulator, **given)
         sent = simulator.sessions[-1].sent if simulator.sessions else []
         config: dict[str, Any] = simulator.sessions[-1].config if simulator.sessions else {}
-    facts = json.loads(run.stdout.strip().rpartition("\n")[2] or "{}")
-    print(f"{name} ({', '.join(PACKAGES[name])}): {json.dumps(facts)}")
     heard = config.get("audio", {}).get("input", {})
     cuts = [event["audio_end_ms"] for event in sent if event["type"] == "conversation.item.truncated"]
     cut = cuts[-1] if cuts else 0
     checks = {
-        "it ended without an exception": run.returncode == 0,
-        "its tool was called once": facts.get("called") == ["Paris"],
         "it understood the answers": {ANSWER, LAST} <= set(facts.get("said", [])),
         "it understood the transcripts": facts.get("heard") == list(WORDS),
-        "it reported no error": facts.get("errors") == [],
-        "nothing that it sent was refused": not [event for event in sent if event["type"] == "error"],
         "it truncated what was interrupted, soon": 0 < cut < 3000,
         "its settings arrived": config.get("instructions") == "Be brief."
         and heard.get("transcription") == TRANSCRIPTION
         and heard.get("turn_detection", {}).get("silence_duration_ms") == 300,
     }
-    wrong = [what for what, holds in checks.items() if not holds]
-    if wrong:
-        refused = [event["error"] for event in sent if event["type"] == "error"]
-        print(run.stderr[-3000:], *map(json.dumps, refused), sep="\n")
-    return [f"{name}: not so: {what}" for what in wrong]
+    return wrong + [what for what, holds in checks.items() if not holds]
+
+
+def talk_live(name: str) -> list[str]:
+    """Run a framework's agent on a Live session, and return what is wrong."""
+    words = iter(LIVE_WORDS)
+    with Simulator(espeak=False) as simulator:
+        simulator.on_response(sequence(call_tool("get_weather", {"city": "Paris"}), ANSWER), match="weather")
+        simulator.on_response(LAST, match="goodbye")
+        simulator.on_speech(lambda heard: next(words) if heard.finished else None)
+        sounds = [voice.synthesize(text).hex() for text in LIVE_WORDS]
+        script = f"{name.replace('-', '_')}_live.py"
+        facts, wrong = run(script, name, simulator, sounds=sounds, answers=[ANSWER, LAST])
+        sent = simulator.sessions[-1].sent if simulator.sessions else []
+        config: dict[str, Any] = simulator.sessions[-1].config if simulator.sessions else {}
+    checks = {
+        "it understood the answers": all(
+            any(x in said for said in facts.get("said", [])) for x in (ANSWER, LAST)
+        ),
+        "it understood the transcripts": facts.get("heard") == list(LIVE_WORDS),
+        "it closed the session": [e["reason"] for e in sent if e["type"] == "session.closed"]
+        == ["close_requested"],
+        "its settings arrived": config.get("instructions") == "Be brief."
+        and config.get("audio", {}).get("output") == {"voice": "cedar"}
+        and config.get("delegation", {}).get("responses", {}).get("model") == "gpt-5.6-sol",
+    }
+    return wrong + [what for what, holds in checks.items() if not holds]
 
 
 def main() -> int:
     names = sys.argv[1:] or list(PACKAGES)
-    wrong = [fault for name in names for fault in talk(name)]
+    wrong = []
+    for name in names:
+        if (SCRIPTS / f"{name}_talk.py").exists():
+            wrong += [f"{name}, Realtime: not so: {what}" for what in talk_realtime(name)]
+        wrong += [f"{name}, Live: not so: {what}" for what in talk_live(name)]
     print(*(wrong or ["all is well"]), sep="\n")
     return 1 if wrong else 0
 
