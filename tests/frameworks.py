@@ -1,8 +1,8 @@
 """Frameworks for voice agents against the simulator: `make frameworks`, `python -m tests.frameworks pipecat`.
 
 They are too large for every run of the tests (390, 210 and 50 MB), so a maintainer runs this by hand;
-`build/` gets a virtual environment for each. On Realtime they ask with a tool, speak, interrupt the answer, and
-hear another one; on Live they speak, run a tool for the backend, hear its answer, speak again, and close.
+`build/` gets a virtual environment for each. On Realtime they ask with a tool, speak, interrupt the answer,
+and hear another one; on Live they speak, run a tool for the backend, hear its answer, speak again, and close.
 """
 
 from __future__ import annotations
