@@ -167,7 +167,13 @@ class CallMcp:
 
 @attrs.frozen
 class Delegate:
-    """Work that a Live session hands over to its client, or to its backend model."""
+    """Work that a Live session hands over to its client, to its backend model, or to its decisions.
+
+    Args:
+        answers: What is decided, by the names of the questions.
+    """
+
+    answers: Mapping[str, bool | float | str | None] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -316,10 +322,17 @@ def call_mcp(
     return CallMcp(server_label=server_label, name=name, arguments=arguments, output=output, error=error)
 
 
-def delegate() -> Delegate:
-    """Return the handing over of work, as a part of a Live session's answer: to the client, or to the backend
-    model, which answers the turn again.
+def delegate(answers: Mapping[str, bool | float | str | None] | None = None) -> Delegate:
+    """Return the handing over of work, as a part of a Live session's answer: to the client, to the backend
+    model, which answers the turn again, or to decisions.
 
         simulator.on_response(["One moment, please.", delegate()])
+
+    Args:
+        answers: What decisions answer, by the names of their questions: a probability from 0 to 1, the value
+            of a choice, the label of a level, or None to refuse. A question that is not named gets its first
+            option, or the probability 1.
     """
-    return Delegate()
+    if answers is not None and not isinstance(answers, Mapping):
+        raise TypeError(f"answers: expected a mapping or None, got {type(answers).__name__}")
+    return Delegate(dict(answers or {}))

@@ -18,6 +18,7 @@ _MAX_MESSAGES = 128
 _RATES = {"audio/pcm": (24_000, 16_000), "audio/pcmu": (8_000,), "audio/pcma": (8_000,)}
 _WORDS = re.compile(r"\w+|[^\w\s]")
 _LETTERS = 8
+_DECISIONS_DELAY_MS = 400
 _FORKED = ("model", "instructions", "audio", "delegation", "store")
 
 
@@ -89,6 +90,24 @@ class LiveConfig:
         return settings
 
     @property
+    def decisions(self) -> Mapping[str, Any]:
+        """The model and the questions of delegated decisions; empty for another kind of delegation."""
+        settings: Mapping[str, Any] = self._fields["delegation"].get("decisions") or {}
+        return settings
+
+    @property
+    def triggers(self) -> list[dict[str, Any]]:
+        """Questions that deltas of transcripts trigger."""
+        triggers: list[dict[str, Any]] = self._fields.get("triggers") or []
+        return triggers
+
+    @property
+    def acknowledgement_seconds(self) -> float:
+        """Seconds until the model says that work was delegated."""
+        delay = self._fields["delegation"].get("acknowledgement_delay_ms")
+        return (_DECISIONS_DELAY_MS if delay is None and self.decisions else delay or 0) / 1000
+
+    @property
     def stored(self) -> bool:
         return bool(self._fields.get("store"))
 
@@ -124,10 +143,11 @@ class LiveConfig:
             session: The `session` of `session.update`, checked against its schema.
         """
         delegation = session.get("delegation") or {}
-        settings = self._fields["delegation"].get("responses")
-        for key, value in (delegation.get("responses") or {}).items():
-            if settings is not None:
-                settings[key] = value
+        for kind in ("responses", "decisions"):
+            settings = self._fields["delegation"].get(kind)
+            for key, value in (delegation.get(kind) or {}).items():
+                if settings is not None:
+                    settings[key] = value
 
     def check_update(self, session: Any) -> None:
         """Refuse another kind of delegation.

@@ -46,6 +46,7 @@ from realtime_simulator._engine.usage import input_audio_tokens, output_audio_to
 from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._live.backend import Backend
 from realtime_simulator._live.config import MAX_APPEND_TOKENS, LiveConfig, tokens
+from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.speech import Voice
 from realtime_simulator._live.timeline import FRAME, STEP, Timeline, milliseconds
 from realtime_simulator._media.formats import Decoder, Encoder
@@ -65,9 +66,11 @@ _SILENCE_MS = 500
 _DRAIN_SECONDS = 2.0
 """How long a close waits for the words and answers that are being made, where everything comes at once."""
 _LAST_AUDIO_SECONDS = 0.33
+_DECISIONS_MODEL = "gpt-5.6-luna"
 _HOLDING = "One moment, please."
 _WORD = RATE // 3
 """Samples that a word of the user takes where its place is not known."""
+_MAX_FIXTURE_SECONDS = 30
 _MAX_UTTERANCE = 120 * RATE
 
 
@@ -190,6 +193,9 @@ class LiveSession(BaseSession):
         self._next_frame = -math.inf
         self._muted = False
         self._delegations: set[str] = set()
+        self._decisions = Decisions(ids, self.emit)
+        self._acknowledging: str | None = None
+        self._fixture: dict[str, Any] | None = None
         self._items: list[dict[str, Any]] = []
         self._spent = _BASE_TOKENS
         self._decoder: Decoder | None = None
@@ -269,6 +275,10 @@ class LiveSession(BaseSession):
             **{f"session.{kind}.append": self._inject for kind in _APPENDS},
             "response.item.create": self._item,
             "response.create": self._respond,
+            "decision.item.create": self._decision_item,
+            "decision.item.delete": self._decision_item,
+            "decision.create": self._decide,
+            "session.output_audio.fixture.play": self._play,
             "session.close": self._close,
         }
         self._after(_USAGE_SECONDS, self._usage)
@@ -317,6 +327,8 @@ class LiveSession(BaseSession):
         start = -(-self._timeline.position // FRAME) * FRAME + _INJECTION
         self._appends.append(_Append(kind, content, messages.event_id(event), start))
         self._spent += tokens(content)
+        if kind != "instructions":
+            self._acknowledging = None
         if kind == "commentary":
             self._speak(content)
         self._items.append({"type": kind, "content": [{"type": "input_text", "text": content}]})
@@ -334,9 +346,50 @@ class LiveSession(BaseSession):
         if self.config.delegation != "responses":
             raise ApiProblem(f"{kind} requires Responses delegation.", code="invalid_value", param="type")
 
+    def _decision_item(self, event: Mapping[str, Any]) -> None:
+        assert self.config is not None
+        if not self.config.decisions and not self.config.triggers:
+            raise ApiProblem(
+                f"{event['type']} requires Decisions delegation or triggers.",
+                code="invalid_value",
+                param="type",
+            )
+        answered: dict[str, Any] = (
+            {"item": self._decisions.add(event)}
+            if event["type"].endswith(".create")
+            else {"item_id": self._decisions.delete(event)}
+        )
+        self.emit(_answering(f"{event['type']}d", messages.event_id(event), **answered))
+
+    def _decide(self, event: Mapping[str, Any]) -> None:
+        assert self.config is not None
+        if not self.config.decisions:
+            raise ApiProblem(
+                f"{event['type']} requires Decisions delegation.", code="invalid_value", param="type"
+            )
+        self._decisions.use(event["event_id"])
+        self._delegate([], client_event_id=event["event_id"])
+
+    def _play(self, event: Mapping[str, Any]) -> None:
+        """Play a fixture in place of the model's voice; the user is not heard meanwhile."""
+        if self._fixture is not None:
+            raise ApiProblem("An audio fixture is playing.", code="invalid_value", param="type")
+        pcm = messages.decode_audio(event["audio"])
+        if not pcm or len(pcm) % 2 or len(pcm) > _MAX_FIXTURE_SECONDS * RATE * 2:
+            raise ApiProblem(
+                f"A fixture is PCM16 mono at 24 kHz, at most {_MAX_FIXTURE_SECONDS} seconds.",
+                code="invalid_audio",
+                param="audio",
+            )
+        self._interrupt()
+        self._fixture = dict(event)
+        self._voice.play(pcm)
+        self.emit(_answering("session.output_audio.fixture.playing", messages.event_id(event)))
+
     def _close(self, event: Mapping[str, Any]) -> None:
         self._handlers = {"session.input_audio.append": lambda event: None}
         self._closing = messages.event_id(event), self._now + _DRAIN_SECONDS
+        self._timeline.finish()
         if self._pacing.speed:
             # The timeline stops; one more message of audio is on its way.
             self._stopped = True
@@ -536,17 +589,23 @@ class LiveSession(BaseSession):
         """
         end = self._timeline.position
         start = end - STEP
-        self._listen(bytes(len(pcm)) if self._muted else pcm, start)
+        self._listen(bytes(len(pcm)) if self._muted or self._fixture else pcm, start)
         if start % FRAME == 0:
             self._frame(start)
         sound, said = self._voice.take()
         if said is not None:
-            self._note_said(said)
+            self._end_utterance(said)
         self._copy(pcm, sound, end)
         if self._timeline.catching_up and self._frames and not any(sound):
             return  # the track drops silence to get level
         self._frames.append(sound)
         self._send_frames()
+
+    def _end_utterance(self, said: str) -> None:
+        self._note_said(said)
+        if self._fixture is not None:
+            fixture, self._fixture = self._fixture, None
+            self.emit(_answering("session.output_audio.fixture.played", messages.event_id(fixture)))
 
     def _copy(self, heard: bytes, said: bytes, end: int) -> None:
         """Send sidebands both directions' audio, 200 ms each."""
@@ -627,19 +686,54 @@ class LiveSession(BaseSession):
                 calls: list[Action] = [action]
                 while self._todo and isinstance(self._todo[0], CallTool):
                     calls.append(self._todo.popleft())
-                if not self._has_spoken:
-                    self._speak(_HOLDING)
+                self._acknowledge()
                 self._delegate(calls)
-            case Delegate():
-                self._delegate([])
+            case Delegate(answers):
+                assert self.config is not None
+                if self.config.decisions:
+                    self._acknowledge()
+                self._delegate([], answers)
             case Fail():
                 problem = ApiProblem(action.message, type=action.type, code=action.code)
                 self.emit(problem.event())
 
-    def _delegate(self, actions: Sequence[Action]) -> None:
-        """Hand the work over to the backend, or to the client."""
+    def _acknowledge(self) -> None:
+        """Say that the user has to wait, unless the model has said something or the client is quicker."""
+        assert self.config is not None
+        if self._has_spoken:
+            return
+        delay = self.config.acknowledgement_seconds
+        if not delay:
+            self._speak(_HOLDING)
+            return
+        self._acknowledging = waiting = self.ids.new("acknowledgement")
+
+        def speak() -> None:
+            if self._acknowledging == waiting:
+                self._acknowledging = None
+                self._speak(_HOLDING)
+
+        self._after(delay, speak)
+
+    def _delegate(
+        self,
+        actions: Sequence[Action],
+        answers: Mapping[str, Any] | None = None,
+        client_event_id: str | None = None,
+    ) -> None:
+        """Hand the work over to the backend, to decisions, or to the client."""
         assert self.config is not None
         delegation = {"id": self.ids.new("item"), "type": "delegation"}
+        if (decisions := self.config.decisions) != {}:
+            self._send_delegation({**delegation, "target": "decisions"}, client_event_id)
+            self._decisions.decide(
+                decisions["questions"],
+                answers or {},
+                model=decisions["model"],
+                conversation=self._items,
+                delegation=delegation["id"],
+            )
+            return
         if self.config.delegation == "client":
             self._delegations.add(delegation["id"])
             self._send_delegation({**delegation, "target": "client"})
@@ -658,9 +752,23 @@ class LiveSession(BaseSession):
         self._speak(_HOLDING)
         self._delegate([])
 
-    def _send_delegation(self, delegation: Mapping[str, Any]) -> None:
+    def _send_delegation(self, delegation: Mapping[str, Any], client_event_id: str | None = None) -> None:
         offset = milliseconds(self._timeline.position // FRAME * FRAME)
-        self.emit({"type": "session.delegation.created", "offset_ms": offset, "delegation": delegation})
+        created = {"offset_ms": offset, "delegation": delegation}
+        self.emit(_answering("session.delegation.created", client_event_id, **created))
+
+    def _trigger(self, delta: Mapping[str, Any]) -> None:
+        """Decide what a delta of a transcript triggers."""
+        assert self.config is not None
+        for trigger in self.config.triggers:
+            if trigger["event_type"] == delta["type"]:
+                self._decisions.decide(
+                    trigger["decisions"]["questions"],
+                    {},
+                    model=self.config.decisions.get("model", _DECISIONS_MODEL),
+                    conversation=self._items,
+                    source=delta,
+                )
 
     def _send_words(self) -> None:
         """Send the user's words whose frame is over, a frame at a time."""
@@ -672,7 +780,11 @@ class LiveSession(BaseSession):
 
     def _send_at(self, kind: str, start: int, **fields: Any) -> None:
         at = {"start_ms": milliseconds(start), "end_ms": milliseconds(start + FRAME)}
-        self.emit({"type": kind, **at, **{key: value for key, value in fields.items() if value is not None}})
+        given = {key: value for key, value in fields.items() if value is not None}
+        event = self.stamped({"type": kind, **at, **given})
+        self.effect(Emit(event))
+        if "delta" in given:
+            self._trigger(event)
 
     def _send_frames(self) -> None:
         """Send the output of the last steps, 100 ms each 100 ms."""

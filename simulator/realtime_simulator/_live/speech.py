@@ -48,6 +48,10 @@ class Voice:
         each = len(pcm) // 2 // max(1, len(cut))
         self._now = _Spoken(pcm, deque((number * each, word) for number, word in enumerate(cut)))
 
+    def play(self, pcm: bytes) -> None:
+        """Play a sound without words; what was being said has ended."""
+        self._now = _Spoken(pcm, deque())
+
     def words(self) -> str:
         """Return the words that begin in the next 200 ms."""
         spoken, found = self._now, ""

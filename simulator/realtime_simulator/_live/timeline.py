@@ -20,6 +20,8 @@ _SECONDS = STEP / RATE
 _FAST_SECONDS = _SECONDS / 2.5
 _BACKLOG = RATE
 _RESUME_SECONDS = 0.5
+_QUIET_SECONDS = 0.1
+"""How long no audio comes, where everything comes at once, before the timeline runs ahead."""
 
 
 def milliseconds(samples: int) -> int:
@@ -41,6 +43,7 @@ class Timeline:
         self._begun = False
         self._lead = LEAD
         self._next = math.inf
+        self._ahead_from = math.inf
 
     @property
     def begun(self) -> bool:
@@ -58,6 +61,7 @@ class Timeline:
         self._input += pcm
         if self._latency is None:
             self._next = now
+            self._ahead_from = now + _QUIET_SECONDS
         elif not self._begun:
             self._next = now + self._latency
         elif self._next == math.inf:
@@ -78,7 +82,7 @@ class Timeline:
             return None
         size = 2 * STEP
         if len(self._input) < size:
-            if not ahead and self._latency is None:
+            if self._latency is None and (not ahead or now < self._ahead_from):
                 return None
             if self._lead < STEP:
                 self._next = math.inf
@@ -93,6 +97,10 @@ class Timeline:
 
     def deadline(self, *, ahead: bool) -> float:
         """Return when the next step is due; infinity if it waits for audio."""
-        if self._latency is None and len(self._input) < 2 * STEP and not (ahead and self._lead >= STEP):
-            return math.inf
+        if self._latency is None and len(self._input) < 2 * STEP:
+            return max(self._next, self._ahead_from) if ahead and self._lead >= STEP else math.inf
         return self._next
+
+    def finish(self) -> None:
+        """Expect no more audio: the timeline may run ahead from now on."""
+        self._ahead_from = -math.inf
