@@ -692,10 +692,12 @@ class LiveSession(BaseSession):
                 assert self.config is not None
                 if self.config.decisions:
                     self._acknowledge()
-                self._delegate([], answers)
+                try:
+                    self._delegate([], answers)
+                except ApiProblem as problem:
+                    self.emit(problem.event())
             case Fail():
-                problem = ApiProblem(action.message, type=action.type, code=action.code)
-                self.emit(problem.event())
+                self.emit(ApiProblem(action.message, type=action.type, code=action.code).event())
 
     def _acknowledge(self) -> None:
         """Say that the user has to wait, unless the model has said something or the client is quicker."""
