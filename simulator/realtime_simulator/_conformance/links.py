@@ -164,7 +164,13 @@ class Phone:
 
 
 class LivePhone(Phone):
-    """A WebRTC caller of the Live API."""
+    """A WebRTC caller of the Live API.
+
+    Attributes:
+        begun: When it was connected, on the event loop's clock.
+    """
+
+    begun: float = 0.0
 
     async def create(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """Create the session and, unless that is refused, wait until it is connected; return the answer.
@@ -178,6 +184,7 @@ class LivePhone(Phone):
         answer = await self._http.post(path, json=body)
         if answer.status_code == 201:
             await self._connect(answer.json()["transport"]["sdp"])
+            self.begun = asyncio.get_running_loop().time()
         return answer
 
 

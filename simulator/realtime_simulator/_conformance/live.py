@@ -31,17 +31,29 @@ from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.turn import REAL, Action, Heard, Transcript, Turn
 from realtime_simulator._media.formats import encode
 from realtime_simulator._recordings.lines import APPEND, is_marker, is_number
-from realtime_simulator._recordings.steps import Close, Exchange, Gap, Message, Open, Recording, Step
+from realtime_simulator._recordings.steps import (
+    Close,
+    Exchange,
+    Gap,
+    Message,
+    Open,
+    Recording,
+    RecordingError,
+    Step,
+)
 from realtime_simulator._simulator.simulator import Simulator
 
 _CLOCK = 1_790_000_000
 _PATIENCE = 8.0
 """Seconds, on the simulator's clock, to wait for an event that was recorded."""
 _STEP = 0.1
+_LOOK_SECONDS = 0.02
 _REAL_PATIENCE = 5.0
 _LEAD_MS = 2700
 _LATENCY_MS = 600
 _DEFAULT_MS = 100
+_LONGEST_SECONDS = 8000.0
+"""A session lasts two hours."""
 _LONGEST_MS = 2000
 _FILLED_MESSAGES = 10
 _MOST_MISSING_MS = 120_000
@@ -65,8 +77,15 @@ def check(recording: Recording) -> Report:
 
     Args:
         recording: The recording.
+
+    Raises:
+        RecordingError: An event in it is broken.
     """
-    return asyncio.run(_Play(recording).run())
+    try:
+        play = _Play(recording)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
+    return asyncio.run(play.run())
 
 
 @attrs.define
@@ -223,8 +242,21 @@ class _Play:
 
     async def _pass(self, seconds: float) -> None:
         await self._settle()
-        await asyncio.to_thread(self._simulator.advance, seconds)
+        if self._phone is None:
+            await asyncio.to_thread(self._simulator.advance, seconds)
+        else:
+            await self._speak(self._phone, seconds)
         self._now += seconds
+
+    async def _speak(self, phone: LivePhone, seconds: float) -> None:
+        """Let real time pass, as the media of a call do, and hum where the user speaks."""
+        assert self._script is not None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while loop.time() < until:
+            at = (loop.time() - phone.begun) * 1000
+            phone.speak(any(start <= at < end for start, end in self._script.said.voices))
+            await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, until - loop.time())))
 
     async def _settle(self) -> None:
         """Wait until the simulator has processed what was sent."""
@@ -482,8 +514,18 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _timed(recording: Recording) -> Recording:
     """Return a recording whose messages have times; without any, they follow the client's audio."""
-    if any(isinstance(step, Message) and step.at is not None for step in recording.steps):
-        return recording
+    times = [step.at for step in recording.steps if isinstance(step, Message) and step.at is not None]
+    if times:
+        last = times[0] + _LONGEST_SECONDS
+        return attrs.evolve(
+            recording,
+            steps=[
+                attrs.evolve(step, at=min(step.at, last))
+                if isinstance(step, Message | Close) and step.at is not None
+                else step
+                for step in recording.steps
+            ],
+        )
     now = 0.0
     steps: list[Step] = []
     for step in recording.steps:
@@ -596,7 +638,8 @@ def _format(message: Message) -> Mapping[str, Any]:
 
 def _encoded(start: int, length: int, said: scripts.Utterances, format: Mapping[str, Any]) -> str:
     pcm = sound(start, start + length, said.voices)[: length * 48]
-    kind = str(format.get("type") or "audio/pcm")
+    kind = format.get("type")
+    kind = kind if kind in ("audio/pcmu", "audio/pcma") else "audio/pcm"
     if kind == "audio/pcm" and format.get("rate") == 16_000:
         from realtime_simulator._media.codecs import Resampler
 

@@ -409,13 +409,12 @@ class _Rules:
             numbers[place] = int(number)
         delta = event.get("delta")
         if kind in _DONE and isinstance(delta, str):
-            texts[_DONE[kind], event.get("item_id")] = (
-                texts.get((_DONE[kind], event.get("item_id")), "") + delta
-            )
+            text = _DONE[kind], str(event.get("item_id"))
+            texts[text] = texts.get(text, "") + delta
         if not kind.endswith(".done"):
             return
         for key in _DONE.values():
-            whole = texts.get((key, event.get("item_id")))
+            whole = texts.get((key, str(event.get("item_id"))))
             if whole is not None and isinstance(event.get(key), str) and event[key] != whole:
                 yield f"{kind} with {event[key]!r} after deltas of {whole!r}"
 

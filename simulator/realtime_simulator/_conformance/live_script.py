@@ -28,7 +28,7 @@ FRAME_MS = 200
 _PAUSE_MS = 1000
 """Words that are further apart belong to two utterances."""
 _SOUND_MS = 100
-_BYTES_PER_MS = {"audio/pcm": 48, "audio/pcmu": 8, "audio/pcma": 8}
+_BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
 _ANSWERS_CLIENT = (
     "unknown_parameter",
     "invalid_value",
@@ -139,8 +139,8 @@ def _cues(messages: Sequence[Message]) -> Iterator[tuple[int, Action]]:
                 at = max(0, event["offset_ms"])
                 yield at, Delegate()
         elif message.type == "error" and _at(event, "error", "code") not in _ANSWERS_CLIENT:
-            error = event.get("error") or {}
-            if not _at(event, "error", "client_event_id"):
+            error = event.get("error")
+            if isinstance(error, Mapping) and not error.get("client_event_id"):
                 kind = str(error.get("type") or "server_error")
                 yield at, Fail(error.get("code"), str(error.get("message") or ""), type=kind)
         elif is_number(event.get("start_ms")):
@@ -198,8 +198,8 @@ def _actions(events: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
     for about in items.values():
         yield _action(about)
     if end and end["type"] != "response.completed":
-        error = _at(end, "response", "error") or {}
-        yield Fail(error.get("code"), str(error.get("message") or ""))
+        code = _at(end, "response", "error", "code")
+        yield Fail(code, str(_at(end, "response", "error", "message") or ""))
 
 
 _ENDS = ("response.completed", "response.failed", "response.incomplete")
@@ -221,7 +221,7 @@ def _action(events: Sequence[Mapping[str, Any]]) -> Action:
             deltas = (event for event in events if event.get("type") == "response.output_text.delta")
             text = "".join(str(event.get("delta")) for event in deltas)
         return Utterance(str(text), speech=Speech(str(text), b""))
-    return Output(events)
+    return Output([event for event in events if isinstance(event.get("type"), str)])
 
 
 def _last(events: Sequence[Mapping[str, Any]], kind: str, key: str) -> Any:
@@ -245,9 +245,10 @@ def audio_ms(event: Mapping[str, Any], format: Mapping[str, Any] | None = None) 
         format: The format of the session's audio; 24 kHz PCM if None.
     """
     audio = event.get("audio" if event.get("type") == APPEND else "delta")
-    kind = str((format or {}).get("type") or "audio/pcm")
-    rate = (format or {}).get("rate")
-    per_ms = 2 * int(rate) // 1000 if kind == "audio/pcm" and is_number(rate) else _BYTES_PER_MS.get(kind, 48)
+    kind, rate = str((format or {}).get("type")), (format or {}).get("rate")
+    per_ms = _BYTES_PER_MS.get(kind, 48)
+    if kind == "audio/pcm" and is_number(rate):
+        per_ms = 2 * int(rate) // 1000
     size: Any = None
     if isinstance(audio, Mapping):
         if is_number(audio.get("$audio_ms")):
@@ -260,7 +261,7 @@ def audio_ms(event: Mapping[str, Any], format: Mapping[str, Any] | None = None) 
             size = None
     if not is_number(size):
         return None
-    return int(size) // per_ms
+    return int(size) // max(1, per_ms)
 
 
 def completed(value: Any, key: str = "") -> Any:

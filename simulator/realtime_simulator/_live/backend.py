@@ -258,15 +258,15 @@ class Backend:
         response.items += 1
         for event in output.events:
             fields = {key: value for key, value in event.items() if key not in ("type", "sequence_number")}
-            item = dict(fields.get("item") or {})
-            if "id" in item:
+            item = fields.get("item")
+            if isinstance(item, Mapping) and "id" in item:
                 item_id = item_id or self._ids.new(str(item["id"]).partition("_")[0], 50)
                 fields["item"] = {**item, "id": item_id}
             if "item_id" in fields:
                 fields["item_id"] = item_id
             if "output_index" in fields:
                 fields["output_index"] = place
-            if event["type"] == "response.output_item.done":
+            if event["type"] == "response.output_item.done" and isinstance(fields.get("item"), Mapping):
                 self.items.append(dict(fields["item"]))
             self._send(response, event["type"], **fields)
 
