@@ -27,7 +27,8 @@ OUTPUTS = ("function_call_output", "custom_tool_call_output")
 FRAME_MS = 200
 _PAUSE_MS = 1000
 """Words that are further apart belong to two utterances."""
-_SOUND_MS = 100
+_CUT_MS = 5
+"""Audio in base64 that is shorter was cut."""
 _BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
 _ANSWERS_CLIENT = (
     "unknown_parameter",
@@ -261,7 +262,8 @@ def audio_ms(event: Mapping[str, Any], format: Mapping[str, Any] | None = None) 
             size = None
     if not is_number(size):
         return None
-    return int(size) // max(1, per_ms)
+    length = int(size) // max(1, per_ms)
+    return None if isinstance(audio, str) and length < _CUT_MS else length
 
 
 def completed(value: Any, key: str = "") -> Any:

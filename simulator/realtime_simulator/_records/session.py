@@ -31,6 +31,9 @@ _TELLING = (
     ("transcript",),
     ("text",),
     ("arguments",),
+    ("content",),
+    ("delegation", "target"),
+    ("reason",),
     ("event",),
     ("item_id",),
 )
@@ -293,7 +296,7 @@ class SessionLog:
             "id": self.id,
             "name": self.name,
             "replay_of": self.replay_of,
-            "type": config.get("type", "translation"),
+            "type": kind_of(config),
             "model": config.get("model"),
             "transport": self.transport,
             "begun": round(self.begun, 6),
@@ -306,6 +309,18 @@ class SessionLog:
     def _notify(self) -> None:
         for watcher in list(self._watchers):
             watcher()
+
+
+def kind_of(config: Mapping[str, Any]) -> str:
+    """Return the kind of session that a configuration is of: its type, `live` or `translation`."""
+    return str(config.get("type") or ("live" if "delegation" in config else "translation"))
+
+
+def is_copy(event: SessionEvent) -> bool:
+    """Return whether an event is a copy of a Live session's audio, which only its sidebands receive."""
+    kind = event.event.get("type")
+    of_output = kind == "session.output_audio.delta" and "start_ms" in event.event
+    return event.direction == "sent" and (of_output or kind == "session.input_audio.append")
 
 
 def event_view(event: SessionEvent) -> dict[str, Any]:
@@ -327,6 +342,8 @@ def summary(event: Mapping[str, Any]) -> str:
 
 def telling(event: Mapping[str, Any]) -> str:
     """Return what tells an event from others of its type: the words of a message, an error's text, …"""
+    if event.get("type") == "response.event" and isinstance(inner := event.get("event"), Mapping):
+        return " ".join(filter(None, (_text(inner, "type"), telling(inner))))
     for key in ("item", "part", "response"):
         if isinstance(event.get(key), Mapping) and (words := _words(event[key])):
             return words

@@ -17,6 +17,9 @@
       - steps:
           - say: {wav: hello.wav, text: Good morning.}
           - fail: server_error
+    timeline:
+      - {at: 0.4, say: Good morning.}
+      - {at: 6, delegate: true}
     caller:
       - {press: "12#", delay: 3}
       - {hang_up: true, delay: 10}
@@ -50,6 +53,7 @@ from realtime_simulator._engine.turn import (
     Turn,
     call_mcp,
     call_tool,
+    delegate,
     pause,
     say,
 )
@@ -73,6 +77,7 @@ _ACTIONS: Mapping[str, Sequence[str]] = {
     "say": (),
     "call_tool": ("arguments",),
     "call_mcp": ("name", "arguments", "output", "error"),
+    "delegate": (),
     "fail": ("message",),
     "all": (),
     "steps": ("repeat",),
@@ -268,6 +273,8 @@ class ScenarioFile:
     Args:
         rules: The rules of the model's answers; the first match applies.
         heard: The words of the user's audio, turn by turn, and how their transcripts come.
+        timeline: What the model of a Live session does, with its position in seconds; None if the file has
+            none.
         mcp_servers: The tools of MCP servers, by label.
         pacing: How fast the model answers; None if the file has none.
         caller: The acts of each phone call's caller once the call is accepted; None if the file has none.
@@ -279,6 +286,7 @@ class ScenarioFile:
 
     rules: Sequence[FileRule] = ()
     heard: Sequence[str | Transcript] = ()
+    timeline: Mapping[float, Sequence[Action]] | None = None
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
     pacing: Pacing | None = None
     caller: Sequence[CallerAct] | None = None
@@ -303,6 +311,7 @@ def parse(text: str, name: str = "scenario", folder: Path | None = None) -> Scen
     known: dict[str, Callable[[Located], Any]] = {
         "responses": lambda part: [_rule(rule) for rule in part.list()],
         "heard": lambda part: [_heard(words) for words in part.list()],
+        "timeline": _timeline,
         "mcp_servers": _servers,
         "pacing": _pacing,
         "caller": lambda part: [_caller_act(act) for act in part.list()],
@@ -377,6 +386,10 @@ def _simple(kind: str, fields: Mapping[str, Located]) -> Action:
     match kind:
         case "say":
             return _say(fields["say"])
+        case "delegate":
+            if not fields["delegate"].truth():
+                fields["delegate"].refuse("allowed is true")
+            return delegate()
         case "call_tool":
             return call_tool(fields["call_tool"].text(), arguments)
         case "call_mcp":
@@ -423,6 +436,21 @@ def _heard(part: Located) -> str | Transcript:
     delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
     code = {"code": texts["code"]} if "code" in texts else {}
     return Transcript(texts.get("text", ""), delay=delay, error=texts.get("fail"), **code)
+
+
+def _timeline(part: Located) -> Mapping[float, Sequence[Action]]:
+    """Return what the model of a Live session does along its timeline."""
+    found: dict[float, list[Action]] = {}
+    for cue in part.list():
+        names = [name for kind in _ACTIONS if kind != "steps" for name in (kind, *_ACTIONS[kind])]
+        fields = cue.fields(("at", *names))
+        if "at" not in fields:
+            cue.refuse("'at' is needed: the position in seconds")
+        at = fields.pop("at").number(0)
+        answer = _answer(cue, fields)
+        assert not callable(answer)
+        found.setdefault(at, []).extend(actions(answer))
+    return found
 
 
 def _caller_act(part: Located) -> CallerAct:

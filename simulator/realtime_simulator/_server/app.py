@@ -23,7 +23,6 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.responses import REQUEST_LIMIT
 from realtime_simulator._records.store import Records, RequestRecord
-from realtime_simulator._server.live import LiveRoutes
 from realtime_simulator._server.operations import Operations
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -43,10 +42,18 @@ class WebSockets(Protocol):
     async def unknown(self, websocket: WebSocket) -> None: ...
 
 
+class LiveWebSockets(Protocol):
+    """What serves WebSockets of the Live API."""
+
+    async def session(self, websocket: WebSocket) -> None: ...
+    async def attach(self, websocket: WebSocket) -> None: ...
+    async def fork(self, websocket: WebSocket) -> None: ...
+
+
 def build(
     operations: Operations,
     websockets: WebSockets,
-    live: LiveRoutes,
+    live: LiveWebSockets,
     records: Records,
     ids: Ids,
     with_faults: Callable[[ASGIApp], ASGIApp],

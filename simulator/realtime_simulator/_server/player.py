@@ -31,6 +31,7 @@ DIFFERENT = 1008
 _OWN_IDS = ("event_id", "item.id")
 # Metadata belongs to the client, but only ids in it are new each time.
 MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
+_LIVE_ID = re.compile(r"(?<=/live/sessions/)[^/]+")
 _NOTHING = object()
 _MAX_REASON_BYTES = 123
 
@@ -73,22 +74,37 @@ class Player:
         """Replay a translation session."""
         await self._serve(websocket, translation=True)
 
+    async def session(self, websocket: WebSocket) -> None:
+        """Replay a session of the Live API."""
+        await self._serve(websocket, translation=False, live=True)
+
+    async def attach(self, websocket: WebSocket) -> None:
+        """Replay a sideband of a Live session."""
+        await self.session(websocket)
+
+    async def fork(self, websocket: WebSocket) -> None:
+        """Replay the continuation of a stored Live session."""
+        await self.session(websocket)
+
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is not the API's."""
         path = websocket.url.path[:200]
         await handshake.refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
-    async def _serve(self, websocket: WebSocket, *, translation: bool) -> None:
+    async def _serve(self, websocket: WebSocket, *, translation: bool, live: bool = False) -> None:
+        subprotocol: str | None = None
         try:
-            asked = handshake.read(
-                websocket.headers,
-                websocket.query_params,
-                websocket.scope["subprotocols"],
-                self._credentials,
-                check_model=lambda model: None,  # recorded sessions may name any model
-                translation=translation,
-            )
-            subprotocol = asked.subprotocol
+            if live:
+                self._credentials.require_project_key(websocket.headers)
+            else:
+                subprotocol = handshake.read(
+                    websocket.headers,
+                    websocket.query_params,
+                    websocket.scope["subprotocols"],
+                    self._credentials,
+                    check_model=lambda model: None,  # recorded sessions may name any model
+                    translation=translation,
+                ).subprotocol
             session = self._choose(websocket.scope["path"], dict(websocket.query_params))
         except ApiProblem as problem:
             recorded = self._recorded_refusal(websocket)
@@ -121,7 +137,7 @@ class Player:
         fitting = [
             session
             for session in self._sessions
-            if session.path == path and _key(session.query) == _key(query)
+            if _place(session.path) == _place(path) and _key(session.query) == _key(query)
         ]
         if not fitting:
             there = "; ".join(
@@ -265,6 +281,11 @@ def _renamed(value: Any, renamed: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_renamed(inner, renamed) for inner in value]
     return renamed.get(value, value) if isinstance(value, str) else value
+
+
+def _place(path: str) -> str:
+    """Return a path without the id of a Live session, which is new each time."""
+    return _LIVE_ID.sub("…", path)
 
 
 def _key(query: Mapping[str, str]) -> dict[str, str]:

@@ -37,6 +37,7 @@ _PASSED_ON = (
     "openai-project",
     "openai-safety-identifier",
     "openai-beta",
+    "openai-service-tier",
     "content-type",
 )
 _PASSED_BACK = ("content-type", "location", "retry-after", "x-request-id")

@@ -86,9 +86,11 @@ def assemble(
         written = recording.Writer(settings.record) if as_yaml else Writer(settings.record, settings.upstream)
         recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, written)
     websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
+    live: app.LiveWebSockets = LiveRoutes(LiveSessions(services), credentials, ids)
     if settings.replay is not None:
         recorded = read(settings.replay)
-        websockets = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
+        player = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
+        websockets, live = player, player
 
     async def close() -> None:
         if recorder is not None:
@@ -101,7 +103,7 @@ def assemble(
     api = app.build(
         Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids, clock=clock),
         websockets,
-        LiveRoutes(LiveSessions(services), credentials, ids),
+        live,
         records,
         ids,
         lambda inner: FaultMiddleware(inner, faults, clock, ids, records),

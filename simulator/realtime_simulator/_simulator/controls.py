@@ -333,6 +333,8 @@ class Controls:
             self._behavior.script.add(rule.answer, rule.match, rule.times, rule.delay)
         self._behavior.hear_in_turn(file.heard)
         self._behavior.mcp_servers.update(file.mcp_servers)
+        if file.timeline is not None:
+            self.on_timeline(file.timeline)
         if file.pacing is not None:
             self.pace(file.pacing)
         if file.caller is not None:

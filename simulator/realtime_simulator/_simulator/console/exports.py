@@ -16,11 +16,11 @@ import attrs
 
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._recordings.recording import AUDIO_CHARACTERS, text_of
-from realtime_simulator._records.session import SessionRecord
+from realtime_simulator._records.session import SessionEvent, SessionRecord, is_copy, kind_of
 from realtime_simulator._simulator.console.replay import scenario
 from realtime_simulator.scrub import Scrubber
 
-_LENGTH = re.compile(r"<\d+ characters>")
+_LENGTH = re.compile(r"<(\d+) characters>")
 _SOUND = "A" * AUDIO_CHARACTERS
 _READ_ONLY = ("id", "object", "expires_at")
 _SPEECH = "(speech)"
@@ -28,13 +28,19 @@ _SAID = "conversation.item.input_audio_transcription.completed"
 
 
 def recording(session: SessionRecord, base_url: str) -> str:
-    """Return a session as the YAML that `realtime-simulator conform` plays.
+    """Return a session as what `realtime-simulator conform` plays: YAML, or JSON lines of a Live session.
 
     Args:
         session: The session.
         base_url: The simulator's address; a recording has none.
     """
     scrub = Scrubber()
+    if kind_of(session.config) == "live":
+        return "".join(
+            json.dumps(_line(session, one, scrub), ensure_ascii=False) + "\n"
+            for one in session.events
+            if not is_copy(one)
+        )
     directions = {"sent": "received", "received": "sent"}  # in a recording they are the client's
     begun = session.begun
     return text_of(
@@ -48,6 +54,18 @@ def recording(session: SessionRecord, base_url: str) -> str:
             for one in session.events
         ]
     )
+
+
+def _line(session: SessionRecord, one: SessionEvent, scrub: Scrubber) -> dict[str, Any]:
+    """Return an event as a line of a recording, with the length of its audio."""
+    at = round(max(0.0, one.time - session.begun), 3)
+    data = {key: _with_length(value) for key, value in scrub.value(one.event).items()}
+    return {"dir": "c2s" if one.direction == "received" else "s2c", "t": at, "data": data}
+
+
+def _with_length(value: Any) -> Any:
+    found = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+    return value if found is None else {"$audio_bytes": int(found[1]) // 4 * 3}
 
 
 def _with_sound(value: Any) -> Any:
@@ -77,7 +95,9 @@ def curl(session: SessionRecord, base_url: str) -> str:
         "",
     ]
     key = '-H "Authorization: Bearer $OPENAI_API_KEY"'
-    if session.transport == "webrtc":
+    if kind_of(session.config) == "live":
+        lines += _live_lines(session, key, config)
+    elif session.transport == "webrtc":
         form = f"-F 'sdp=<offer.sdp;type=application/sdp' -F {shlex.quote('session=' + _json(config))}"
         lines += [
             "# A call, from the offer in offer.sdp:",
@@ -102,6 +122,30 @@ def curl(session: SessionRecord, base_url: str) -> str:
         "-H 'Accept: text/event-stream'",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _live_lines(session: SessionRecord, key: str, config: Mapping[str, Any]) -> list[str]:
+    """Return the commands, or the message, that begin a Live session."""
+    config = {name: value for name, value in config.items() if name not in ("status", "type")}
+    if session.transport == "webrtc":
+        body = '{session: $session, transport: {type: "webrtc", sdp: $sdp}}'
+        given = f"--rawfile sdp offer.sdp --argjson session {shlex.quote(_json(config))}"
+        return [
+            "# A call, from the offer in offer.sdp:",
+            f"jq -n {given} '{body}' | "
+            f"curl -i \"$OPENAI_BASE_URL/live/sessions\" {key} -H 'Content-Type: application/json' -d @-",
+        ]
+    if session.transport == "sip":
+        accepted = _body({"session": {"type": "live", **config}})
+        return [
+            "# Accept the incoming call whose session the webhook named:",
+            f'curl -i "$OPENAI_BASE_URL/live/sessions/$SESSION_ID/accept" {key} {accepted}',
+        ]
+    start = shlex.quote(_json({"type": "session.start", "session": config}))
+    return [
+        "# Such a session, over a WebSocket:",
+        f'echo {start} | websocat -n {key} "ws${{OPENAI_BASE_URL#http}}/live/sessions"',
+    ]
 
 
 def _body(content: Mapping[str, Any]) -> str:
@@ -142,7 +186,8 @@ def pytest_file(session: SessionRecord, base_url: str) -> str:
         ValueError: It has no conversation.
     """
     if session.config.get("type") != REALTIME:
-        raise ValueError("only a conversation can be exported as a test; this session has none")
+        what = "it is a Live session" if kind_of(session.config) == "live" else "this session has none"
+        raise ValueError(f"only a conversation can be exported as a test; {what}")
     scrub = Scrubber()
     turns = list(_turns([scrub.value(one.event) for one in session.events]))
     config = pprint.pformat(scrub.value(_settings(session)), sort_dicts=False, width=100)

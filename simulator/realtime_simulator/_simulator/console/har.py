@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from realtime_simulator._core.version import __version__
-from realtime_simulator._records.session import SessionEvent, SessionRecord
+from realtime_simulator._records.session import SessionEvent, SessionRecord, is_copy
 from realtime_simulator._records.store import RequestRecord
 from realtime_simulator.scrub import Scrubber
 
@@ -48,6 +48,14 @@ def archive(
     creator = {"name": "realtime-simulator", "version": __version__}
     log = {"version": "1.2", "creator": creator, "pages": [], "entries": entries}
     return json.dumps({"log": log}, indent=1)
+
+
+def _of_connection(session: SessionRecord, path: str) -> Sequence[SessionEvent]:
+    """Return the events of a session on one of its connections: of the audio, sidebands of Live sessions have
+    copies alone, and other connections have none of these."""
+    sideband = path.endswith("/attach")
+    audio = ("session.output_audio.delta", "session.input_audio.append")
+    return [one for one in session.events if is_copy(one) == (sideband and one.event.get("type") in audio)]
 
 
 def _entry(record: RequestRecord, origin: str, scrub: Scrubber) -> dict[str, Any]:
@@ -113,7 +121,11 @@ def _messages(record: RequestRecord, session: SessionRecord | None, scrub: Scrub
             record.ended is None or record.status != _SWITCHED or event.time <= record.ended
         )
 
-    return [_message(one.direction, one.time, one.event, scrub) for one in session.events if is_open(one)]
+    return [
+        _message(one.direction, one.time, one.event, scrub)
+        for one in _of_connection(session, record.path)
+        if is_open(one)
+    ]
 
 
 def _message(direction: str, time: float, event: Mapping[str, Any], scrub: Scrubber) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -12,15 +13,17 @@ import attrs
 import yaml
 
 from realtime_simulator._engine.config import TRANSLATION
-from realtime_simulator._records.session import SessionEvent, SessionRecord, event_view
+from realtime_simulator._records.session import SessionEvent, SessionRecord, event_view, kind_of
 from realtime_simulator._server.player import MADE_UP, differences
 from realtime_simulator.scrub import Scrubber
 
 MAX_COMPARED = 1_000
 """The client events of each session that are compared; sound that is appended in a row counts as one."""
 _HEARD = "conversation.item.input_audio_transcription"
-_APPENDED = ("input_audio_buffer.append", "session.input_audio_buffer.append")
-_IDS = ("id", "item_id", "call_id", "previous_item_id", "response_id", "approval_request_id")
+_APPENDED = ("input_audio_buffer.append", "session.input_audio_buffer.append", "session.input_audio.append")
+_PAUSE_MS = {"input": 1000, "output": 600}
+"""Words of one side that are further apart belong to two utterances."""
+_IDS = ("id", "item_id", "call_id", "delegation_id", "previous_item_id", "response_id", "approval_request_id")
 """Fields whose values are new in each session."""
 
 
@@ -36,7 +39,8 @@ def scenario(session: SessionRecord, base_url: str) -> str:
     Raises:
         ValueError: It is a translation, or its events are no longer kept.
     """
-    if session.config.get("type", TRANSLATION) == TRANSLATION:
+    kind = kind_of(session.config)
+    if kind == TRANSLATION:
         raise ValueError("a translation session has no answers to replay; other sessions have")
     if not session.events:
         raise ValueError(f"the events of the session {session.id!r} are no longer kept")
@@ -44,6 +48,9 @@ def scenario(session: SessionRecord, base_url: str) -> str:
     sent = [(one.time, scrub.value(one.event)) for one in session.events if one.direction == "sent"]
     events = [event for _, event in sent]
     content: dict[str, Any] = {}
+    if kind == "live":
+        content = _live(session)
+        return str(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=100))
     if heard := _heard(events):
         content["heard"] = heard
     if steps := [_step(response) for response in _responses(events)]:
@@ -51,6 +58,53 @@ def scenario(session: SessionRecord, base_url: str) -> str:
     if session.transport == "sip" and (acts := list(_acts(session, sent))):
         content["caller"] = acts
     return str(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=100))
+
+
+def _live(session: SessionRecord) -> dict[str, Any]:
+    """Return a Live session as a scenario: what the user says, what the model does along the timeline, and
+    the answers of its backend."""
+    heard: list[str] = []
+    timeline: list[dict[str, Any]] = []
+    answers: list[list[dict[str, Any]]] = []
+    ends = dict.fromkeys(("input", "output"), -math.inf)
+    by_client, outputs = 0, False
+    scrub = Scrubber()
+    for one in session.events:
+        event = scrub.value(one.event)
+        kind = str(event.get("type"))
+        if one.direction == "received":
+            if kind == "response.item.create":
+                outputs = outputs or str(event["item"].get("type")).endswith("call_output")
+            elif kind == "response.create":
+                by_client, outputs = by_client + (not outputs), False
+        elif kind.endswith("_transcript.delta"):
+            side = "input" if "input" in kind else "output"
+            joins = event["start_ms"] <= ends[side] + _PAUSE_MS[side]
+            ends[side] = event["end_ms"]
+            if side == "input":
+                heard[-1:] = [heard[-1] + event["delta"]] if joins else [*heard[-1:], event["delta"]]
+            elif joins and "say" in timeline[-1]:
+                timeline[-1]["say"] += event["delta"]
+            else:
+                timeline.append({"at": event["start_ms"] / 1000, "say": event["delta"]})
+        elif kind == "session.delegation.created":
+            if not by_client:
+                timeline.append({"at": event["offset_ms"] / 1000, "delegate": True})
+            by_client = max(0, by_client - 1)
+        elif kind == "response.event":
+            inner = event["event"]
+            if inner.get("type") == "response.created":
+                answers.append([])
+            elif inner.get("type") == "response.output_item.done" and answers:
+                answers[-1] += _action(inner["item"])
+            elif inner.get("type") == "response.failed" and answers:
+                error = inner["response"].get("error") or {}
+                answers[-1].append({"fail": str(error.get("code") or "server_error")})
+    content: dict[str, Any] = {"heard": heard} if heard else {}
+    content["timeline"] = timeline
+    if steps := [actions[0] if len(actions) == 1 else {"all": actions} for actions in answers if actions]:
+        content["responses"] = [{"steps": steps}]
+    return content
 
 
 def _heard(events: Sequence[Mapping[str, Any]]) -> list[Any]:

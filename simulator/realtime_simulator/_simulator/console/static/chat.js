@@ -21,7 +21,13 @@ export function clear(sessionId, sessionBegun) {
 
 export function add(events) {
   const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 40;
-  for (const {direction, time, number, event} of events) if (direction === "sent") note(event, time, number);
+  for (const {direction, time, number, event} of events) {
+    // The backend of a Live session sends its events inside of others.
+    if (direction === "sent") note(event.type === "response.event" ? event.event : event, time, number);
+    else if (event.type === "response.item.create" && event.item) {
+      make(`created-${number}`, who(event.item), time).words = words(event.item);
+    }
+  }
   draw();
   if (isAtEnd) list.scrollTop = list.scrollHeight;
 }
@@ -35,6 +41,9 @@ function note(event, time, number) {
     // Translations have no items: what one side says without a break is one message.
     if (last?.side !== TRANSLATED[type]) last = make(`translation-${number}`, TRANSLATED[type], time);
     last.words += event.delta;
+  } else if (type === "session.delegation.created") {
+    last = make(event.delegation.id, "tool", time);
+    last.words = `delegated to ${event.delegation.target}`;
   } else if (type === "error") {
     make(`error-${number}`, "error", time).words = event.error?.message ?? "";
   } else if (entries.has(id)) {

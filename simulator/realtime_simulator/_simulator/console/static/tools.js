@@ -15,10 +15,12 @@ export function clear(sessionId) {
 }
 
 export function add(events) {
-  for (const {direction, event} of events) {
-    const item = event.item;
+  for (const {direction, event: one} of events) {
+    // The backend of a Live session sends its events inside of others.
+    const nested = one.type === "response.event", event = nested ? one.event : one, item = event.item;
+    if (event.type === "response.item.create" && item?.type === "function_call_output") finish(item.call_id, item.output);
     if (direction !== "sent" || !item || typeof item !== "object") continue;
-    if (event.type === "response.output_item.done" && item.type === "function_call") open(item);
+    if (event.type === "response.output_item.done" && item.type === "function_call") open(item, nested);
     if (event.type === "response.output_item.done" && item.type === "mcp_call") {
       open({...item, call_id: item.id, name: `${item.server_label}: ${item.name}`});
       finish(item.id, item.output ?? JSON.stringify(item.error));
@@ -28,14 +30,14 @@ export function add(events) {
   }
 }
 
-function open(item) {
+function open(item, nested = false) {
   if (calls.has(item.call_id)) return;
   const output = h("textarea", {class: "code", rows: 2, spellcheck: "false", "aria-label": `Output of ${item.name}`});
   output.value = "{}";
   const answer = h("form", {
     onsubmit: guarded(async () => {
       const created = {type: "function_call_output", call_id: item.call_id, output: output.value};
-      await inject(session, {type: "conversation.item.create", item: created});
+      await inject(session, {type: nested ? "response.item.create" : "conversation.item.create", item: created});
       await inject(session, {type: "response.create"});
     }),
   }, output, h("button", {class: "primary"}, "Answer"));

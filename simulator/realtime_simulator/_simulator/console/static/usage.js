@@ -4,16 +4,18 @@ import {$, h} from "./dom.js";
 
 const KINDS = ["text", "audio", "image", "all"];
 
-let sums = {}, responses = 0, heard = 0;
+let sums = {}, responses = 0, heard = 0, voice = 0;
 
 export function clear() {
   sums = {};
-  responses = heard = 0;
+  responses = heard = voice = 0;
   draw();
 }
 
 export function add(events) {
-  const counted = events.filter(({direction, event}) => direction === "sent" && (event.response?.usage ?? event.usage));
+  const counted = events
+    .map(({direction, event}) => ({direction, event: event.type === "response.event" ? event.event : event}))
+    .filter(({direction, event}) => direction === "sent" && (event.response?.usage ?? event.usage));
   for (const {event} of counted) {
     const usage = event.response?.usage ?? event.usage;
     if (event.type === "response.done") {
@@ -21,7 +23,13 @@ export function add(events) {
       count("in", usage.input_token_details, usage.input_tokens);
       count("cached", usage.input_token_details?.cached_tokens_details, usage.input_token_details?.cached_tokens);
       count("out", usage.output_token_details, usage.output_tokens);
-    } else if (event.type.endsWith("transcription.completed")) heard += usage.seconds ?? 0;
+    } else if (event.type === "response.completed") {
+      responses += 1;
+      count("in", {text_tokens: usage.input_tokens}, usage.input_tokens);
+      count("cached", {}, usage.input_tokens_details?.cached_tokens);
+      count("out", {text_tokens: usage.output_tokens}, usage.output_tokens);
+    } else if (event.type.startsWith("session.")) voice = usage.seconds ?? voice;
+    else if (event.type.endsWith("transcription.completed")) heard += usage.seconds ?? 0;
   }
   if (counted.length) draw();
 }
@@ -37,8 +45,8 @@ function count(column, details, total) {
 
 function draw() {
   const kinds = KINDS.filter((kind) => sums[kind]?.in || sums[kind]?.out);
-  $("usage").hidden = kinds.length === 0;
-  $("usage-none").hidden = kinds.length > 0;
+  $("usage").hidden = kinds.length === 0 && !voice;
+  $("usage-none").hidden = kinds.length > 0 || voice > 0;
   const all = `all, ${responses} ${responses === 1 ? "response" : "responses"}`;
   const rows = kinds.map((kind) => h(
     "tr",
@@ -46,7 +54,9 @@ function draw() {
     h("th", {scope: "row"}, kind === "all" ? all : kind),
     ["in", "cached", "out"].map((column) => h("td", {}, sums[kind][column].toLocaleString("en"))),
   ));
-  const spoken = h("td", {colspan: 3}, `${heard.toFixed(1)} s`);
-  if (heard) rows.push(h("tr", {}, h("th", {scope: "row"}, "transcribed"), spoken));
+  for (const [name, length] of [["transcribed", heard], ["voice session", voice]]) {
+    const spoken = h("td", {colspan: 3}, `${length.toFixed(1)} s`);
+    if (length) rows.push(h("tr", {}, h("th", {scope: "row"}, name), spoken));
+  }
   $("usage").tBodies[0].replaceChildren(...rows);
 }
