@@ -119,6 +119,7 @@ def test_an_export_of_a_session_in_real_time_conforms(tmp_path: Path) -> None:
     assert list(map(str, report.differences)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tape.jsonl", "recording.yaml"])
 def test_a_proxied_session_is_recorded_and_judged(tmp_path: Path, name: str) -> None:
     with Simulator(pacing=REAL) as upstream:

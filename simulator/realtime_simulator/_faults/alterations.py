@@ -16,6 +16,7 @@ from realtime_simulator._core.problem import session_expired
 from realtime_simulator._faults.catalog import Drawing
 
 EXPIRED_CLOSE = 1001
+LOST_CLOSE = 1011
 BETA_NAMES = {
     "response.output_text.delta": "response.text.delta",
     "response.output_text.done": "response.text.done",
@@ -57,6 +58,8 @@ class EventFaults:
         self._drawing = drawing
         self._ids = ids
         self._union = union
+        self._session: Any = None
+        self._usage: Any = {"seconds": 0.0}
 
     def apply(self, event: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -> None:
         """Send an event with the faults that are due.
@@ -68,6 +71,9 @@ class EventFaults:
         Raises:
             Cut: The connection ends; events that were sent before are still delivered.
         """
+        if self._union.startswith("Live"):
+            self._session = event.get("session", self._session)
+            self._usage = event.get("usage", self._usage)
         for one in self._changed(event):
             send(one)
         self._cut(str(event["type"]), send)
@@ -88,12 +94,21 @@ class EventFaults:
 
     def _cut(self, type: str, send: Callable[[Mapping[str, Any]], None]) -> None:
         # The time is checked first, because drawing uses a fault up.
-        for name in ("session_expired", "socket_drop"):
+        live = self._union.startswith("Live")
+        for name in ("session_expired", "socket_drop", "live_lost"):
+            if name == "live_lost" and not live:
+                continue
             settings = self._drawing.draw(name, lambda one: one["after"] in (None, type))
             if settings is None:
                 continue
             if name == "socket_drop":
                 raise Cut(None)
+            if name == "live_lost":
+                raise Cut((LOST_CLOSE, ""))
+            if live:
+                closed = {"reason": "expired", "session": self._session, "usage": self._usage}
+                send({"type": "session.closed", "event_id": self._ids.new("event"), **closed})
+                raise Cut((1000, "expired"))
             problem = session_expired(3600)
             send({"event_id": self._ids.new("event"), **problem.event()})
             raise Cut((EXPIRED_CLOSE, problem.message))

@@ -103,7 +103,7 @@ def describe(setting: Setting) -> str:
 
 @functools.cache
 def _server_events() -> frozenset[str]:
-    unions = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
+    unions = ("RealtimeServerEvent", "RealtimeTranslationServerEvent", "LiveServerEvent")
     return frozenset(name for union in unions for name in schema.event_schemas(union))
 
 
@@ -161,6 +161,20 @@ FAULTS: Mapping[str, Kind] = {
     "beta_events": Kind("events carry the names that they had in the beta"),
     "nulls": Kind("absent fields come as null"),
     # In a session of the Live API.
+    "live_stall": Kind(
+        "the timeline stands still: no audio, words or acknowledgements come",
+        {"at": Number(1.0), "seconds": Number(None)},
+    ),
+    "live_injection": Kind(
+        "appends are never injected; each is an error `context_injection_incomplete` at the close"
+    ),
+    "live_lost": Kind(
+        "the WebSocket closes with code 1011, without `session.closed`", {"after": EventType()}
+    ),
+    "live_replacement": Kind(
+        "the context window is full and another engine takes over, which remembers the end of the history",
+        {"at": Number(0.0)},
+    ),
     "live_refusal": Kind(
         "`session.start` is answered with an error, as where the credit is spent",
         {
@@ -306,8 +320,13 @@ class Faults:
             ValueError: An argument is not allowed; the message names it.
         """
         checked = check_settings(name, settings)
-        if on is not None and not (isinstance(on, str) and (on in FAULT_TARGETS or on.startswith("rtc_"))):
-            raise ValueError(f"on: allowed is a call's id or one of {', '.join(FAULT_TARGETS)}; got {on!r}")
+        if on is not None and not (
+            isinstance(on, str) and (on in FAULT_TARGETS or on.startswith(("rtc_", "live_")))
+        ):
+            known = ", ".join(FAULT_TARGETS)
+            raise ValueError(
+                f"on: allowed is a call's id or one of {known}, or a Live session's id; got {on!r}"
+            )
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise ValueError(f"rate: allowed is a number from 0 to 1, got {rate!r}")
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):

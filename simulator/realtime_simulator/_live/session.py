@@ -62,6 +62,8 @@ _USAGE_SECONDS = 15.0
 _NO_AUDIO_SECONDS = 31.0
 _CONTEXT_TOKENS = 128_000
 _BASE_TOKENS = 1_100
+_MOST_CONTEXT = 0.9
+_KEPT_TOKENS = 8_192
 _SILENCE_MS = 500
 _DRAIN_SECONDS = 2.0
 """How long a close waits for the words and answers that are being made, where everything comes at once."""
@@ -184,7 +186,9 @@ class LiveSession(BaseSession):
         self._asked: str | None = None
         self._has_spoken = False
         self._closing: tuple[str | None, float] | None = None
-        self._stopped = False
+        self._stopped = self._is_closing = False
+        self._stall: Mapping[str, Any] | None = None
+        self._lost: list[_Append] = []
         self._requests: dict[str, _Request] = {}
         self._before = b""
         self._copied: list[tuple[bytes, bytes]] = []
@@ -281,7 +285,10 @@ class LiveSession(BaseSession):
             "session.output_audio.fixture.play": self._play,
             "session.close": self._close,
         }
+        self._stall = self._draw("live_stall")
         self._after(_USAGE_SECONDS, self._usage)
+        if (replacement := self._draw("live_replacement")) is not None:
+            self._after(replacement["at"], self._fill_context)
         if not self._media:
             self._after(_NO_AUDIO_SECONDS, self._expire_unheard)
 
@@ -325,7 +332,11 @@ class LiveSession(BaseSession):
                 f"Unknown client delegation: '{delegation}'.", code="invalid_value", param="delegation_id"
             )
         start = -(-self._timeline.position // FRAME) * FRAME + _INJECTION
-        self._appends.append(_Append(kind, content, messages.event_id(event), start))
+        append = _Append(kind, content, messages.event_id(event), start)
+        if self._draw("live_injection") is not None:
+            self._lost.append(append)
+            return
+        self._appends.append(append)
         self._spent += tokens(content)
         if kind != "instructions":
             self._acknowledging = None
@@ -388,6 +399,7 @@ class LiveSession(BaseSession):
 
     def _close(self, event: Mapping[str, Any]) -> None:
         self._handlers = {"session.input_audio.append": lambda event: None}
+        self._is_closing = True
         self._closing = messages.event_id(event), self._now + _DRAIN_SECONDS
         self._timeline.finish()
         if self._pacing.speed:
@@ -534,6 +546,9 @@ class LiveSession(BaseSession):
 
     def _advance(self) -> None:
         while not (self.ended or self.config is None or self._is_waiting or self._stopped):
+            if self._stall is not None and self._timeline.position >= self._stall["at"] * RATE:
+                self._stand_still(self._stall["seconds"])
+                break
             pcm = self._timeline.step(self._now, ahead=self._is_busy)
             if pcm is None:
                 break
@@ -542,6 +557,18 @@ class LiveSession(BaseSession):
         self._finish()
         while self._agenda and self._agenda[0][0] <= self._now and not self.ended:
             heapq.heappop(self._agenda)[2]()
+
+    def _stand_still(self, seconds: float | None) -> None:
+        """Stop the timeline, for some time or for good."""
+        self._stall, self._stopped = None, True
+        if seconds is not None:
+            self._after(seconds, self._move_on)
+
+    def _move_on(self) -> None:
+        if not self._is_closing:
+            self._stopped = False
+            self._timeline.resume(self._now)
+            self._advance()
 
     def _due(self) -> float:
         times = [self._agenda[0][0]] if self._agenda else []
@@ -809,7 +836,23 @@ class LiveSession(BaseSession):
         ratio = min(1.0, self._spent / _CONTEXT_TOKENS)
         usage = {"usage": {"seconds": self._seconds()}, "context_window": {"usage_ratio": ratio}}
         self.emit({"type": "session.usage.updated", **usage})
+        if ratio > _MOST_CONTEXT:
+            self._replace_engine()
         self._after(_USAGE_SECONDS, self._usage)
+
+    def _fill_context(self) -> None:
+        self._spent = _CONTEXT_TOKENS
+
+    def _replace_engine(self) -> None:
+        """Continue with an engine that has the instructions, and the end of the history."""
+        kept: list[dict[str, Any]] = []
+        spent = 0
+        for item in reversed(self._items):
+            spent += tokens(_text(item))
+            if spent > _KEPT_TOKENS:
+                break
+            kept.insert(0, item)
+        self._items, self._spent = kept, _BASE_TOKENS + spent
 
     def _expire_unheard(self) -> None:
         if not self._timeline.begun:
@@ -817,13 +860,16 @@ class LiveSession(BaseSession):
 
     def _fail_appends(self) -> None:
         """Report the appends whose injection will not be completed."""
-        while self._appends:
+        pending = sorted([*self._lost, *self._appends], key=lambda append: append.start)
+        self._lost.clear()
+        self._appends.clear()
+        for append in pending:
             problem = ApiProblem(
                 "The session closed before the estimated context injection completed.",
                 type="server_error",
                 code="context_injection_incomplete",
             )
-            self.emit(problem.event(self._appends.popleft().client_event_id))
+            self.emit(problem.event(append.client_event_id))
 
 
 def _answering(kind: str, client_event_id: str | None, **fields: Any) -> dict[str, Any]:

@@ -68,6 +68,11 @@ class Timeline:
             self._next = now + _RESUME_SECONDS
         self._begun = True
 
+    def resume(self, now: float) -> None:
+        """Continue from a time on, after the timeline was stopped from outside."""
+        if self._next != math.inf:
+            self._next = max(self._next, now)
+
     def step(self, now: float, *, ahead: bool) -> bytes | None:
         """Advance by a step if one is due.
 

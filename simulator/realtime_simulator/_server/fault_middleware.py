@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ _PAGE = (
     "<html>\r\n<head><title>{status} {phrase}</title></head>\r\n<body>\r\n"
     "<center><h1>{status} {phrase}</h1></center>\r\n<hr><center>gateway</center>\r\n</body>\r\n</html>\r\n"
 )
+_LIVE = re.compile(r"/v1/live/sessions(?:/([^/]+)/(attach|fork))?")
 _PHRASES = {
     500: "Internal Server Error",
     502: "Bad Gateway",
@@ -114,6 +116,8 @@ class FaultMiddleware:
         """Serve a WebSocket whose events may be altered."""
         path = scope["path"]
         union = "RealtimeTranslationServerEvent" if path.endswith("/translations") else "RealtimeServerEvent"
+        if _LIVE.match(path):
+            union = "LiveSidebandServerEvent" if path.endswith("/attach") else "LiveServerEvent"
         faults = EventFaults(drawing, self._ids, union)
         over = False
 
@@ -217,6 +221,8 @@ async def _gone(receive: Receive) -> None:
 
 def _labels(scope: Scope) -> tuple[str, ...]:
     if scope["type"] == "websocket":
+        if (found := _LIVE.fullmatch(scope["path"])) is not None:
+            return ("sideband", found[1]) if found[2] == "attach" else ("connect",)
         call_id = parse_qs(scope["query_string"].decode("latin-1")).get("call_id")
         return ("sideband", call_id[0]) if call_id else ("connect",)
     return fault_labels(scope["path"])

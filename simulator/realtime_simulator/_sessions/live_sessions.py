@@ -48,7 +48,7 @@ class LiveSessions:
             pacing=services.settings.pacing,
             source=None if source is None else self._source(source),
             cues=services.behavior.cues,
-            draw=(lambda name: None) if drawing is None else drawing.draw,
+            draw=(drawing or Drawing(services.faults, ("connect",))).draw,
         )
         return self._start(session, "websocket")
 
