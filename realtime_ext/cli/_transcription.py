@@ -16,13 +16,19 @@ from ._options import Json, ServerDialect, Simulated, read_bytes
 from ._output import is_terminal, print_line, print_rows, progress, working, write
 from ._profiles import server
 
+_TIMED = "gpt-transcribe"  # the default model has no voice detection
 _PIECE = 48_000 * 10  # bytes of ten seconds, between two steps of the progress bar
 _SILENCE_MS = 2000  # more than the pause at which the API's voice detection ends an utterance
 
 
 def transcribe(
     files: Annotated[list[str], typer.Argument(help="WAV files; - for standard input.")],
-    model: Annotated[str, typer.Option(help="The model that listens.")] = TRANSCRIPTION_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The model that listens.", show_default=f"{TRANSCRIPTION_MODEL}; with times {_TIMED}"
+        ),
+    ] = None,
     language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
     simulator: Simulated = False,
     dialect: ServerDialect = None,
@@ -47,9 +53,10 @@ def transcribe(
         raise CommandError(message, "--timestamps has both", WRONG_USE)
     live = is_terminal(sys.stdout) and not as_json
     sounds = [(file, read_sound(file)) for file in files]
-    session = TranscriptionSessionBuilder(model)
+    timed = timestamps or srt or vtt
+    session = TranscriptionSessionBuilder(model or (_TIMED if timed else TRANSCRIPTION_MODEL))
     session = session.transcribe(language=language) if language else session
-    if timestamps or srt or vtt:
+    if timed:
         _print_timed(sounds, session.server_vad(), simulator, dialect, srt=srt, vtt=vtt, as_json=as_json)
         return
     session = session.push_to_talk()

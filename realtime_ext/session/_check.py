@@ -56,6 +56,7 @@ _LANGUAGES = (
     "audio.output.language",
     "input_audio_transcription.language",
 )
+_WITHOUT_DETECTION = ("gpt-live-transcribe", "gpt-realtime-whisper")
 _LIKELY = 0.8  # how alike a misspelt name and the known one are
 _LOCATIONS = ("server_url", "connector_id", "tunnel_id")
 
@@ -358,6 +359,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
     if tools:
         problems += _tool_names(tools)
     problems += _languages(session)
+    problems += _turn_detection(session)
     choice = session.get("tool_choice")
     # A stored prompt may have tools of its own; an update may keep those that there are.
     elsewhere = is_partial or session.get("prompt") is not None
@@ -369,6 +371,24 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
             reason = f"{model!r} has no {what}"
             problems.append(problem(field, value, None, reason, hint="reasoning models have"))
     return problems
+
+
+def _turn_detection(session: dict[str, Any]) -> list[SessionProblem]:
+    """Some transcription models know no turns: their audio is committed by the client."""
+    if session.get("type") != "transcription":
+        return []
+    found: list[Any] = []
+    for path in (("audio", "input", "transcription", "model"), ("audio", "input", "turn_detection")):
+        try:
+            found.append(reduce(getitem, path, session))
+        except (KeyError, TypeError):
+            return []
+    model, detection = found
+    if detection is None or model not in _WITHOUT_DETECTION:
+        return []
+    hint = "leave it out, and commit the audio"
+    reason = f"expected None, because {model!r} detects no turns"
+    return [problem("audio.input.turn_detection", detection, (None,), reason, hint=hint)]
 
 
 def _languages(session: dict[str, Any]) -> list[SessionProblem]:

@@ -117,7 +117,9 @@ def test_hearing_that_raises_fails_its_transcription_alone(
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as other:
         for function in (fails, fails_later):
             sim.on_speech(function)
-            with Socket(sim, "intent=transcription&model=gpt-4o-transcribe") as own:
+            with Socket(sim, "intent=transcription") as own:
+                audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+                own.send("session.update", session={"type": "transcription", "audio": audio})
                 own.append(tone() + silence())
                 own.until("conversation.item.input_audio_transcription.failed")
         works(other)

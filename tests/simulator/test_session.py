@@ -462,6 +462,8 @@ def test_items_and_responses_have_the_fields_that_the_service_shows() -> None:
     third = it.user_says("three")
     done = [events[1]["previous_item_id"] for events in (first, second, third)]
     assert done == [None, first[0]["item"]["id"], second[0]["item"]["id"]]
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    it.send("conversation.item.create", item=call)
     output = {"type": "function_call_output", "call_id": "c", "output": "x"}
     assert set(it.send("conversation.item.create", item=output)[0]["item"]) == {"id", *output}
     (created,) = it.send("response.create", response={"output_modalities": ["text"]})
@@ -568,7 +570,7 @@ def test_one_bad_field_refuses_the_whole_update(session: dict, code: str, param:
 
 def test_a_session_keeps_its_kind() -> None:
     error = error_of(Driven().send("session.update", session={"type": "transcription"}))
-    assert (error["code"], error["param"]) == ("invalid_value", "session.type")
+    assert (error["code"], error["param"]) == ("invalid_parameter", None)
 
 
 def test_the_voice_is_fixed_once_the_model_has_spoken() -> None:

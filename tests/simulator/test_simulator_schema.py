@@ -104,7 +104,7 @@ def test_values_that_the_api_refuses_are_named(session: object, code: str, param
         ),
         (
             {"max_output_tokens": 1.5},
-            "max_output_tokens': expected one of an integer or string, but got a decimal",
+            "max_output_tokens': expected one of an integer or string, but got a decimal number",
         ),
         ({"instructions": ["x"]}, "instructions': expected a string, but got an array"),
         ({"tools": {"x": 1}}, "tools': expected an array, but got an object"),

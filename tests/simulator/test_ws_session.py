@@ -100,8 +100,10 @@ def test_transcripts_may_be_slow_or_fail(sim: Simulator) -> None:
         return "slowly found out"
 
     sim.on_speech(listen)
-    with Socket(sim, "intent=transcription&model=gpt-4o-transcribe") as socket:
+    with Socket(sim, "intent=transcription") as socket:
         assert socket.recv()["session"]["type"] == "transcription"
+        audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
+        socket.send("session.update", session={"type": "transcription", "audio": audio})
         socket.append(tone(2) + silence())
         completed = socket.until("conversation.item.input_audio_transcription.completed")
         assert completed["transcript"] == "slowly found out"
@@ -111,8 +113,11 @@ def test_transcripts_may_be_slow_or_fail(sim: Simulator) -> None:
 
 
 def test_a_transcription_sessions_model(sim: Simulator) -> None:
-    with Socket(sim, "intent=transcription&model=whisper-1") as socket:
-        assert socket.recv()["session"]["audio"]["input"]["transcription"]["model"] == "whisper-1"
+    with Socket(sim, "intent=transcription") as socket:
+        audio = {"input": {"transcription": {"model": "whisper-1"}}}
+        socket.send("session.update", session={"type": "transcription", "audio": audio})
+        shown = socket.until("session.updated")["session"]["audio"]["input"]
+        assert shown["transcription"]["model"] == "whisper-1"
         socket.send("response.create")
         assert socket.until("error")["error"]["code"] == "invalid_value"
 

@@ -188,7 +188,11 @@ class Announcer:
 
     async def _attempt(self, plan: Plan, type: str, webhook_id: str, body: bytes) -> Delivery:
         signed = sign(body, plan.secret, webhook_id=webhook_id, timestamp=time.time() - plan.age)
-        headers = {**signed, "content-type": "application/json", "user-agent": "OpenAI/1.0 (simulator)"}
+        headers = {
+            **signed,
+            "content-type": "application/json",
+            "user-agent": "OpenAI/1.0 (+https://platform.openai.com/docs/webhooks)",
+        }
         client = self._ready()
         try:
             with unlogged():  # the receiver's address may carry a token

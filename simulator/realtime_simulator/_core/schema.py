@@ -127,14 +127,36 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
             code="invalid_type",
             param=param or None,
         )
-    code = "string_above_max_length" if isinstance(kind, kinds.MaxLength) else "invalid_value"
-    allowed = _allowed(kind)
-    if isinstance(kind, kinds.MaxLength):
-        got = f"a string of {len(str(error.instance))} characters"
-    else:
-        got = _shown(got_value)
+    if (too_large := _too_large(param, kind, error.instance)) is not None:
+        return too_large
     return ApiProblem(
-        f"Invalid value for '{param or 'body'}': got {got}, allowed is {allowed}.",
+        f"Invalid value for '{param or 'body'}': got {_shown(got_value)}, allowed is {_allowed(kind)}.",
+        code="invalid_value",
+        param=param or None,
+    )
+
+
+def _too_large(param: str, kind: jsonschema_rs.ValidationErrorKind, value: Any) -> ApiProblem | None:
+    """Return the refusal of a value that is too long, or has too many properties."""
+    kinds = jsonschema_rs.ValidationErrorKind
+    if isinstance(kind, kinds.MaxProperties):
+        return ApiProblem(
+            f"Invalid '{param}': too many properties. Expected an object with at most {kind.limit} "
+            f"properties, but got an object with {len(value)} properties instead.",
+            code="object_above_max_properties",
+            param=param or None,
+        )
+    code = "string_above_max_length"
+    if isinstance(kind, kinds.PropertyNames):
+        longest = max(value, key=len)
+        param = f"{param}.{longest[:80]}"
+        # The inner error has the limit of the name.
+        kind, value, code = kind.error.kind, longest, "property_name_above_max_length"
+    if not isinstance(kind, kinds.MaxLength):
+        return None
+    return ApiProblem(
+        f"Invalid '{param}': string too long. Expected a string with maximum length {kind.limit}, "
+        f"but got a string with length {len(value)} instead.",
         code=code,
         param=param or None,
     )
@@ -178,12 +200,17 @@ def type_of(value: object) -> str:
     """Return the API's words for the JSON type of a value."""
     if value is None or isinstance(value, bool):
         return _TYPES["null" if value is None else "boolean"]
-    python = {str: "string", int: "integer", float: "number", list: "array", dict: "object"}
+    if isinstance(value, float):
+        return "a decimal number"
+    python = {str: "string", int: "integer", list: "array", dict: "object"}
     return _TYPES[python[type(value)]]
 
 
 def _options(kind: jsonschema_rs.ValidationErrorKind) -> Sequence[object]:
     kinds = jsonschema_rs.ValidationErrorKind
+    if isinstance(kind, kinds.AnyOf | kinds.OneOfNotValid):
+        found = [_options(branch[0].kind) for branch in kind.context if branch]
+        return [option for options in found for option in options] if all(found) else []
     if isinstance(kind, kinds.Enum):
         return list(kind.options)
     return [kind.expected_value] if isinstance(kind, kinds.Constant) else []

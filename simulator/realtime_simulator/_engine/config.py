@@ -17,6 +17,7 @@ from realtime_api import schemas
 from realtime_api.shutdowns import MODEL_SHUTDOWNS
 
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import refusals
 
 REALTIME = "realtime"
 TRANSCRIPTION = "transcription"
@@ -178,25 +179,18 @@ class SessionConfig:
         Raises:
             ApiProblem: The update changes a fixed setting.
         """
-        kind = fields.get("type", self.kind)
-        if kind != self.kind:
-            raise ApiProblem(
-                f"A {self.kind} session cannot become a {kind} session.",
-                code="invalid_value",
-                param="session.type",
-            )
+        refusals.check_type(str(fields.get("type", self.kind)), self.kind)
         voice = fields.get("audio", {}).get("output", {}).get("voice")
         if voice_locked and voice is not None and voice != self._values["audio"]["output"]["voice"]:
-            raise ApiProblem(
-                "Cannot update a conversation's voice if assistant audio is present.",
-                code="cannot_update_voice",
-                param="session.audio.output.voice",
-            )
-        # A running session keeps its model; the service ignores the field.
-        self._apply({key: value for key, value in fields.items() if key != "model"})
+            raise refusals.TABLE["voice_after_audio"].problem()
+        # A running session keeps its model, and its tracing once that is on; the service ignores the fields.
+        fixed = ("model", "tracing") if self._values.get("tracing") is not None else ("model",)
+        self._apply({key: value for key, value in fields.items() if key not in fixed})
 
     def _apply(self, fields: Mapping[str, Any]) -> None:
         self._values = self._merged(self._values, fields, self._defaults, ())
+        if self.kind == TRANSCRIPTION and not refusals.has_turn_detection(self.transcription_model):
+            self.input["turn_detection"] = None
 
     def _merged(
         self,
@@ -272,6 +266,11 @@ class SessionConfig:
         """Whether the model reasons."""
         name = str(self._values.get("model"))
         return any(name == model or name.startswith((f"{model}.", f"{model}-")) for model in _REASONING)
+
+    @property
+    def transcription_model(self) -> str | None:
+        """The model that transcribes the user; None if nothing does."""
+        return (self.input.get("transcription") or {}).get("model")
 
     @property
     def turn_detection(self) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._engine import messages
+from realtime_simulator._engine import messages, refusals
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import AudioIn
 from realtime_simulator._engine.shared import Shared
@@ -169,7 +169,10 @@ class InputAudio:
         format = str(self._shared.config.input["format"]["type"])
         if self._decoder is None or self._decoder.format != format:
             self._decoder = Decoder(format)
-        pcm = self._decoder.push(messages.decode_audio(event["audio"]))
+        data = messages.decode_audio(event["audio"])
+        if not data:
+            raise refusals.TABLE["audio_empty"].problem(at="audio")
+        pcm = self._decoder.push(data)
         self._shared.effect(AudioIn(pcm))
         self.hear(pcm)
 

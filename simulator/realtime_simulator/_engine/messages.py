@@ -15,6 +15,7 @@ from typing import Any
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import refusals
 
 MAX_EVENT_BYTES = 15 * 1024 * 1024
 MAX_DEPTH = 64
@@ -99,7 +100,11 @@ def check(
                 f"Invalid value: '{kind}'. This session doesn't have it.", code="invalid_value", param="type"
             )
         raise ApiProblem(schema.not_supported(kind, listed or allowed), code="invalid_value", param="type")
-    schema.check(schema.event_schemas(union)[kind], _as_described(event))
+    described = _as_described(event)
+    try:
+        schema.check(schema.event_schemas(union)[kind], described)
+    except ApiProblem as problem:
+        raise refusals.reworded(problem, described) from None
     return kind
 
 
@@ -116,9 +121,7 @@ def decode_audio(text: str, param: str = "audio") -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ApiProblem(
-            f"Invalid value for '{param}': allowed is base64.", code="invalid_value", param=param
-        ) from None
+        raise refusals.TABLE["audio_invalid"].problem(at=param) from None
 
 
 def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:

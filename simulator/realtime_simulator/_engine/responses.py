@@ -53,6 +53,7 @@ class Response:
         params: The `response` object of `response.create`; already checked.
         given: The tokens of its input.
         cached: The tokens of the previous response's input.
+        heard_voice: The voice that has spoken in the session, which stays; None if none has.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Response:
         params: Mapping[str, Any],
         given: Tokens,
         cached: Tokens,
+        heard_voice: str | None,
     ) -> None:
         self._shared = shared
         self._mcp = mcp
@@ -77,7 +79,7 @@ class Response:
         limit = params.get("max_output_tokens") or shared.config["max_output_tokens"]
         self._limit: int | str = limit
         audio = params.get("audio", {}).get("output", {})
-        voice = audio.get("voice") or shared.config.output["voice"]
+        voice = heard_voice or audio.get("voice") or shared.config.output["voice"]
         self.voice: str = str(voice["id"] if isinstance(voice, Mapping) else voice)
         self.format: Mapping[str, Any] = audio.get("format") or shared.config.output["format"]
         self._output = Output(
@@ -225,6 +227,7 @@ class Responses:
         self._host = host
         self._running: dict[str, _Running] = {}
         self._last_input = Tokens()
+        self._heard_voice: str | None = None
         self._tokens = 0
 
     @property
@@ -259,7 +262,9 @@ class Responses:
             )
         items = self._input(params)
         given = sum(map(item_tokens, items), self._setup(params))
-        response = Response(self._shared, self._mcp, self._host.play, params, given, self._last_input)
+        response = Response(
+            self._shared, self._mcp, self._host.play, params, given, self._last_input, self._heard_voice
+        )
         self._last_input = given
         self._tokens += given.total
         self._running[response.id] = running = _Running(response, now)
@@ -292,6 +297,11 @@ class Responses:
         elif running.due == WAIT:
             running.due = now
         self.tick(now)
+
+    def speaks(self, response_id: str) -> None:
+        """Process that a response is heard: the session keeps its voice."""
+        if self._heard_voice is None and response_id in self._running:
+            self._heard_voice = self._running[response_id].response.voice
 
     def ahead(self, response_id: str) -> int:
         """Return how many actions of a response are known that it has not come to yet."""

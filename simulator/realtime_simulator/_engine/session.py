@@ -12,7 +12,7 @@ from typing import Any
 
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._engine import messages
+from realtime_simulator._engine import messages, refusals
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import REALTIME, SessionConfig
 from realtime_simulator._engine.conversation import Conversation, Item
@@ -186,6 +186,7 @@ class Session(BaseSession):
     def play(self, play: Play) -> None:
         """Queue a stretch of speech for the player, if there is one."""
         self._spoke = True
+        self._responses.speaks(play.response_id)
         if self._audio_in_events:
             self.effect(AudioOut(play.speech.pcm[play.start * 2 : play.end * 2]))
         else:
@@ -257,6 +258,12 @@ class Session(BaseSession):
     # Client events
 
     def _update(self, event: Mapping[str, Any]) -> None:
+        refusals.check_session(
+            event["session"],
+            profile=self._profile,
+            kind=self.config.kind,
+            transcription_model=self.config.transcription_model,
+        )
         self.config.update(event["session"], voice_locked=self._spoke)
         self.input.configure()
         self.emit({"type": "session.updated", "session": self.config.view()})
@@ -264,6 +271,8 @@ class Session(BaseSession):
 
     def _create_item(self, event: Mapping[str, Any]) -> None:
         self._mcp.check(event["item"])
+        calls = (item.data.get("call_id") for item in self.conversation)
+        refusals.check_item(event["item"], calls, profile=self._profile)
         self._items.create(event)
         if actions := self._mcp.answered(event["item"]):
             self._respond(actions)
@@ -282,7 +291,9 @@ class Session(BaseSession):
             raise ApiProblem(
                 f"A {self.config.kind} session makes no responses.", code="invalid_value", param="type"
             )
-        self._responses.create(messages.without_nulls(event.get("response", {})), self._now)
+        params = messages.without_nulls(event.get("response", {}))
+        refusals.check_response(params, profile=self._profile)
+        self._responses.create(params, self._now)
 
     def _cancel_response(self, event: Mapping[str, Any]) -> None:
         self._responses.cancel(event.get("response_id"))

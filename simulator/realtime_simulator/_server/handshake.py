@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine.refusals import TABLE
 from realtime_simulator._server.credentials import ClientSecret, Credentials
 
 SUBPROTOCOL = "realtime"
@@ -67,10 +68,7 @@ def read(
     """
     is_beta = "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols)
     if is_beta and not takes_beta:
-        raise ApiProblem(
-            "The beta shape of the Realtime API is no longer served. Leave the OpenAI-Beta header out.",
-            code="beta_api_shape_disabled",
-        )
+        raise TABLE["beta"].problem()
     in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
     secret = credentials.check_key(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
     kind = secret.session.get("type", "realtime") if secret is not None else None
@@ -88,7 +86,9 @@ def read(
             param="intent",
         )
     model = query.get("model") or None
-    if model is not None and intent != "transcription":
+    if model is not None and "transcription" in (intent, kind):
+        raise TABLE["transcription_query"].problem()
+    if model is not None:
         check_model(model)
     call_id = query.get("call_id")
     if call_id is not None and secret is not None:

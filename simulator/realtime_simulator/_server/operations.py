@@ -18,6 +18,7 @@ from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.operations import OPERATIONS
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import refusals
 from realtime_simulator._engine.config import (
     REALTIME,
     REQUEST_SCHEMAS,
@@ -61,6 +62,7 @@ class Operations:
         credentials: Checks keys and mints client secrets.
         ids: The source of session ids.
         clock: The clock, by which models end.
+        profile: The service that is simulated.
     """
 
     calls: CallRegistry
@@ -68,6 +70,7 @@ class Operations:
     credentials: Credentials
     ids: Ids
     clock: Clock
+    profile: str
 
     def routes(self) -> list[Route]:
         """Return the routes of the operations, and of the beta's address."""
@@ -117,10 +120,7 @@ class Operations:
         """Refuse an offer at the address that the beta had for it."""
         self.credentials.identify(request.headers)
         await body.read(request)
-        raise ApiProblem(
-            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
-            code="beta_api_shape_disabled",
-        )
+        raise refusals.TABLE["beta"].problem()
 
     async def _answer(self, request: Request, offer: bytes, session: Mapping[str, Any] | None) -> Response:
         model = request.query_params.get("model")
@@ -247,10 +247,13 @@ class Operations:
         return {"value": secret.value, "expires_at": secret.expires_at}, shown
 
     def _check_models(self, session: Mapping[str, Any], model: str | None = None) -> None:
-        """Refuse a session whose model, or whose transcription model, has ended."""
+        """Refuse a session whose model, or whose transcription model, has ended, and what the service refuses
+        although it is well formed."""
         transcription = ((session.get("audio") or {}).get("input") or {}).get("transcription") or {}
         for name in (session.get("model") or model, transcription.get("model")):
             check_served(name, self.clock.unix())
+        if session.get("type") in REQUEST_SCHEMAS:
+            refusals.check_session(session, profile=self.profile)
 
 
 def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
@@ -265,7 +268,10 @@ def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
     """
     kind = session.get("type") if isinstance(session, dict) else None
     name = REQUEST_SCHEMAS.get(kind if isinstance(kind, str) else "", REQUEST_SCHEMAS[REALTIME])
-    schema.check(name, session, at=at)
+    try:
+        schema.check(name, session, at=at)
+    except ApiProblem as problem:
+        raise refusals.reworded(problem, {at: session} if at else session) from None
     checked: Mapping[str, Any] = session
     return checked
 

@@ -19,6 +19,7 @@ from realtime_simulator._engine.config import (
     known_models,
     unsupported_model,
 )
+from realtime_simulator._engine.refusals import TABLE, transcription_models
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._server import handshake
 from realtime_simulator._server.connection import Connection
@@ -83,8 +84,6 @@ class WebSocketRoutes:
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
         if initial is None and asked.transcription:
             initial = {"type": "transcription"}
-            if asked.model is not None:
-                initial = {**initial, "audio": {"input": {"transcription": {"model": asked.model}}}}
         session = self.services.new_session(self.services.ids.new("sess"), initial, model=asked.model)
         return self._start(session, session.config)
 
@@ -144,6 +143,8 @@ class WebSocketRoutes:
         settings = self.services.settings
         if settings.profile == "openai" and model not in settings.models:
             check_served(model, self.services.clock.unix())
+            if model in transcription_models():
+                raise TABLE["session_model"].problem(got=model)
             if model not in known_models():
                 raise unsupported_model(
                     model,

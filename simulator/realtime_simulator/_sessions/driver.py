@@ -340,7 +340,7 @@ class SessionDriver:
             case HearingNeeded(item_id, pcm, finished):
                 self._hear(item_id, Heard(pcm=pcm, session=self.session.view(), finished=finished))
             case ToolsNeeded(item_id, label, allowed):
-                named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed]
+                named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed] or None
                 tools = self._services.behavior.mcp_servers.get(label, named)
                 self.session.listed(item_id, tools, self.now)
             case TranslationNeeded(spoken_id, text, language):

@@ -101,7 +101,14 @@ def assemble(
         workers.shutdown(wait=True, cancel_futures=True)
 
     api = app.build(
-        Operations(calls=calls, incoming=incoming, credentials=credentials, ids=ids, clock=clock),
+        Operations(
+            calls=calls,
+            incoming=incoming,
+            credentials=credentials,
+            ids=ids,
+            clock=clock,
+            profile=settings.profile,
+        ),
         websockets,
         live,
         records,

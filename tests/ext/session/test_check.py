@@ -680,3 +680,18 @@ def test_a_session_that_is_nested_too_deep_is_refused() -> None:
             session = {"type": "realtime", "audio": {"input": {"transcription": {"language": value}}}}
             with pytest.raises(SessionConfigError, match="language" if depth < 100 else "nested too deep"):
                 resolve(session, validate=True)
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe"])
+def test_some_transcription_models_have_no_turn_detection(model: str) -> None:
+    def heard(kind: str, detection: object) -> dict[str, Any]:
+        settings = {"transcription": {"model": model}, "turn_detection": detection}
+        return {"type": kind, "audio": {"input": settings}}
+
+    detection = {"type": "server_vad"}
+    with pytest.raises(SessionConfigError) as caught:
+        resolve(heard("transcription", detection), validate=True)
+    assert [found.field for found in caught.value.problems] == ["audio.input.turn_detection"]
+    assert f"{model!r} detects no turns" in str(caught.value)
+    for accepted in (heard("transcription", None), heard("realtime", detection)):
+        assert resolve(accepted, validate=True) == accepted
