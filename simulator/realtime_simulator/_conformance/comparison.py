@@ -180,7 +180,20 @@ class Comparison:
             one = expected[place]
             self._loose = bool(self._cut & _things(one.event)) or _is_partial(one.event)
             self.value(one.type, one.pointer, one.event, actual[other])
+            if _is_partial(one.event):
+                self._run(there.run(place), expected, here.run(other), actual)
         self._loose = False
+
+    def _run(
+        self, was: Sequence[int], expected: Sequence[Expected], now: Sequence[int], actual: Sequence[Event]
+    ) -> None:
+        """Compare each event of a run with a recorded one of the run, if possible one with the same keys."""
+        shapes = {frozenset(expected[place].event): expected[place] for place in reversed(was)}
+        told = len(self.differences)
+        for other in now[1:]:
+            one = shapes.get(frozenset(actual[other]), expected[was[0]])
+            if len(self.differences) == told:  # one event of the run is enough to know
+                self.value(one.type, one.pointer, one.event, actual[other])
 
     def _lane(
         self,
@@ -373,8 +386,9 @@ class _Lanes:
         for event in events:
             if event["type"] == "response.output_item.added":
                 self._made[str(_at(event, "item", "id"))] = str(event.get("response_id"))
-        for place, event in enumerate(events):
-            self.lanes.setdefault(self._lane(event), []).append(place)
+        self._lane_of = [self._lane(event) for event in events]
+        for place, lane in enumerate(self._lane_of):
+            self.lanes.setdefault(lane, []).append(place)
 
     def tokens(self, lane: Lane) -> list[tuple[str, int]]:
         """Return the names and places of a lane's events, with runs of deltas as one, and the deltas that
@@ -393,6 +407,11 @@ class _Lanes:
             run = {}
             tokens.append((name, place))
         return [*tokens, *sorted(run.items())]
+
+    def run(self, place: int) -> list[int]:
+        """Return the places of all deltas of the same kind and the same thing as one, itself the first."""
+        lane, name = self._lane_of[place], _name(self._events[place])
+        return [other for other in self.lanes[lane] if other >= place and _name(self._events[other]) == name]
 
     def ordered(self) -> Iterator[tuple[int, int]]:
         """Yield places of events of different lanes that stay in their order: a response's items are made

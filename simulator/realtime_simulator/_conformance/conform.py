@@ -8,9 +8,11 @@ same as in the recording, and so does the user.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +24,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from realtime_simulator._conformance import live, script as scripts
 from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
+from realtime_simulator._conformance.consistency import faults
 from realtime_simulator._conformance.links import Link, Phone, WebSocketLink
 from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
@@ -47,6 +50,7 @@ PATIENCE = 5.0
 _IMPATIENCE = 0.3
 _PLAYING_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
+_FEWEST_BYTES_PER_MS = 8  # G.711
 _SLOW = Pacing(first_audio=0.0, speed=0.02)
 _SESSION_SECONDS = 3600.0
 _STEP_SECONDS = 5.0
@@ -183,6 +187,7 @@ class _Play:
     async def _connection(self, steps: Sequence[Open | Message | Close]) -> None:
         """Play what happened on one connection, from its first message to its close."""
         expected: list[Expected] = []
+        begun = time.time()
         try:
             link = await self._open(steps)
         except (OSError, WebSocketException) as error:
@@ -203,6 +208,17 @@ class _Play:
             await link.close()
         self._compared += len(expected)
         self._comparison.events(expected, link.events)
+        for number, what in faults(link.events, now=begun, sent_ms=self._sent_ms(steps)):
+            self._comparison.add(
+                steps[0].pointer, f"{link.events[number].get('type')} ({number + 1}.) has {what}"
+            )
+
+    def _sent_ms(self, steps: Sequence[Open | Message | Close]) -> float | None:
+        """Return how much audio the client sends on a connection, at most; None where it goes another way."""
+        if self._phone is not None:
+            return None
+        audio = [base64.b64decode(self._audio[step.pointer]) for step in steps if step.pointer in self._audio]
+        return sum(map(len, audio)) / _FEWEST_BYTES_PER_MS if audio else None
 
     def _outgoing(self, step: Message) -> str | bytes:
         if not step.type:
