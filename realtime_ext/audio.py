@@ -588,8 +588,13 @@ def write_wav(path: str | os.PathLike[str] | BinaryIO, pcm16: Buffer, rate: int 
     content = b"".join((b"RIFF", sizes[0], b"WAVEfmt ", form, b"data", sizes[1], raw))
     if hasattr(path, "write"):
         path.write(content)
-    else:  # a number would be the file that has it, not a path
-        Path(path).write_bytes(content)
+        return
+    try:  # a number would be the file that has it, not a path
+        file = Path(path)
+    except TypeError as error:
+        kind = type(path).__name__
+        raise TypeError(f"path: expected a path or an object with `write`, got {kind}") from error
+    file.write_bytes(content)
 
 
 @attrs.frozen

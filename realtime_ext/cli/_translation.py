@@ -32,8 +32,14 @@ def translate(
     from .. import audio
     from ..session import TranslationSessionBuilder
 
-    session = TranslationSessionBuilder(model).to_language(to)
-    session.build()  # a wrong language is an error now
+    try:
+        session = TranslationSessionBuilder(model).to_language(to)
+        session.build()
+    except ValueError as error:
+        what = str(error).partition("language: ")[2]
+        if not what:
+            raise
+        raise typer.BadParameter(what, param_hint="--to") from error
     pcm = read_sound(file)
     seconds = audio.duration_ms(pcm) / 1000
     if not pcm:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import ipaddress
 import json
 import logging
@@ -41,6 +42,8 @@ PROFILES = ("openai", "azure", "azure-voice-live", "xai", "beta")
 RECORD = "record"
 _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 8765)"
 _REQUEST_SECONDS = 30.0
+_WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
 _VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
 # Control characters, marks and separators that reorder or break lines, and half characters.
@@ -78,10 +81,25 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong arguments without printing the usage."""
+    """Reports wrong arguments without printing the usage, with what was probably meant."""
+
+    words: Sequence[str] = ()
+    """The words that may follow the program's name."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n  hint: {self.prog} --help\n")
+        near = self._near(message)
+        meant = f"; did you mean {near}?" if near else ""
+        self.exit(2, _inert(f"{self.prog}: {message}{meant}\n  hint: {self.prog} --help\n"))
+
+    def _near(self, message: str) -> str | None:
+        """Return what was probably meant by the wrong word of a message."""
+        if found := _WRONG_CHOICE.search(message):
+            given, known = found[1], re.findall(r"[\w.-]+", found[2])
+        elif found := _UNRECOGNIZED.search(message):
+            given, known = found[1].partition("=")[0], [*self._option_string_actions, *self.words]
+        else:
+            return None
+        return next(iter(difflib.get_close_matches(given[:200], known, 1)), None)
 
 
 class _Version(argparse.Action):
@@ -102,6 +120,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         epilog=f"Control one that serves: {program} {{{','.join(ACTIONS)}}} --help. "
         f"Record the service, and hold the simulator against that: {program} {{{RECORD},{CONFORM}}} --help",
     )
+    parser.words = (*ACTIONS, RECORD, CONFORM)
     add = parser.add_argument
     add("--version", action=_Version, nargs=0, help="print the version")
     add("--port", type=_port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")

@@ -263,7 +263,7 @@ SAID_ELSEWHERE = [
     row("audio.Resampler", "source", 0, ValueError, "source", "0", "above 0"),
     row("audio.Resampler", "channels", 1.5, ValueError, "channels", "1.5", "1 to 32"),
     row("audio.read_wav", "path", 7, TypeError, "int", "str"),
-    row("audio.write_wav", "path", None, TypeError, "NoneType", "str"),
+    row("audio.write_wav", "path", None, TypeError, "path", "NoneType", "write"),
     row("audio.write_wav", "rate", 0, ValueError, "rate", "0", "above 0"),
     row("tools.Toolbox", "keep_failures", -1, ValueError, "keep_failures", "-1", "0 or more"),
     row("tools.Toolbox", "on_failure", 7, TypeError, "on_failure", "int", "callable"),

@@ -36,7 +36,8 @@ def test_the_language_is_needed_and_checked(simulator: Simulator) -> None:
     missing = realtime_here("translate", QUESTION, simulator=simulator)
     assert (missing.status, missing.out) == (2, "") and "--to" in missing.err
     wrong = realtime_here("translate", "--to", "spanish", QUESTION, simulator=simulator)
-    assert (wrong.status, wrong.out) == (1, "") and "did you mean 'es'" in wrong.err
+    assert (wrong.status, wrong.out) == (2, "") and "did you mean 'es'" in wrong.err
+    assert "--to" in wrong.err
 
 
 def test_a_failed_translation_is_an_error() -> None:
