@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from ..._core.callbacks import contained, raise_if_interrupt
-from ...errors import FleetError, OwnershipLost, RealtimeError
+from ...errors import BudgetExceeded, FleetError, OwnershipLost, RealtimeError
 from ._owned_call import RETRY, Lease, OwnedCall, boot_time, close_call
 from ._store import CallRecord, Delivery, Store
 
@@ -238,7 +238,13 @@ class Owner:
             await asyncio.wait({held.task})
         finally:
             del self._held[call.id]
-        await self._settle(held)
+        error = None if held.task.cancelled() else held.task.exception()
+        is_over = call._is_gone or call._is_hung_up or held.reason is not None
+        if isinstance(error, BudgetExceeded) and not is_over:
+            logger.error("the budget is spent: %s is closed", call.id)  # further tries would be refused, too
+            await self._close(record)
+        else:
+            await self._settle(held)
 
     async def _claim(self, delivery: Delivery, number: int) -> CallRecord | None:
         while number == self._number:

@@ -15,6 +15,7 @@ from realtime_ext.errors import EffectUnknown, OwnershipLost
 from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
+from realtime_ext.usage import Budget, Usage
 from tests.ext.integrations.fleet.conftest import MakeFleet
 from tests.ext.integrations.fleet.harness import Severed, claimed, run_async, until
 
@@ -251,6 +252,32 @@ async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_clo
     assert len(epochs) == 3
     assert epochs == sorted(set(epochs))
     assert caplog.text.count("the handler of") == 3
+
+
+@run_async
+async def test_a_call_that_comes_when_the_budget_is_spent_is_closed_at_once(
+    make_fleet: MakeFleet, simulator: Simulator
+) -> None:
+    fleet = make_fleet()
+    await fleet.migrate()
+    call = ring(simulator)
+    spent = Budget(seconds=1)
+    spent.charge("an earlier call", Usage(), 2.0, is_over=False)
+    tries: list[int] = []
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        tries.append(owned.epoch)
+        async with owned.open(SESSION):
+            raise AssertionError("the budget is spent")
+
+    client = AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url, budget=spent)
+    async with client, Working(fleet, client):
+        await fleet.offer(call.id)
+        record = await until(lambda: ended(fleet, call.id))
+        assert (record.outcome, record.failures) == ("failed", 0)
+    assert len(tries) == 1
+    assert call.ended == "hangup"
 
 
 @run_async
