@@ -301,7 +301,26 @@ def fork() -> Lines:
     return tape.lines
 
 
-RECORDINGS = (client_delegation, tool_round, web_search, refusals, refused_start, fork)
+def sideband() -> Lines:
+    """A sideband of a call whose own connection was not recorded."""
+    tape = Tape()
+    view = tape.start(0.0, instructions=INSTRUCTIONS)
+    del view["audio"]["format"], tape.lines[0]
+    for number in range(10):
+        of = {"start_ms": number * 200, "end_ms": number * 200 + 200}
+        delta = {"type": "session.output_audio.delta", "delta": {"$audio_bytes": 9600}, **of}
+        copy = {"type": "session.input_audio.append", "audio": {"$audio_bytes": 9600}}
+        for data in (copy, delta):
+            tape.lines.append({"dir": "s2c", "t": 1.0 + number / 5, "data": data})
+    tape.words("input", 2.0, 600, " Hello")
+    tape.words("input", 2.4, 1000, " there.")
+    tape.words("output", 2.8, 1600, "Hi.")
+    tape.client(3.0, "session.close")
+    tape.server(3.7, "session.closed", reason="close_requested", session=view, usage={"seconds": 2.0})
+    return tape.lines
+
+
+RECORDINGS = (client_delegation, tool_round, web_search, refusals, refused_start, fork, sideband)
 
 
 @cache

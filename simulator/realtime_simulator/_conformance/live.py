@@ -58,6 +58,7 @@ _LONGEST_MS = 2000
 _FILLED_MESSAGES = 10
 _MOST_MISSING_MS = 120_000
 _HEADERS = ("content-type", "location")
+_OF_VIEW = ("model", "instructions", "audio", "delegation", "input", "store", "client")
 _SESSION = re.compile(r"/live/sessions/([^/]+)")
 
 
@@ -316,6 +317,8 @@ class _Play:
         """Wait for what is missing on a connection, close it, and compare its events."""
         if session.link is None:
             return
+        if not session.messages:  # it stands in for one that was not recorded
+            return
         until = self._now
         await self._caused(session)
         link, session.link = session.link, None
@@ -369,7 +372,8 @@ class _Play:
         path = {"primary": "", "attach": f"/{self._live_id}/attach", "fork": f"/{self._live_id}/fork"}
         try:
             if session.kind == "attach" and self._live_id is None:
-                raise ConnectionError("the recording has no session for this sideband")
+                await self._stand_in(session)
+                path["attach"] = f"/{self._live_id}/attach"
             session.link = await self._dial("/live/sessions" + path[session.kind])
         except (OSError, WebSocketException) as error:
             session.refused = True
@@ -380,6 +384,23 @@ class _Play:
         if session.kind != "attach":
             self._live_id = self._simulator.sessions[-1].id
         return True
+
+    async def _stand_in(self, sideband: _Session) -> None:
+        """Open a session for a sideband whose own connection was not recorded, over a WebSocket."""
+        views = [view for one in sideband.messages if isinstance(view := one.data.get("session"), dict)]
+        shown = views[0] if views else {}
+        fields = {key: shown[key] for key in _OF_VIEW if shown.get(key)}
+        own = _Session("", "primary", [], sideband.script, deque(_stand_in_audio(sideband)))
+        own.link = await self._dial("/live/sessions")
+        self._running.append(own)
+        self._live_id = self._simulator.sessions[-1].id
+        start = {"type": "session.start", "session": {"model": "gpt-live-1", **fields}}
+        await own.link.send(json.dumps(start))
+        link = own.link
+        await self._really(lambda: bool(link.events))
+        for view in views:
+            if isinstance(view.get("audio"), dict):
+                view["audio"].setdefault("format", {"$of_websocket": True})  # calls have none
 
     def _prepare(self, session: _Session) -> None:
         """Tell the simulator what the recorded session says."""
@@ -533,7 +554,7 @@ def _timed(recording: Recording) -> Recording:
             steps.append(step)
             continue
         steps.append(attrs.evolve(step, at=now))
-        if isinstance(step, Message) and step.type == APPEND:
+        if isinstance(step, Message) and _is_append(step):
             now += (scripts.audio_ms(step.data) or _DEFAULT_MS) / 1000
     return attrs.evolve(recording, steps=steps)
 
@@ -561,7 +582,7 @@ def _connections(recording: Recording) -> Iterator[_Session]:
     for name, kind, messages in groups:
         script = scripts.read(messages)
         audio = deque(_audio(messages, script.said))
-        recorded = sum(message.type == APPEND for message in messages)
+        recorded = sum(map(_is_append, messages))
         filled = len(audio) > recorded + _FILLED_MESSAGES
         yield _Session(name, kind, messages, script, audio, filled=filled)
 
@@ -594,7 +615,7 @@ def _audio(messages: Sequence[Message], said: scripts.Utterances) -> Iterator[tu
     end, shift, begun, last = 0, 0, None, 0.0
     for number, message in enumerate(messages):
         at = message.at or 0.0
-        if message.type == APPEND:
+        if _is_append(message):
             length = scripts.audio_ms(message.data, format) or _until_next(messages, number)
             begun = at if begun is None else begun
             ran = min(int((at - begun) * 1000) - _LATENCY_MS, end + shift + _LEAD_MS)
@@ -609,10 +630,32 @@ def _audio(messages: Sequence[Message], said: scripts.Utterances) -> Iterator[tu
                     end, last = end + _DEFAULT_MS, last + _DEFAULT_MS / 1000
 
 
+def _stand_in_audio(sideband: _Session) -> Iterator[tuple[float, int, str]]:
+    """Yield the audio that the session of a sideband receives: a piece each 100 ms, from before the sideband
+    was attached if that was not at the start."""
+    times = [message.at or 0.0 for message in sideband.messages]
+    begun, place = times[0], 0
+    for message in sideband.messages:
+        if (position := _position(message)) > 0:
+            place = max(0, position - int(((message.at or 0.0) - begun) * 1000)) // _DEFAULT_MS * _DEFAULT_MS
+            break
+    if any(message.type == "session.started" for message in sideband.messages):
+        place = 0
+    count = (place + int((times[-1] - begun) * 1000) + _LEAD_MS) // _DEFAULT_MS
+    for number in range(count):
+        at = begun + max(0, number * _DEFAULT_MS - place) / 1000
+        yield at, _DEFAULT_MS, _encoded(number * _DEFAULT_MS, _DEFAULT_MS, sideband.script.said, {})
+
+
+def _is_append(message: Message) -> bool:
+    """Return whether a client sent audio; sidebands receive copies of it."""
+    return message.type == APPEND and message.direction == "sent"
+
+
 def _until_next(messages: Sequence[Message], number: int) -> int:
     """Return the length of an append whose audio was shortened: the time until the next one."""
     at = messages[number].at
-    later = (message.at for message in messages[number + 1 :] if message.type == APPEND)
+    later = (message.at for message in messages[number + 1 :] if _is_append(message))
     then = next(later, None)
     if at is None or then is None:
         return _DEFAULT_MS
