@@ -18,7 +18,7 @@ from realtime_simulator._records.session import SessionLog
 
 from realtime_ext import RealtimeClient
 from tests.simulator.receiver import receiving
-from tests.simulator.sounds import tone
+from tests.simulator.sounds import vowel
 from tests.simulator.wire import Socket
 from tests.support.chromium import DENY, chromium, expect, launched
 
@@ -352,7 +352,7 @@ def test_the_conversation_is_shown_as_a_chat(console: Page, sim: Simulator) -> N
     with Socket(sim) as socket:
         socket.update(audio={"input": {"transcription": {"model": "gpt-live-transcribe"}}})
         # The first words come while the user speaks, before their message.
-        socket.append(tone(1.5) + bytes(48_000), chunk=4_800)
+        socket.append(vowel(1.5) + bytes(48_000), chunk=4_800)
         call_id = socket.until("response.function_call_arguments.done")["call_id"]
         socket.until("response.done")
         output = {"type": "function_call_output", "call_id": call_id, "output": "it is done"}

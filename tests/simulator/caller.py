@@ -1,4 +1,4 @@
-"""A WebRTC caller for tests: aiortc's peer with a tone for a microphone."""
+"""A WebRTC caller for tests: aiortc's peer with a held vowel for a microphone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame
 from realtime_simulator import Simulator
 
+from tests.simulator.sounds import RATE as SOUND_RATE, vowel
+
 RATE = 48_000
 FRAME = 960
 
 
 class Tone(MediaStreamTrack):
-    """A sine of 220 Hz at 48 kHz, in real time.
+    """A vowel at 48 kHz, in real time; or, if `is_steady`, a tone of 220 Hz.
 
     Args:
         amplitude: Its loudness; may be changed at any time by `hum`.
@@ -33,13 +35,14 @@ class Tone(MediaStreamTrack):
     def __init__(self, amplitude: int = 8000) -> None:
         super().__init__()
         self.hum(amplitude)
+        self.is_steady: bool = False
         self._sent = 0
         self._begun: float | None = None
 
     def hum(self, amplitude: int) -> None:
-        step = 2 * math.pi * 220 / RATE
-        # 2,400 samples are eleven whole periods.
-        self._wave = array("h", (int(amplitude * math.sin(step * n)) for n in range(2400)))
+        """Hold a vowel, for ever."""
+        once = array("h", vowel(1.0, 130, amplitude))
+        self._wave = array("h", (value for value in once for _ in range(RATE // SOUND_RATE)))
 
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
@@ -47,7 +50,10 @@ class Tone(MediaStreamTrack):
             self._begun = loop.time()
         await asyncio.sleep(max(0.0, self._begun + self._sent * FRAME / RATE - loop.time()))
         start = self._sent * FRAME % len(self._wave)
-        samples = (self._wave + self._wave)[start : start + FRAME]
+        samples = self._wave[start : start + FRAME]
+        if self.is_steady:
+            step = 2 * math.pi * 220 / RATE
+            samples = array("h", (int(8000 * math.sin(step * (start + n))) for n in range(FRAME)))
         # Stereo, because FFmpeg takes 3 dB off when the encoder makes two channels of one.
         frame = AudioFrame(format="s16", layout="stereo", samples=FRAME)
         frame.planes[0].update(array("h", (value for value in samples for _ in "lr")).tobytes())

@@ -21,7 +21,7 @@ from realtime_simulator._recordings.steps import RecordingError
 from realtime_simulator._recordings.tape import Writer
 from realtime_simulator.cli import main
 
-from tests.simulator.sounds import silence, tone
+from tests.simulator.sounds import silence, vowel
 from tests.simulator.wire import Socket
 from tests.support.paths import SAMPLES
 
@@ -482,7 +482,7 @@ def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
             Socket(recorder) as socket,
         ):
             socket.update(audio={"input": {"transcription": {"model": "whisper-1"}}})
-            socket.append(silence(0.5) + tone() + silence())
+            socket.append(silence(0.5) + vowel() + silence())
             socket.until("response.done")
     (report,) = conform.conform(path, "azure")
     assert list(map(str, report.differences)) == [] and report.compared >= 10

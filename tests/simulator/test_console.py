@@ -32,7 +32,7 @@ from tests.samples.sdp import sample
 from tests.support.paths import ROOT
 
 from .receiver import receiving
-from .sounds import tone
+from .sounds import vowel
 from .test_control import control, done, running, sim
 from .wire import Socket
 
@@ -697,7 +697,7 @@ def test_a_phone_call_is_replayed_with_its_caller() -> None:
             accept = f"{simulator.base_url}/realtime/calls/{call.id}/accept"
             assert httpx.post(accept, json=body, headers=key).status_code == 200
             if acts:
-                simulator.caller_says(call, tone())
+                simulator.caller_says(call, vowel())
                 simulator.wait_for(lambda: loudest(call.session) > 20)
                 simulator.press(call, "1#")
                 simulator.hang_up(call)

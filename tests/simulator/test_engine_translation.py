@@ -14,7 +14,7 @@ from realtime_simulator._engine.translation import TranslationSession
 from realtime_simulator._engine.turn import Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
-from tests.simulator.sounds import hiss, silence, tone
+from tests.simulator.sounds import hiss, silence, vowel
 
 UNION = "RealtimeTranslationServerEvent"
 
@@ -77,7 +77,7 @@ def test_the_greeting_shows_the_session() -> None:
 
 def test_speech_is_translated_to_the_other_language() -> None:
     it = Translated(spanish())
-    assert it.append(silence(2) + tone() + silence()) == []
+    assert it.append(silence(2) + vowel() + silence()) == []
     heard = it.hear("good morning")
     assert types(heard) == ["session.input_transcript.delta"] * 2
     assert heard[0]["elapsed_ms"] == pytest.approx(1700, abs=60)
@@ -97,7 +97,7 @@ def test_hiss_is_not_translated() -> None:
 
 def test_without_transcription_only_the_translation_is_sent() -> None:
     it = Translated()
-    it.append(tone() + silence())
+    it.append(vowel() + silence())
     assert it.hear("good morning") == []
     assert it.others[-1].language == "en"
 
@@ -130,9 +130,9 @@ def test_events_of_other_sessions_and_bad_ones_are_refused(event: dict[str, Any]
 
 def test_closing_waits_for_pending_translations() -> None:
     it = Translated()
-    it.append(tone())  # still speaking
+    it.append(vowel())  # still speaking
     assert it.send("session.close") == []
-    assert it.append(tone())[0]["error"]["code"] == "session_closing"
+    assert it.append(vowel())[0]["error"]["code"] == "session_closing"
     assert it.hear("adiós") == []
     events = it.answer(Utterance("goodbye", speech=speech()))
     assert types(events)[-1] == "session.closed" and "session.output_audio.delta" in types(events)
@@ -148,7 +148,7 @@ def test_closing_without_speech() -> None:
 @pytest.mark.parametrize("text", ["", "x"])
 def test_speech_without_words_or_translation_leaves_the_session_open(text: str) -> None:
     it = Translated()
-    it.append(tone() + silence())
+    it.append(vowel() + silence())
     events = it.hear(text)
     if text:
         events = it.answer(Fail())
@@ -160,14 +160,14 @@ def test_speech_without_words_or_translation_leaves_the_session_open(text: str) 
 
 def test_failed_hearing_is_an_error() -> None:
     it = Translated()
-    it.append(tone() + silence())
+    it.append(vowel() + silence())
     assert it.hear("", "KeyError: x")[0]["error"]["code"] == "translation_failed"
 
 
 def test_translations_follow_each_other_at_their_pace() -> None:
     it = Translated(pacing=Pacing(first_audio=0.5, speed=1))
     for text in ("one", "two"):
-        it.append(tone() + silence())
+        it.append(vowel() + silence())
         it.hear(text)
         assert it.answer(Utterance(text, speech=speech(milliseconds=400))) == []
     got = [it.wait(0.25) for _ in range(8)]
@@ -178,7 +178,7 @@ def test_translations_follow_each_other_at_their_pace() -> None:
 
 def test_a_session_expires_in_the_middle_of_a_translation() -> None:
     it = Translated(pacing=Pacing(speed=1))
-    it.append(tone() + silence())
+    it.append(vowel() + silence())
     it.hear("one")
     it.answer(Utterance("one", speech=speech(milliseconds=4000)))
     it.now += 3600

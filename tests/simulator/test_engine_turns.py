@@ -10,7 +10,7 @@ from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
-from tests.simulator.sounds import hiss, silence, tone
+from tests.simulator.sounds import hiss, silence, vowel
 
 TURN = [
     "input_audio_buffer.speech_started",
@@ -39,11 +39,11 @@ def hear(it: Driven, text: str = "book a room", error: str | None = None) -> lis
 def test_a_spoken_turn_is_found_committed_and_answered() -> None:
     it = Driven()
     assert append(it, silence()) == []
-    events = append(it, tone() + silence())
+    events = append(it, vowel() + silence())
     assert types(events) == ANSWERED
     started, stopped, committed, added, *_ = events
     assert started["audio_start_ms"] == pytest.approx(700, abs=40)
-    assert stopped["audio_end_ms"] == pytest.approx(2200, abs=40)
+    assert stopped["audio_end_ms"] == pytest.approx(2320, abs=40)
     assert {started["item_id"], stopped["item_id"], committed["item_id"]} == {added["item"]["id"]}
     assert it.hearings[0].item_id == added["item"]["id"]
     assert len(it.hearings[0].pcm) == (stopped["audio_end_ms"] - started["audio_start_ms"]) * 48
@@ -52,7 +52,7 @@ def test_a_spoken_turn_is_found_committed_and_answered() -> None:
     assert it.asked[-1][1].text == "book a room"
     # The model has the words, even if clients do not get them.
     assert it.asked[-1][1].items[0]["content"] == [{"type": "input_audio", "transcript": "book a room"}]
-    again = append(it, tone() + silence())
+    again = append(it, vowel() + silence())
     assert again[0]["audio_start_ms"] == pytest.approx(2700, abs=40)
 
 
@@ -65,25 +65,25 @@ def test_silence_and_hiss_make_no_turn() -> None:
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
 def test_turns_are_found_in_telephone_sound(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"format": {"type": format}}}})
-    assert types(append(it, silence(0.5) + tone() + silence(), format)) == ANSWERED
+    assert types(append(it, silence(0.5) + vowel() + silence(), format)) == ANSWERED
     heard = it.hearings[0].pcm
-    assert rms(heard[24000:48000]) == pytest.approx(rms(tone()), rel=0.15)
+    assert rms(heard[24000:48000]) == pytest.approx(rms(vowel()), rel=0.15)
 
 
 def test_without_turn_detection_the_client_commits() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
-    assert append(it, tone() + silence()) == []
+    assert append(it, vowel() + silence()) == []
     assert types(it.send("input_audio_buffer.commit")) == TURN[2:]
     assert types(hear(it)) == []
-    assert it.hearings[0].pcm == tone() + silence()
+    assert it.hearings[0].pcm == vowel() + silence()
 
 
 def test_turn_detection_can_be_turned_on_and_off_while_it_runs() -> None:
     it = Driven()
     it.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
-    assert append(it, tone() + silence()) == []
+    assert append(it, vowel() + silence()) == []
     it.send("session.update", session=session(prefix_padding_ms=0))
-    events = append(it, silence() + tone() + silence())
+    events = append(it, silence() + vowel() + silence())
     assert types(events) == ANSWERED
     assert events[0]["audio_start_ms"] == pytest.approx(3000, abs=40)
     assert len(it.hearings[0].pcm) == (events[1]["audio_end_ms"] - events[0]["audio_start_ms"]) * 48
@@ -91,7 +91,7 @@ def test_turn_detection_can_be_turned_on_and_off_while_it_runs() -> None:
 
 def test_a_turn_without_a_response() -> None:
     it = Driven(session(create_response=False))
-    assert types(append(it, tone() + silence())) == TURN
+    assert types(append(it, vowel() + silence())) == TURN
     assert hear(it) == []
 
 
@@ -99,21 +99,21 @@ def test_a_turn_without_a_response() -> None:
 def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turns: int) -> None:
     detection = {"type": "semantic_vad", "eagerness": eagerness}
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
-    events = append(it, tone(0.5) + silence(0.6) + tone(0.5) + silence(1.3))
+    events = append(it, vowel(0.5) + silence(0.6) + vowel(0.5) + silence(1.3))
     assert types(events).count("input_audio_buffer.speech_stopped") == turns
 
 
 def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
     it = Driven()
-    started = append(it, tone())[0]
+    started = append(it, vowel())[0]
     events = it.send("input_audio_buffer.commit")
     assert types(events) == TURN[2:]
     assert events[0]["item_id"] == started["item_id"]
     assert append(it, silence()) == []
-    append(it, tone())
+    append(it, vowel())
     assert types(it.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]
     assert append(it, silence()) == []
-    assert types(append(it, tone() + silence())) == ANSWERED
+    assert types(append(it, vowel() + silence())) == ANSWERED
 
 
 def test_a_response_is_cancelled_before_its_first_audio() -> None:
@@ -134,7 +134,7 @@ def test_speech_interrupts_the_model_before_its_first_audio() -> None:
     it = Driven(pacing=Pacing(first_audio=5))
     it.send("response.create")
     it.answer()
-    events = append(it, tone())
+    events = append(it, vowel())
     assert types(events)[:2] == ["input_audio_buffer.speech_started", "response.done"]
     assert events[1]["response"]["status_details"]["reason"] == "turn_detected"
     assert types(append(it, silence())) == ANSWERED[1:]
@@ -145,7 +145,7 @@ def test_speech_interrupts_the_model_on_a_websocket() -> None:
     it.send("response.create")
     it.answer()
     it.wait(0.3)
-    events = append(it, tone())
+    events = append(it, vowel())
     assert types(events)[0] == "input_audio_buffer.speech_started"
     done = events[-2]["response"]
     assert done["status"] == "cancelled" and done["status_details"]["reason"] == "turn_detected"
@@ -156,7 +156,7 @@ def test_speech_stops_the_playback_of_a_call() -> None:
     it = Driven(plays_audio=True)
     it.send("response.create")
     it.answer()
-    it.session.hear(tone(), it.now)
+    it.session.hear(vowel(), it.now)
     assert types(it.take()) == ["input_audio_buffer.speech_started"]
     assert it.others == [StopPlaying(truncate=True)]
 
@@ -165,7 +165,7 @@ def test_speech_does_not_interrupt_the_model_if_configured() -> None:
     it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
     it.send("response.create")
     first = it.answer()
-    assert types(append(it, tone() + silence())) == TURN
+    assert types(append(it, vowel() + silence())) == TURN
     assert hear(it) == []  # its answer waits until the first is over
     events = it.wait(2)
     assert types(events).count("response.done") == 1 and types(events)[-1] == "response.created"
@@ -174,7 +174,7 @@ def test_speech_does_not_interrupt_the_model_if_configured() -> None:
 
 def test_an_answer_waits_for_the_transcript() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
-    append(it, tone())
+    append(it, vowel())
     it.send("input_audio_buffer.commit")
     assert types(it.send("response.create")) == ["response.created"]
     assert it.asked == []
@@ -184,7 +184,7 @@ def test_an_answer_waits_for_the_transcript() -> None:
 
 def test_a_response_can_be_cancelled_before_the_transcript() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
-    append(it, tone())
+    append(it, vowel())
     it.send("input_audio_buffer.commit")
     it.send("response.create")
     assert types(it.send("response.cancel")) == ["response.done", "rate_limits.updated"]
@@ -217,7 +217,7 @@ def test_speech_and_responses_end_the_wait() -> None:
     it = Driven(session(idle_timeout_ms=5000))
     it.send("response.create")
     it.answer(say("no sound"))
-    append(it, tone())
+    append(it, vowel())
     assert it.wait(60) == []
 
 
@@ -238,7 +238,7 @@ def test_on_a_call_the_wait_begins_when_the_model_was_heard() -> None:
 def transcribed(model: str = "gpt-4o-transcribe", **fields: Any) -> Driven:
     settings = {"turn_detection": None, "transcription": {"model": model}}
     it = Driven({"type": "realtime", "audio": {"input": settings}, **fields})
-    append(it, tone())
+    append(it, vowel())
     it.send("input_audio_buffer.commit")
     return it
 
@@ -254,7 +254,7 @@ def test_a_transcript_comes_in_deltas_and_is_kept() -> None:
     item_id = events[0]["item_id"]
     shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]["content"][0]
     assert shown["transcript"] == "book a room"
-    assert base64.b64decode(shown["audio"]) == tone()
+    assert base64.b64decode(shown["audio"]) == vowel()
 
 
 def test_whisper_gives_all_at_once_and_counts_seconds() -> None:
@@ -267,7 +267,7 @@ def test_whisper_gives_all_at_once_and_counts_seconds() -> None:
 def test_whole_seconds_are_counted_where_nothing_is_heard_none(model: str) -> None:
     it = transcribed(model)
     assert hear(it)[-1]["usage"] == {"type": "duration", "seconds": 1}
-    append(it, tone(0.2) + silence())
+    append(it, vowel(0.2) + silence())
     it.send("input_audio_buffer.commit")
     assert hear(it, "yes")[-1]["usage"]["seconds"] == 2
     append(it, silence())
@@ -278,11 +278,11 @@ def test_whole_seconds_are_counted_where_nothing_is_heard_none(model: str) -> No
 def test_a_live_model_transcribes_while_the_user_speaks() -> None:
     settings = {"turn_detection": None, "transcription": {"model": "gpt-live-transcribe"}}
     it = Driven({"type": "realtime", "audio": {"input": settings}})
-    append(it, tone())
+    append(it, vowel())
     (early,) = it.hearings
-    assert not early.finished and early.pcm == tone()
+    assert not early.finished and early.pcm == vowel()
     assert hear(it, "book a room for two") == []
-    events = append(it, tone())
+    events = append(it, vowel())
     assert [event["delta"] for event in events] == ["book", " a", " room", " for"]
     events += it.send("input_audio_buffer.commit")
     assert types(events)[4:] == [
@@ -296,7 +296,7 @@ def test_a_live_model_transcribes_while_the_user_speaks() -> None:
 def test_words_that_are_unknown_early_are_requested_again() -> None:
     settings = {"turn_detection": None, "transcription": {"model": "gpt-live-transcribe"}}
     it = Driven({"type": "realtime", "audio": {"input": settings}})
-    append(it, tone())
+    append(it, vowel())
     it.session.heard(it.hearings[0].item_id, None, it.now)
     it.send("input_audio_buffer.commit")
     assert [needed.finished for needed in it.hearings] == [False, True]
@@ -305,7 +305,7 @@ def test_words_that_are_unknown_early_are_requested_again() -> None:
 
 def test_a_late_transcript_does_not_delay_the_answer() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1"}}}})
-    append(it, tone() + silence())
+    append(it, vowel() + silence())
     it.session.heard(it.hearings[0].item_id, Transcript("book it", delay=2), it.now)
     assert it.take() == [] and it.asked[-1][1].text == "book it"
     assert types(it.answer())[-2:] == ["response.done", "rate_limits.updated"]
@@ -316,7 +316,7 @@ def test_a_late_transcript_does_not_delay_the_answer() -> None:
 def test_the_pace_of_transcripts() -> None:
     settings = {"turn_detection": None, "transcription": {"model": "gpt-4o-transcribe"}}
     it = Driven({"type": "realtime", "audio": {"input": settings}}, pacing=Pacing(transcript=1))
-    append(it, tone())
+    append(it, vowel())
     it.send("input_audio_buffer.commit")
     assert hear(it, "yes") == [] and it.wait(0.4) == []
     assert types(it.wait(0.2)) == ["conversation.item.input_audio_transcription.delta"]
@@ -350,7 +350,7 @@ def test_a_deleted_item_gets_no_transcript() -> None:
 
 def test_a_transcription_session_transcribes_turns_and_answers_none() -> None:
     it = Driven({"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}})
-    assert types(append(it, tone() + silence())) == TURN
+    assert types(append(it, vowel() + silence())) == TURN
     assert types(hear(it))[-1] == "conversation.item.input_audio_transcription.completed"
     assert it.asked == []
 
@@ -360,7 +360,7 @@ def test_a_transcription_session_transcribes_turns_and_answers_none() -> None:
 
 def test_an_odd_byte_waits_for_its_other_half() -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
-    sound = tone()
+    sound = vowel()
     for start in range(0, len(sound), 4801):
         part = sound[start : start + 4801]
         it.send("input_audio_buffer.append", audio=base64.b64encode(part).decode())
@@ -370,12 +370,12 @@ def test_an_odd_byte_waits_for_its_other_half() -> None:
 
 def test_sound_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
     it = Driven()
-    audio = base64.b64encode(tone()).decode()
+    audio = base64.b64encode(vowel()).decode()
     events = it.send("conversation.item.create", item=message([{"type": "input_audio", "audio": audio}]))
     assert events[0]["item"]["content"] == [{"type": "input_audio", "transcript": None}]
     item_id = events[0]["item"]["id"]
     shown = it.send("conversation.item.retrieve", item_id=item_id)[0]["item"]
-    assert base64.b64decode(shown["content"][0]["audio"]) == tone()
+    assert base64.b64decode(shown["content"][0]["audio"]) == vowel()
     item = message([{"type": "input_audio", "audio": "*"}])
     assert it.send("conversation.item.create", item=item)[0]["error"]["code"] == "invalid_value"
 
@@ -386,8 +386,8 @@ def test_telephone_sound_goes_out_as_long_as_it_is_made(format: str) -> None:
     it.send("response.create")
     assert it.asked[0][1].format == format
     said = speech(milliseconds=1000)
-    wire = {format: encode(tone(), format)}
-    made = type(said)(said.text, tone(), wire=wire)
+    wire = {format: encode(vowel(), format)}
+    made = type(said)(said.text, vowel(), wire=wire)
     deltas = [
         e
         for e in it.answer(Utterance("hello there", speech=made))
@@ -406,7 +406,7 @@ def test_telephone_keys_are_events() -> None:
 
 def test_a_tool_call_after_a_spoken_turn() -> None:
     it = Driven()
-    append(it, tone() + silence())
+    append(it, vowel() + silence())
     hear(it)
     assert "response.function_call_arguments.done" in types(it.answer(call_tool("f", {"a": 1})))
 
@@ -424,10 +424,10 @@ def test_a_pending_answer_is_dropped_when_the_user_continues() -> None:
     it = Driven(session(interrupt_response=False), pacing=Pacing(speed=1))
     it.send("response.create")
     it.answer()
-    append(it, tone() + silence())
+    append(it, vowel() + silence())
     hear(it)
     it.send("session.update", session=session(interrupt_response=True))
-    events = types(append(it, tone()))
+    events = types(append(it, vowel()))
     assert "response.done" in events and "response.created" not in events
     assert it.wait(5) == []
 
@@ -437,7 +437,7 @@ def test_an_interruption_between_two_pieces_truncates_the_output() -> None:
     it.send("response.create")
     it.answer()
     it.session.playback_drained(it.asked[0][0], it.now)
-    it.session.hear(tone(), it.now)
+    it.session.hear(vowel(), it.now)
     assert "output_audio_buffer.stopped" not in types(it.take())
     it.session.playback_cleared({}, truncate=True, now=it.now)
     events = it.take()

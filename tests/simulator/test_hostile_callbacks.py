@@ -10,7 +10,7 @@ import pytest
 from realtime_simulator import Simulator
 from websockets.exceptions import ConnectionClosed
 
-from tests.simulator.sounds import silence, tone
+from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_ws_translation import PATH, append
 from tests.simulator.wire import Socket
 
@@ -120,7 +120,7 @@ def test_hearing_that_raises_fails_its_transcription_alone(
             with Socket(sim, "intent=transcription") as own:
                 audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
                 own.send("session.update", session={"type": "transcription", "audio": audio})
-                own.append(tone() + silence())
+                own.append(vowel() + silence())
                 own.until("conversation.item.input_audio_transcription.failed")
         works(other)
     assert "the function for what users say failed" in caplog.text and "Traceback" in caplog.text
@@ -139,7 +139,7 @@ def test_a_translation_that_raises_fails_alone(
         for function in (fails, fails_later):
             sim.on_translation(function)
             with Socket(sim, "model=gpt-realtime-translate", path=PATH) as own:
-                append(own, silence(0.5) + tone() + silence())
+                append(own, silence(0.5) + vowel() + silence())
                 assert own.until("error")["error"]["code"] == "translation_failed"
                 own.send("session.close")
                 assert own.closed()[0] == 1000

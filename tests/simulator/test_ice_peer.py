@@ -192,7 +192,8 @@ def test_rtcp_reports_sent_and_received_packets(sim: Simulator) -> None:
 
 def test_reordered_packets_are_decoded_in_order(sim: Simulator) -> None:
     async def main() -> None:
-        async with Caller(sim, microphone=8000) as caller:
+        async with Caller(sim) as caller:
+            caller.microphone.is_steady = True
             ice = caller.peer.getTransceivers()[0].sender.transport.transport
             send, held = ice._send, []
 

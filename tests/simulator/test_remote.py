@@ -30,7 +30,7 @@ from realtime_simulator._sessions.driver import MOST_AHEAD
 from tests.simulator.checking import in_order, message
 from tests.simulator.endpoints import Answering, Asked, serving
 from tests.simulator.receiver import receiving
-from tests.simulator.sounds import silence, tone
+from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_server import command
 from tests.simulator.wire import Socket
 
@@ -153,7 +153,7 @@ def test_an_endless_answer_is_not_far_ahead_of_its_playback(sim: Simulator) -> N
             yield "A sentence of some length. "
 
     sim.on_response(endless)
-    sim.on_voice(lambda text, voice: tone(0.2))
+    sim.on_voice(lambda text, voice: vowel(0.2))
     sim.pace(Pacing(speed=0.001))
     with Socket(sim) as socket:
         socket.send("response.create")
@@ -230,7 +230,7 @@ def test_the_brain_gets_spoken_words_but_no_call_without_output(sim: Simulator) 
         socket.update(**TEXT)
         call = {"type": "function_call", "call_id": "call_1", "name": "x", "arguments": "{}"}
         socket.send("conversation.item.create", item=call)
-        socket.append(silence(0.3) + tone() + silence(1))
+        socket.append(silence(0.3) + vowel() + silence(1))
         assert said(answer_of(socket)) == "Fine."
     assert "authorization" not in brain.asked[0].headers
     assert brain.asked[0].json()["messages"][1:] == [{"role": "user", "content": "How are you?"}]
@@ -409,7 +409,7 @@ def test_ears_get_a_wav_file_and_the_language(sim: Simulator) -> None:
         sim.on_speech(ears_at(ears.url, "whisper", key="sk-ears"))
         transcription = {"model": "gpt-4o-transcribe", "language": "en"}
         socket.update(**TEXT, audio={"input": {"transcription": transcription}})
-        socket.append(silence(0.3) + tone() + silence(1))
+        socket.append(silence(0.3) + vowel() + silence(1))
         completed = socket.until("conversation.item.input_audio_transcription.completed")
         assert completed["transcript"] == "Good morning."
     [asked] = ears.asked
@@ -427,7 +427,7 @@ def test_an_unexpected_response_of_the_ears_fails_the_transcript(sim: Simulator,
     with serving(lambda asked, out: out.whole(body)) as ears, Socket(sim) as socket:
         sim.on_speech(ears_at(ears.url, key=""))
         socket.update(**TEXT, audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
-        socket.append(silence(0.3) + tone() + silence(1))
+        socket.append(silence(0.3) + vowel() + silence(1))
         failed = socket.until("conversation.item.input_audio_transcription.failed")
         assert "the ears did not answer with a transcription" in failed["error"]["message"]
 
@@ -442,7 +442,7 @@ def wav(pcm: bytes, rate: int) -> bytes:
 
 @pytest.mark.parametrize("form", ["pcm", "wav"])
 def test_a_voice_speaks_sentence_by_sentence(sim: Simulator, form: str) -> None:
-    sound = tone(0.4)
+    sound = vowel(0.4)
     body = sound if form == "pcm" else wav(sound, 24_000)
     with serving(lambda asked, out: out.whole(body, kind="audio/pcm")) as voice, Socket(sim) as socket:
 
@@ -470,7 +470,7 @@ def test_a_voice_in_python_is_a_function_of_text_and_name(sim: Simulator) -> Non
 
     def speak(text: str, voice: str) -> bytes:
         heard.append((text, voice, threading.current_thread() is main))
-        return tone(0.1)
+        return vowel(0.1)
 
     async def speak_later(text: str, voice: str) -> bytes:
         return speak(text, voice) * 2
@@ -481,12 +481,12 @@ def test_a_voice_in_python_is_a_function_of_text_and_name(sim: Simulator) -> Non
             sim.on_voice(voice)
             socket.send("response.create")
             answer_of(socket)
-            assert socket.audio() == tone(0.1) * times
+            assert socket.audio() == vowel(0.1) * times
             socket.events.clear()
         sim.on_voice(None)
         socket.send("response.create")
         answer_of(socket)
-        assert len(socket.audio()) > len(tone(0.1))
+        assert len(socket.audio()) > len(vowel(0.1))
     assert heard == [("Hello.", "alloy", False)] * 2
 
 
@@ -508,9 +508,9 @@ def test_an_interruption_keeps_the_heard_part_of_two_sentences(sim: Simulator) -
         yield "This is the first sentence. This is the second."
 
     sim.on_response(two)
-    sim.on_voice(lambda text, voice: tone(1 if "first" in text else 3))
+    sim.on_voice(lambda text, voice: vowel(1 if "first" in text else 3))
     with receiving() as receiver:
-        call = sim.incoming_call(receiver.url, audio=silence(0.2) + tone(0.5) + silence(3.2) + tone(0.5))
+        call = sim.incoming_call(receiver.url, audio=silence(0.2) + vowel(0.5) + silence(3.2) + vowel(0.5))
         accept = f"{sim.base_url}/realtime/calls/{call.id}/accept"
         httpx.post(accept, json={"type": "realtime"}, headers={"authorization": f"Bearer {sim.api_key}"})
         truncated = "conversation.item.truncated"
@@ -521,7 +521,7 @@ def test_an_interruption_keeps_the_heard_part_of_two_sentences(sim: Simulator) -
 
 
 def test_a_custom_voice_speaks_g711_too(sim: Simulator) -> None:
-    sim.on_voice(lambda text, voice: tone(0.5))
+    sim.on_voice(lambda text, voice: vowel(0.5))
     with Socket(sim) as socket:
         socket.update(audio={"output": {"format": {"type": "audio/pcmu"}}})
         socket.send("response.create")
@@ -537,7 +537,7 @@ def test_a_custom_voice_speaks_g711_too(sim: Simulator) -> None:
 def test_the_command_converses_with_keys_from_the_environment(tmp_path: Path) -> None:
     def answer(asked: Asked, out: Answering) -> None:
         if asked.path.endswith("/audio/speech"):
-            out.whole(tone(0.2), kind="audio/pcm")
+            out.whole(vowel(0.2), kind="audio/pcm")
         elif asked.path.endswith("/audio/transcriptions"):
             out.whole(b'{"text": "Hello?"}')
         else:
@@ -562,9 +562,9 @@ def test_the_command_converses_with_keys_from_the_environment(tmp_path: Path) ->
             assert process.stdout is not None
             facts = json.loads(process.stdout.readline())
             with Socket(facts["base_url"], key=facts["api_key"]) as socket:
-                socket.append(silence(0.3) + tone() + silence(1))
+                socket.append(silence(0.3) + vowel() + silence(1))
                 assert said(answer_of(socket)) == "Hello, this is the brain."
-                assert socket.audio() == tone(0.2)
+                assert socket.audio() == vowel(0.2)
                 socket.user_says("the rule")
                 socket.send("response.create")
                 assert said(answer_of(socket)) == "From the file."

@@ -31,7 +31,7 @@ from realtime_simulator._scenario.scenario_file import parse
 from realtime_simulator._scenario.tool_arguments import fitting
 
 from tests.simulator.receiver import Receiver, receiving
-from tests.simulator.sounds import silence, tone
+from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_scenario import ask, turn
 from tests.simulator.wire import Socket
 
@@ -230,7 +230,7 @@ def test_expressions_are_pythons() -> None:
 
 
 def test_the_model_may_speak_from_a_file(sim: Simulator, tmp_path: Path) -> None:
-    sound = tone(0.5)
+    sound = vowel(0.5)
     written(tmp_path / "hello.wav", sound)
     path = tmp_path / "play.yaml"
     path.write_text(
@@ -250,9 +250,9 @@ def test_the_model_may_speak_from_a_file(sim: Simulator, tmp_path: Path) -> None
 
 def test_a_file_may_have_any_rate_and_python_gives_samples(sim: Simulator, tmp_path: Path) -> None:
     sim.on_response(
-        say("From a file.", audio=written(tmp_path / "low.wav", tone(0.5)[:8_000], 8_000)), match="file"
+        say("From a file.", audio=written(tmp_path / "low.wav", vowel(0.5)[:8_000], 8_000)), match="file"
     )
-    sim.on_response(say("Samples.", audio=tone(0.2)), match="samples")
+    sim.on_response(say("Samples.", audio=vowel(0.2)), match="samples")
     with Socket(sim) as socket:
         for text, size in (("file", 24_000), ("samples", 9_600)):
             socket.events.clear()
@@ -279,7 +279,7 @@ def test_a_transcript_may_fail_or_come_late(sim: Simulator) -> None:
     )
     with Socket(sim) as socket:
         socket.update(**TEXT, **TRANSCRIBED)
-        spoken = silence(0.3) + tone() + silence(1)
+        spoken = silence(0.3) + vowel() + silence(1)
         socket.append(spoken)
         # The model has heard it all the same.
         answer = socket.until("response.done")["response"]["output"][0]["content"][0]["text"]
@@ -318,7 +318,7 @@ def keys_of(call: Any) -> str:
 def test_a_caller_presses_keys_speaks_and_hangs_up(
     sim: Simulator, receiver: Receiver, tmp_path: Path
 ) -> None:
-    written(tmp_path / "question.wav", tone(1))
+    written(tmp_path / "question.wav", vowel(1))
     sim.play_scenario(
         """
         clock: 2026-01-15T12:00:00Z
@@ -409,7 +409,7 @@ def conversation(make: Callable[[], Simulator]) -> list[str]:
         socket.ws.recv = recv  # type: ignore[method-assign]
         socket.recv()
         socket.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
-        socket.append(silence(0.3) + tone() + silence(1))
+        socket.append(silence(0.3) + vowel() + silence(1))
         socket.until("rate_limits.updated")
         socket.user_says("hello")
         socket.send("response.create")

@@ -12,7 +12,7 @@ from realtime_simulator import Heard, Pacing, Simulator, call_tool, say
 from websockets.exceptions import ConnectionClosed
 
 from tests.simulator.checking import in_order, rms
-from tests.simulator.sounds import hiss, silence, tone
+from tests.simulator.sounds import hiss, silence, vowel
 from tests.simulator.wire import Socket
 
 SPOKEN = [
@@ -71,7 +71,7 @@ def test_a_spoken_turn_is_heard_and_answered(sim: Simulator) -> None:
     sim.on_speech(lambda heard: "what time is it?")
     with Socket(sim) as socket:
         socket.update(audio={"input": {"transcription": {"model": "gpt-4o-transcribe"}}})
-        socket.append(silence(0.5) + tone() + silence())
+        socket.append(silence(0.5) + vowel() + silence())
         done = socket.until("response.done")["response"]
         assert "what time is it?" in done["output"][0]["content"][0]["transcript"]
         socket.until("rate_limits.updated")
@@ -79,13 +79,13 @@ def test_a_spoken_turn_is_heard_and_answered(sim: Simulator) -> None:
         sound = socket.audio()
         assert rms(sound) > 1000 and len(sound) > 48000
         sim.wait_for(lambda: sim.sessions[0].sent_audio == sound)
-    assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence()
+    assert sim.sessions[0].received_audio == silence(0.5) + vowel() + silence()
 
 
 def test_the_default_transcript_is_the_length_of_the_speech(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(audio={"input": {"transcription": {"model": "whisper-1"}, "turn_detection": None}})
-        for sound, said in ((tone(2), "2.0 seconds of speech"), (silence() + hiss(), "")):
+        for sound, said in ((vowel(2), "2.0 seconds of speech"), (silence() + hiss(), "")):
             socket.append(sound)
             socket.send("input_audio_buffer.commit")
             completed = socket.until("conversation.item.input_audio_transcription.completed")
@@ -104,10 +104,10 @@ def test_transcripts_may_be_slow_or_fail(sim: Simulator) -> None:
         assert socket.recv()["session"]["type"] == "transcription"
         audio = {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}
         socket.send("session.update", session={"type": "transcription", "audio": audio})
-        socket.append(tone(2) + silence())
+        socket.append(vowel(2) + silence())
         completed = socket.until("conversation.item.input_audio_transcription.completed")
         assert completed["transcript"] == "slowly found out"
-        socket.append(tone(0.3) + silence())
+        socket.append(vowel(0.3) + silence())
         failed = socket.until("conversation.item.input_audio_transcription.failed")
         assert "nothing heard" in failed["error"]["message"]
 
@@ -130,12 +130,12 @@ def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
     with Socket(sim) as socket:
         telephone = {"format": {"type": format}}
         socket.update(audio={"input": telephone, "output": telephone})
-        socket.append(encode(tone() + silence(), format))
+        socket.append(encode(vowel() + silence(), format))
         socket.until("response.done")
         item = socket.all("conversation.item.done")[0]["item"]
         socket.send("conversation.item.retrieve", item_id=item["id"])
         heard = base64.b64decode(socket.until("conversation.item.retrieved")["item"]["content"][0]["audio"])
-        assert rms(heard[12000:36000]) == pytest.approx(rms(tone()), rel=0.15)
+        assert rms(heard[12000:36000]) == pytest.approx(rms(vowel()), rel=0.15)
         spoken = Decoder(format).push(socket.audio())
         assert len(spoken) == pytest.approx(len(sim.sessions[0].sent_audio), abs=200)
         assert rms(spoken) == pytest.approx(rms(sim.sessions[0].sent_audio), rel=0.15)
@@ -200,7 +200,7 @@ def test_speech_interrupts_the_model() -> None:
         sim.on_response(lambda turn: say("a long story " * 50))
         socket.send("response.create")
         delta = socket.until("response.output_audio.delta")
-        socket.append(tone())
+        socket.append(vowel())
         done = socket.until("response.done")["response"]
         assert done["status_details"]["reason"] == "turn_detected"
         socket.send("conversation.item.truncate", item_id=delta["item_id"], content_index=0, audio_end_ms=100)
@@ -309,7 +309,7 @@ def test_an_event_of_no_shape_of_its_dialect_is_refused(profile: Any, event: dic
 
 
 def test_large_frames_pass_in_both_directions(sim: Simulator) -> None:
-    sound = tone() * 60
+    sound = vowel() * 60
     with Socket(sim) as socket:
         socket.update(audio={"input": {"turn_detection": None}})
         socket.append(sound, chunk=11 * 1024 * 1024)

@@ -7,7 +7,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from tests.simulator.checking import rms
-from tests.simulator.sounds import silence, tone
+from tests.simulator.sounds import silence, vowel
 from tests.simulator.wire import Socket
 
 PATH = "/translations"
@@ -32,7 +32,7 @@ def test_speech_is_translated_until_the_session_is_closed(sim: Simulator) -> Non
         audio = {"output": {"language": "es"}, "input": {"transcription": {"model": "whisper-1"}}}
         socket.send("session.update", session={"audio": audio})
         assert socket.until("session.updated")["session"]["audio"]["output"] == {"language": "es"}
-        append(socket, silence(0.5) + tone() + silence() + tone())
+        append(socket, silence(0.5) + vowel() + silence() + vowel())
         socket.send("session.close")
         assert socket.closed() == (1000, "session closed")
         assert socket.types()[-1] == "session.closed"
@@ -46,21 +46,21 @@ def test_speech_is_translated_until_the_session_is_closed(sim: Simulator) -> Non
         assert {event["sample_rate"] for event in deltas} == {24000}
     sim.wait_for(lambda: sim.sessions[0].ended == "session closed")
     assert sim.sessions[0].sent_audio == sound
-    assert sim.sessions[0].received_audio == silence(0.5) + tone() + silence() + tone()
+    assert sim.sessions[0].received_audio == silence(0.5) + vowel() + silence() + vowel()
 
 
 def test_a_translation_may_be_slow_or_fail(sim: Simulator) -> None:
     async def translate(text: str, language: str) -> str:
         if language == "xx":
             raise LookupError("no such language")
-        return {"1.8 seconds of speech": "uno"}[text]
+        return {"1.9 seconds of speech": "uno"}[text]
 
     sim.on_translation(translate)
     with Socket(sim, "model=gpt-realtime-translate", path=PATH) as socket:
-        append(socket, silence() + tone() + silence())
+        append(socket, silence() + vowel() + silence())
         assert socket.until("session.output_transcript.delta")["delta"] == "uno"
         socket.send("session.update", session={"audio": {"output": {"language": "xx"}}})
-        append(socket, tone() + silence())
+        append(socket, vowel() + silence())
         error = socket.until("error")["error"]
         assert error["code"] == "translation_failed"
         socket.send("session.close")

@@ -24,8 +24,6 @@ Each entry has the code, the field (`param`), the message, and where the service
 _IGNORED = """
 Two changes have no effect, and are not refused:
 
-Two changes have no effect, and are not refused:
-
 """
 
 

@@ -15,6 +15,7 @@ import attrs
 
 from realtime_simulator._conformance.sounds import FRAME_MS, sound
 from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Say, Think, Transcript
+from realtime_simulator._engine.vad import HANG_MS
 from realtime_simulator._media.formats import encode
 from realtime_simulator._media.speech import PCM
 from realtime_simulator._recordings.steps import Message, Recording
@@ -218,8 +219,8 @@ def appended(recording: Recording) -> dict[str, str]:
             end = event["audio_end_ms"]
             if voices:
                 # Where a service counts otherwise, the speech is as long as it has to be.
-                voices[-1][1] = max(end - pause, voices[-1][0] + _CERTAIN_MS * 2)
-                end = voices[-1][1] + pause
+                voices[-1][1] = max(end - pause - HANG_MS, voices[-1][0] + _CERTAIN_MS * 2)
+                end = voices[-1][1] + HANG_MS + pause
             known.append((len(places), end + FRAME_MS))
     ends = list(_ends(len(places), known))
     audio = {}
@@ -229,7 +230,7 @@ def appended(recording: Recording) -> dict[str, str]:
             hum = [[0, ends[-1]]]
         elif _translates(place) and not speaks:
             # One stretch of speech, and the pause after which it is translated.
-            hum = [[0, max(ends[-1] - _PAUSE_MS, FRAME_MS)]]
+            hum = [[0, max(ends[-1] - _PAUSE_MS - HANG_MS, FRAME_MS)]]
         audio[place.pointer] = base64.b64encode(encode(sound(start, end, hum), formats[number])).decode()
     return audio
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
-from array import array
 from collections.abc import Sequence
+
+import numpy as np
 
 from realtime_simulator._media.speech import RATE
 
@@ -14,12 +14,11 @@ FRAME_MS = 20
 
 @functools.cache
 def hum(rate: int = RATE) -> bytes:
-    """Return a second of a hum that counts as voice, PCM16 mono."""
-    step = 2 * math.pi * 200 / rate
-    wave = (
-        math.sin(step * n) + 0.5 * math.sin(2 * step * n) + 0.25 * math.sin(3 * step * n) for n in range(rate)
-    )
-    return array("h", (int(6000 * value) for value in wave)).tobytes()
+    """Return a second of a hum that counts as voice, PCM16 mono: its pitch is never steady."""
+    time = np.arange(rate) / rate
+    phase = 2 * np.pi * np.cumsum(130 * (1 + 0.08 * np.sin(6 * np.pi * time))) / rate
+    wave = sum(np.sin(number * phase) / number for number in range(1, 30))
+    return (4000 * np.asarray(wave)).astype("<i2").tobytes()
 
 
 def sound(start: int, end: int, voices: Sequence[Sequence[int]]) -> bytes:

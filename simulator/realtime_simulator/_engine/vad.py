@@ -1,32 +1,61 @@
-"""Voice activity: a detector of voiced sound that works on the samples.
+"""Voice activity: a detector of human speech that works on the samples.
 
-A stretch of 20 ms counts as voice if it is loud enough and repeats itself at the pitch of a voice or a tone;
-silence isn't loud, and hiss doesn't repeat itself. Speech begins when most of a tenth of a second is voice,
-and ends after the configured silence. Buffers and events are handled elsewhere.
+Stretches of 20 ms are judged. One is spoken if it is loud enough, above the noise, and voiced, but no tone:
+beeps, dialling tones, chords and hum follow a linear recurrence, which no voice does. Speech begins when half
+of 160 ms is spoken. It goes on while the sound stays above the noise, so that consonants and the closures
+before them count, and ends after the configured silence. Buffers and events are handled elsewhere.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections import deque
 from collections.abc import Iterator
-from itertools import accumulate
-from operator import mul
 from typing import Literal
 
 import attrs
+import numpy as np
+from numpy.typing import NDArray
 
 from realtime_simulator._media.speech import RATE
 
 FRAME = RATE // 50
 """Samples that are judged together: 20 ms."""
-_STEP = 6  # 24 kHz to 4 kHz: enough for pitch, and quick to correlate
-_LAGS = range(10, 68)  # 400 Hz down to 59 Hz
-_SPAN = 92  # the correlated stretch: two frames less the longest lag
-_VOICED = 0.6
-_WINDOW, _NEEDED = 6, 4
-_SILENT, _SILENT_SUMS = bytes(FRAME * 2), [0] * (FRAME // _STEP)
+HANG_MS = 120
+"""Speech fades out: it lasts this much longer than its sound."""
+_HANG = RATE * HANG_MS // 1000
+_STEP = 3  # 24 kHz to 8 kHz
+_SIZE = FRAME // _STEP
+_Wave = NDArray[np.float64]
+_WINDOW = np.hanning(2 * _SIZE + 1)[:-1]
+_FFT = 512
+_LOWEST = 6  # in steps of 15.6 Hz: what is lower is no voice
+_EMPHASIS = np.minimum(np.arange(_FFT // 2 + 1) / 64, 1.0) ** 2  # rumble weighs little
+_LAGS = slice(20, 115)  # 400 Hz down to 70 Hz
+_VOICED = 0.55
+_ORDER = 40  # of the recurrence: twenty tones
+_TONE_DB = -30.0
+_RECENT, _NEEDED = 8, 4
+_QUIETEST_DB, _PER_THRESHOLD_DB = -66.0, 28.0
+_ABOVE_NOISE_DB, _STAYS_ABOVE_NOISE_DB = 8.0, 6.0
+_VOICE_RANGE_DB = 15.0  # between the loudest vowel of speech and most others
+_RANGE_DB = 36.0  # between the loudest sound of speech and the quietest
+_UNVOICED = RATE * 400 // 1000  # no consonants last longer
+_NOISE_BLOCK, _NOISE_BLOCKS = 10, 7  # noise is the quietest in 1.4 s
+_UNKNOWN_NOISE_DB = -70.0
+_BACK = 10
+_SILENT_DB = -120.0
+_SILENT, _SILENCE = bytes(FRAME * 2), np.zeros(_SIZE)
+
+
+def _expected() -> _Wave:
+    """The correlation of a wave with itself that the window alone allows."""
+    correlation = np.fft.irfft(np.abs(np.fft.rfft(_WINDOW, _FFT)) ** 2)
+    expected: _Wave = (correlation / correlation[0])[_LAGS]
+    return expected
+
+
+_EXPECTED = _expected()
 
 
 @attrs.frozen
@@ -46,7 +75,7 @@ class VoiceActivity:
     """A detector for one stream of PCM16 mono at 24 kHz.
 
     Args:
-        threshold: 0 to 1: how loud voice has to be, from -60 dB to -20 dB below full scale.
+        threshold: 0 to 1: how loud the beginning of speech has to be, from -66 dB to -38 dB below full scale.
         silence_ms: The silence after which speech has ended.
     """
 
@@ -54,23 +83,24 @@ class VoiceActivity:
         self.speaking: bool = False
         self._odd = b""
         self._position = 0
-        self._before = _SILENT_SUMS
-        self._recent: deque[bool] = deque(maxlen=_WINDOW)
-        self._last_voice = 0
-        self._lag = _LAGS[0]
+        self._before = _SILENCE
+        self._levels: deque[float] = deque([_SILENT_DB] * (_RECENT + _BACK), maxlen=_RECENT + _BACK)
+        self._spoken: deque[bool] = deque(maxlen=_RECENT)
+        self._noise: deque[float] = deque(maxlen=_NOISE_BLOCKS)
+        self._block, self._left = 0.0, _NOISE_BLOCK
+        self._peak = 0.0
+        self._last_sound = self._last_voiced = 0
         self.configure(threshold, silence_ms)
 
     def configure(self, threshold: float, silence_ms: int) -> None:
         """Change what counts as speech, from the next sample on."""
-        loud = 32768 * 10 ** ((-60 + 40 * threshold) / 20)
-        # Energies are those of sums of six samples, over a frame.
-        self._loud = (loud * _STEP) ** 2 * (FRAME // _STEP)
+        self._loud = _QUIETEST_DB + _PER_THRESHOLD_DB * threshold
         self._silence = max(FRAME, silence_ms * RATE // 1000)
 
     def reset(self) -> None:
         """Drop the current speech; the position stays."""
         self.speaking = False
-        self._recent.clear()
+        self._spoken.clear()
 
     def push(self, pcm: bytes) -> Iterator[Edge]:
         """Process more sound; yield the edges of speech as soon as they are certain.
@@ -83,48 +113,93 @@ class VoiceActivity:
         whole = len(pcm) // size * size
         self._odd = pcm[whole:]
         for start in range(0, whole, size):
-            voiced = self._voiced(pcm[start : start + size])
-            self._position += FRAME
-            self._recent.append(voiced)
-            if voiced:
-                self._last_voice = self._position
-            if self.speaking:
-                if self._position - self._last_voice >= self._silence:
-                    self.speaking = False
-                    self._recent.clear()
-                    yield Edge("stopped", self._position)
-            elif sum(self._recent) >= _NEEDED:
-                self.speaking = True
-                first = len(self._recent) - self._recent.index(True)
-                yield Edge("started", self._position - first * FRAME)
+            edge = self._frame(pcm[start : start + size])
+            if edge is not None:
+                yield edge
 
-    def _voiced(self, pcm: bytes) -> bool:
+    def _frame(self, pcm: bytes) -> Edge | None:
+        """Process 20 ms."""
+        self._position += FRAME
         if pcm == _SILENT:  # most of a caller's sound
-            self._before = _SILENT_SUMS
-            return False
-        samples = array("h", pcm)
-        now = list(map(sum, zip(*(samples[offset::_STEP] for offset in range(_STEP)), strict=True)))
-        before, self._before = self._before, now
-        mean = sum(now) / len(now)
-        if sum(map(mul, now, now)) - mean * mean * len(now) < self._loud:
-            return False
-        both = before + now
-        mean = sum(both) / len(both)
-        wave = [value - mean for value in both]
-        energy = [0.0, *accumulate(map(mul, wave, wave))]
-        end = len(wave)
-        late = wave[end - _SPAN :]
-        late_energy = energy[end] - energy[end - _SPAN]
-        # A voice keeps its pitch for a while: the lag that fitted last mostly fits again.
-        for lag in (self._lag, *_LAGS):
-            from_, to = end - _SPAN - lag, end - lag
-            level = math.sqrt(max(0.0, late_energy * (energy[to] - energy[from_])))
-            if level and sum(map(mul, late, wave[from_:to])) >= _VOICED * level:
-                self._lag = lag
-                return True
-        return False
+            wave, level = _SILENCE, _SILENT_DB
+        else:
+            wave = np.frombuffer(pcm, "<i2").reshape(-1, _STEP).sum(axis=1) / (32768.0 * _STEP)
+            level = 10 * math.log10(float(wave.var()) + 1e-12)
+        before, self._before = self._before, wave
+        self._levels.append(level)
+        noise = min(self._noise) if len(self._noise) == _NOISE_BLOCKS else _UNKNOWN_NOISE_DB
+        if self.speaking:
+            self._peak = max(self._peak - 0.05, level)
+            least = max(noise + _STAYS_ABOVE_NOISE_DB, min(self._loud, self._peak - _RANGE_DB))
+            is_voiced = False
+            if level > least:
+                is_voiced = _voicing(before, wave) >= _VOICED
+                if is_voiced:
+                    self._last_voiced = self._position
+                if self._position - self._last_voiced < _UNVOICED:
+                    self._last_sound = self._position
+            if not is_voiced or level < self._peak - _VOICE_RANGE_DB:
+                self._listen_to_noise(level)
+            if self._position - self._last_sound >= self._silence + _HANG:
+                self.reset()
+                return Edge("stopped", self._position)
+            return None
+        self._listen_to_noise(level)
+        loud = max(noise + _ABOVE_NOISE_DB, self._loud)
+        spoken = (
+            level > loud
+            and self._levels[-2] > loud - 10
+            and _voicing(before, wave) >= _VOICED
+            and _residual(before, wave) > _TONE_DB
+        )
+        self._spoken.append(spoken)
+        if sum(self._spoken) < _NEEDED:
+            return None
+        self.speaking = True
+        self._peak = max(list(self._levels)[-_RECENT:])
+        self._last_sound = self._last_voiced = self._position
+        levels = list(self._levels)
+        first = len(levels) - len(self._spoken) + self._spoken.index(True)
+        least = max(noise + _STAYS_ABOVE_NOISE_DB, self._peak - 30, self._loud - 12)
+        while first > 0 and levels[first - 1] > least:
+            first -= 1
+        return Edge("started", max(0, self._position - (len(levels) - first) * FRAME))
+
+    def _listen_to_noise(self, level: float) -> None:
+        self._block = min(self._block, level)
+        self._left -= 1
+        if not self._left:
+            self._noise.append(self._block)
+            self._block, self._left = 0.0, _NOISE_BLOCK
+
+
+def _voicing(before: _Wave, now: _Wave) -> float:
+    """How well a wave repeats itself at the pitch of a voice, up to 1."""
+    wave = np.concatenate((before, now))
+    power = np.abs(np.fft.rfft((wave - wave.mean()) * _WINDOW, _FFT)) ** 2
+    power *= _EMPHASIS
+    power[:_LOWEST] = 0
+    repeated = np.fft.irfft(power)
+    return float((repeated[_LAGS] / _EXPECTED).max() / (repeated[0] + 1e-12))
+
+
+def _residual(before: _Wave, now: _Wave) -> float:
+    """What a linear recurrence leaves of a wave, in dB, in its better half: tones begin and end suddenly."""
+    wave = np.concatenate((before, now))
+    wave -= wave.mean()
+    rows = np.lib.stride_tricks.sliding_window_view(wave, _ORDER + 1)
+    past, next = rows[:, :-1], rows[:, -1]
+    gram = past.T @ past
+    gram[np.diag_indices(_ORDER)] += 1e-9 * gram.trace() / _ORDER + 1e-12
+    rest = next - past @ np.linalg.solve(gram, past.T @ next)
+    half = len(next) // 2
+    ratios = [
+        (rest[part] ** 2).sum() / ((next[part] ** 2).sum() + 1e-12)
+        for part in (slice(half), slice(half, None))
+    ]
+    return 10 * math.log10(float(min(ratios)) + 1e-12)
 
 
 def has_voice(pcm: bytes) -> bool:
-    """Whether anything in a recording is loud and voiced enough to be speech."""
+    """Whether anything in a recording is speech."""
     return any(edge.kind == "started" for edge in VoiceActivity().push(pcm))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import signal
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +15,7 @@ from realtime_simulator import Simulator
 
 from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError, audio
 from realtime_ext.connection import CallConnection, Dialing
+from tests.simulator.sounds import vowel
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
@@ -42,11 +41,6 @@ def dial(simulator: Simulator) -> Iterator[Callable[..., Dialing]]:
         yield partial(client.dial, session=SESSION)
 
 
-def tone(ms: int) -> bytes:
-    """Sound that the simulator takes for speech: PCM16, 24 kHz."""
-    return b"".join(struct.pack("<h", int(9000 * math.sin(n / 8))) for n in range(24 * ms))
-
-
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.DEBUG, "realtime_ext")
@@ -62,7 +56,7 @@ def until_hung_up(simulator: Simulator, call_id: str, log: pytest.LogCaptureFixt
 def test_a_call_with_files(
     dial: Callable[..., Dialing], simulator: Simulator, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    audio.write_wav(tmp_path / "question.wav", tone(600))
+    audio.write_wav(tmp_path / "question.wav", vowel(0.6))
     steps: list[str] = []
     dialing = dial(
         audio_in=tmp_path / "question.wav",
@@ -96,7 +90,7 @@ def test_iterators_and_functions_that_block_run_in_worker_threads(
     def speech() -> Iterator[bytes]:
         for _ in range(30):
             threads.add(threading.current_thread().name)
-            yield tone(20)
+            yield vowel(0.02)
 
     def listen(pcm: bytes) -> None:
         threads.add(threading.current_thread().name)
@@ -117,7 +111,7 @@ def test_a_generator_is_closed_with_the_call(dial: Callable[..., Dialing], simul
         try:
             while True:
                 begun.set()
-                yield tone(20)
+                yield vowel(0.02)
         finally:
             closed.set()
 
@@ -132,7 +126,7 @@ def test_an_iterator_that_blocks_keeps_neither_the_call_nor_the_program(
     begun, release = threading.Event(), threading.Event()
 
     def microphone() -> Iterator[bytes]:
-        yield tone(20)
+        yield vowel(0.02)
         begun.set()
         release.wait(20)
 
@@ -147,7 +141,7 @@ def failing(*_: Any) -> Iterator[bytes]:
 
 
 def failing_source() -> Iterator[bytes]:
-    yield tone(20)
+    yield vowel(0.02)
     raise OSError("the device is gone")
 
 

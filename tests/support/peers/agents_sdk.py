@@ -4,6 +4,7 @@ It asks with a tool, then speaks into the answer, which it truncates to what was
 """
 
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -13,7 +14,9 @@ from agents import function_tool, set_tracing_disabled
 from agents.realtime import RealtimeAgent, RealtimeRunner
 
 called: list[str] = []
-TONE = b"".join(struct.pack("<h", int(9000 * math.sin(2 * math.pi * 200 * n / 24000))) for n in range(24000))
+# The pitch of a voice is never steady.
+CYCLES = itertools.accumulate((130 + 10 * math.sin(math.pi * n / 4000)) / 24000 for n in range(24000))
+VOWEL = b"".join(struct.pack("<h", int(18000 * (cycles % 1) - 9000)) for cycles in CYCLES)
 
 
 @function_tool
@@ -52,7 +55,7 @@ async def main() -> None:
                 raw.add(event.data.data.get("type"))
             elif event.type == "audio" and called and not spoke:
                 spoke = True
-                sound = TONE + bytes(48000)
+                sound = VOWEL + bytes(48000)
                 for start in range(0, len(sound), 4800):
                     await session.send_audio(sound[start : start + 4800])
             elif event.type == "agent_end":

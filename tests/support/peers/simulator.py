@@ -7,6 +7,7 @@ and those that the package's own union does not take in pydantic's strict mode.
 
 import asyncio
 import base64
+import itertools
 import json
 import math
 import struct
@@ -21,7 +22,9 @@ from openai.types.realtime import RealtimeServerEvent, RealtimeTranslationServer
 CONVERSATION = pydantic.TypeAdapter(RealtimeServerEvent)
 TRANSLATION = pydantic.TypeAdapter(RealtimeTranslationServerEvent)
 TIMEOUT = 30
-TONE = b"".join(struct.pack("<h", int(9000 * math.sin(2 * math.pi * 200 * n / 24000))) for n in range(24000))
+# The pitch of a voice is never steady.
+CYCLES = itertools.accumulate((130 + 10 * math.sin(math.pi * n / 4000)) / 24000 for n in range(24000))
+VOWEL = b"".join(struct.pack("<h", int(18000 * (cycles % 1) - 9000)) for cycles in CYCLES)
 
 
 def append(sound, type="input_audio_buffer.append"):
@@ -84,7 +87,7 @@ def voice():
         include=["item.input_audio_transcription.logprobs"],
     )
     yield "session.updated"
-    yield from append(bytes(24000) + TONE + bytes(48000))
+    yield from append(bytes(24000) + VOWEL + bytes(48000))
     yield "input_audio_buffer.speech_started"
     committed = yield "input_audio_buffer.committed"
     yield "conversation.item.input_audio_transcription.completed"
@@ -93,7 +96,7 @@ def voice():
     assert said.content[0].transcript
     yield {"type": "conversation.item.retrieve", "item_id": committed.item_id}
     retrieved = yield "conversation.item.retrieved"
-    assert len(base64.b64decode(retrieved.item.content[0].audio)) > len(TONE)
+    assert len(base64.b64decode(retrieved.item.content[0].audio)) > len(VOWEL)
     cut = {"type": "conversation.item.truncate", "item_id": said.id, "content_index": 0, "audio_end_ms": 300}
     yield cut
     yield "conversation.item.truncated"
@@ -101,7 +104,7 @@ def voice():
     yield "conversation.item.deleted"
     yield {**cut, "event_id": "gone"}
     yield "error"
-    yield from append(TONE)
+    yield from append(VOWEL)
     yield {"type": "input_audio_buffer.clear"}
     yield "input_audio_buffer.cleared"
 
@@ -171,7 +174,7 @@ def transcription():
     heard = {"transcription": {"model": "gpt-4o-transcribe"}}
     yield {"type": "session.update", "session": {"type": "transcription", "audio": {"input": heard}}}
     yield "session.updated"
-    yield from append(bytes(24000) + TONE + bytes(48000))
+    yield from append(bytes(24000) + VOWEL + bytes(48000))
     completed = yield "conversation.item.input_audio_transcription.completed"
     assert completed.transcript
 
@@ -181,7 +184,7 @@ def translation():
     audio = {"output": {"language": "es"}, "input": {"transcription": {"model": "gpt-4o-transcribe"}}}
     yield {"type": "session.update", "session": {"audio": audio}}
     yield "session.updated"
-    yield from append(bytes(24000) + TONE + bytes(48000), "session.input_audio_buffer.append")
+    yield from append(bytes(24000) + VOWEL + bytes(48000), "session.input_audio_buffer.append")
     yield "session.output_audio.delta"
     yield {"type": "session.close"}
     yield "session.closed"

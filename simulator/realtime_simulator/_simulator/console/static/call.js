@@ -95,12 +95,13 @@ function tone() {
   silence.connect(out);
   silence.start();
   const play = () => {
-    for (const [harmonic, gain] of [[1, 0.3], [2, 0.15], [3, 0.08]]) {
-      const volume = new GainNode(context, {gain});
-      const wave = new OscillatorNode(context, {frequency: 200 * harmonic});
-      wave.connect(volume).connect(out);
-      wave.start();
-      wave.stop(context.currentTime + TONE_SECONDS);
+    const wave = new OscillatorNode(context, {type: "sawtooth", frequency: 130});
+    const wobble = new OscillatorNode(context, {frequency: 3});  // the pitch of a voice is never steady
+    wobble.connect(new GainNode(context, {gain: 10})).connect(wave.frequency);
+    wave.connect(new GainNode(context, {gain: 0.3})).connect(out);
+    for (const node of [wave, wobble]) {
+      node.start();
+      node.stop(context.currentTime + TONE_SECONDS);
     }
   };
   return {track: out.stream.getAudioTracks()[0], tone: play, context};

@@ -103,9 +103,10 @@ function deaf() {
 /** Return a hum that counts as speech, PCM16 mono, and the silence after which a turn ends. */
 function speech() {
   const samples = new Int16Array(RATE * (SPEECH_SECONDS + 1));
+  let cycles = 0;
   for (let n = 0; n < RATE * SPEECH_SECONDS; n += 1) {
-    const angle = (2 * Math.PI * 200 * n) / RATE;
-    samples[n] = 6000 * (Math.sin(angle) + 0.5 * Math.sin(2 * angle) + 0.25 * Math.sin(3 * angle));
+    cycles += (130 + 10 * Math.sin((6 * Math.PI * n) / RATE)) / RATE;  // the pitch of a voice is never steady
+    samples[n] = 8000 * (2 * (cycles % 1) - 1);
   }
   return samples.buffer;
 }
