@@ -1,7 +1,7 @@
 """One peer connection: it answers an offer, carries audio in both directions and the data channel of events.
 
-The model's audio goes out as ready Opus packets, one every 20 ms, silence between utterances; for the rare
-peer without Opus it is encoded as G.711 on its way.
+The model's audio goes out as ready Opus packets, one every 20 ms, silence between utterances; sound without
+packets is encoded on its way, and for the rare peer without Opus as G.711.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from realtime_simulator._calls import sdp_offer as offer
 from realtime_simulator._calls.ice_peer import IcePeerConnection
 from realtime_simulator._calls.sdp_answer import as_service
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._media.codecs import SILENCE, G711Encoder
+from realtime_simulator._media.codecs import SILENCE, G711Encoder, OpusEncoder
 from realtime_simulator._media.speech import PACKET_SAMPLES
 from realtime_simulator._sessions.play_queue import PlayQueue
 
@@ -32,6 +32,8 @@ EVENTS = "oai-events"
 CODECS = ("opus", "pcmu", "pcma")
 CONNECT_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
+FLUSH_SECONDS = 1.0
+_FLUSH_PAUSE = 0.005
 MAX_QUEUED_BYTES = 8 * 1024 * 1024
 """The bytes that may wait in a data channel, which carries no audio."""
 
@@ -60,6 +62,7 @@ class Playout:
         """
         self._send = send
         self._g711 = None if codec == "audio/opus" else G711Encoder(codec)
+        self._opus = OpusEncoder()
         self._loop = asyncio.get_running_loop()
         # All calls send in the same instants, so that the loop wakes up once for all of them.
         self._due = math.ceil(self._loop.time() / _PACKET_SECONDS) * _PACKET_SECONDS
@@ -88,11 +91,13 @@ class Playout:
         play, start, end = playing
         pcm = play.speech.pcm[start * 2 : end * 2]
         self._on_played(pcm)
-        if not self.plays.holds(play.response_id):
+        if play.response_id and not self.plays.holds(play.response_id):
             # Called from the loop, not from within the sender: the callback may close the connection.
             self._loop.call_soon(self._on_drained, play.response_id)
         if self._g711 is not None:
             return self._g711.push(pcm)
+        if not play.speech.packets:
+            return self._opus.push(pcm)
         return play.speech.packets[start // PACKET_SAMPLES]
 
 
@@ -173,17 +178,26 @@ class Peer:
         return as_service(str(self._connection.localDescription.sdp))
 
     def send(self, text: str) -> None:
-        """Send a message on the data channel; it is dropped if none is open.
+        """Send a message on the data channel; it is dropped if none is open, or the peer has left.
 
         A call whose data channel does not transmit ends as lost.
         """
-        if self._channel is None or self._channel.readyState != "open":
+        if self._closing or self._channel is None or self._channel.readyState != "open":
             return
         if self._channel.bufferedAmount > MAX_QUEUED_BYTES:
             logger.warning("the data channel of a call transmits too slowly; the call is lost")
             self._gone("lost")
             return
         self._channel.send(text)
+
+    async def flush(self) -> None:
+        """Wait until the messages that were sent on the data channel are on their way."""
+        channel = self._channel
+        if channel is not None and channel.readyState == "open" and not self._closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    while channel.readyState == "open" and channel.bufferedAmount:
+                        await asyncio.sleep(_FLUSH_PAUSE)
 
     async def close(self) -> None:
         """Close everything at once; the other side notices it through DTLS."""

@@ -137,7 +137,8 @@ class AudioIn:
 
 @attrs.frozen
 class AudioOut:
-    """The model's audio went out in an event, PCM16 mono at 24 kHz; for the records."""
+    """The model's next audio, PCM16 mono at 24 kHz: for a track if there is one; otherwise it went out in an
+    event, and this is for the records."""
 
     pcm: bytes = attrs.field(repr=False)
 

@@ -157,6 +157,27 @@ def _codec(name: str, rate: int, mode: str) -> AudioCodecContext:
     return codec
 
 
+class OpusEncoder:
+    """An encoder for one stream of packets of 20 ms."""
+
+    def __init__(self) -> None:
+        self._codec: AudioCodecContext | None = None
+
+    def push(self, pcm: bytes) -> bytes:
+        """Return a packet for 20 ms of PCM16 mono at 24 kHz; after silence the stream begins anew."""
+        if not any(pcm):
+            self._codec = None
+            return SILENCE
+        if self._codec is None:
+            self._codec = _opus(32_000)
+            self._codec.options = {**self._codec.options, "application": "lowdelay", "compression_level": "3"}
+            self._number = 0
+        frame = _opus_frame(pcm, self._number)
+        self._number += PACKET_SAMPLES
+        packets = self._codec.encode(frame)
+        return bytes(packets[0]) if packets else SILENCE
+
+
 def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
     """Return sound as Opus packets.
 
@@ -167,18 +188,27 @@ def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
     Returns:
         One packet for every 20 ms, in order.
     """
+    codec = _opus(bit_rate)
+    packets = []
+    size = PACKET_SAMPLES * 2
+    for start in range(0, len(pcm), size):
+        frame = _opus_frame(pcm[start : start + size], start // 2)
+        packets += [bytes(packet) for packet in codec.encode(frame)]
+    packets += [bytes(packet) for packet in codec.encode(None)]
+    return packets[: len(pcm) // size]
+
+
+def _opus(bit_rate: int) -> AudioCodecContext:
     codec = _codec("libopus", RATE, "w")
     codec.bit_rate = bit_rate
     codec.time_base = fractions.Fraction(1, RATE)
     codec.options = {"application": "voip", "frame_duration": "20"}
-    packets = []
-    size = PACKET_SAMPLES * 2
-    for start in range(0, len(pcm), size):
-        frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
-        frame.sample_rate = RATE
-        frame.pts = start // 2
-        block = pcm[start : start + size]
-        frame.planes[0].update(block + bytes(frame.planes[0].buffer_size - len(block)))
-        packets += [bytes(packet) for packet in codec.encode(frame)]
-    packets += [bytes(packet) for packet in codec.encode(None)]
-    return packets[: len(pcm) // size]
+    return codec
+
+
+def _opus_frame(pcm: bytes, pts: int) -> AudioFrame:
+    frame = AudioFrame(format="s16", layout="mono", samples=PACKET_SAMPLES)
+    frame.sample_rate = RATE
+    frame.pts = pts
+    frame.planes[0].update(pcm + bytes(frame.planes[0].buffer_size - len(pcm)))
+    return frame

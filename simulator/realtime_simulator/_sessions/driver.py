@@ -347,6 +347,8 @@ class SessionDriver:
                 self._start(self._translate(spoken_id, text, language))
             case AudioIn(pcm):
                 self.log.audio_in.add(pcm, self._services.clock.unix())
+            case AudioOut(pcm) if self._plays is not None:
+                self._plays.stream(pcm)
             case AudioOut(pcm):
                 self.log.audio_out.add(pcm, self._services.clock.unix())
             case Play():

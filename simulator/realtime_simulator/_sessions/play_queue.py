@@ -8,7 +8,10 @@ from collections.abc import Mapping
 import attrs
 
 from realtime_simulator._engine.effects import Play
-from realtime_simulator._media.speech import PACKET_SAMPLES
+from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
+
+_MOST_WAITING = 3
+"""Pieces of a stream that may wait without loss of silence."""
 
 
 @attrs.define
@@ -26,6 +29,11 @@ class PlayQueue:
     def add(self, play: Play) -> None:
         """Queue speech."""
         self._queue.append(_Playing(play, play.start))
+
+    def stream(self, pcm: bytes) -> None:
+        """Queue sound that belongs to no response; silence is dropped where much waits already."""
+        if len(self._queue) < _MOST_WAITING or any(pcm):
+            self.add(Play("", "", Speech("", pcm), 0, len(pcm) // 2))
 
     def clear(self) -> Mapping[str, int]:
         """Drop everything; return how many samples of each queued item were played."""
