@@ -16,10 +16,6 @@ from realtime_simulator._core.operations import CONNECTIONS, OPERATIONS, fault_l
 #: Operations that the simulator does not serve yet; delete a name together with adding its operation.
 PENDING = {
     "accept_live_session",
-    "create_live",
-    "download_live_session_recording",
-    "fork_live_session",
-    "hangup_live_session",
     "refer_live_session",
     "reject_live_session",
 }

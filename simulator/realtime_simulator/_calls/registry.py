@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from realtime_simulator._calls.sdp_offer import check
 from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import TRANSLATION
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call
@@ -72,14 +73,41 @@ class CallRegistry:
         Raises:
             ApiProblem: The offer can't be used.
         """
-        text = check(offer)
-        make = await self._webrtc()
+        check(offer)
         services = self._services
         call_id = services.ids.new("rtc_u1", 32)
         translates = session is not None and session.get("type") == TRANSLATION
         new = services.new_translation if translates else services.new_session
         engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
         log = SessionLog(engine.config.session_id, "webrtc")
+        return await self.answer(call_id, offer, engine, log)
+
+    async def answer(
+        self,
+        call_id: str,
+        offer: bytes,
+        engine: BaseSession,
+        log: SessionLog,
+        begun: Callable[[SessionDriver], object] | None = None,
+    ) -> Call:
+        """Answer an offer with a session.
+
+        Args:
+            call_id: The call's id.
+            offer: The SDP offer, byte for byte.
+            engine: The session.
+            log: Its log.
+            begun: Called with the driver of a session of the Live API; None for Realtime's.
+
+        Returns:
+            The call's record, with the answer.
+
+        Raises:
+            ApiProblem: The offer can't be used.
+        """
+        text = check(offer)
+        make = await self._webrtc("webrtc.WebRtcCall" if begun is None else "live_webrtc.LiveWebRtcCall")
+        services = self._services
         record = Call(
             id=call_id,
             kind="webrtc",
@@ -88,6 +116,8 @@ class CallRegistry:
             begun=services.clock.monotonic(),
         )
         call = make(record, log, engine, services, self._end)
+        if begun is not None:
+            begun(call.driver)
         await call.answer(text)
         if self._closed:
             await call.end("shutdown")
@@ -112,6 +142,11 @@ class CallRegistry:
         if call is None:
             raise no_call()
         return call
+
+    def id_of(self, driver: SessionDriver) -> str | None:
+        """Return the id of the call in progress whose session a driver runs; None if there is none."""
+        record = driver.log.record
+        return next((id for id, call in self._open.items() if call.record.session is record), None)
 
     async def end(self, call_id: str, reason: str) -> None:
         """End a call, and return when its sockets are closed.
@@ -154,10 +189,11 @@ class CallRegistry:
         self._ending[call_id] = task
         task.add_done_callback(lambda _: self._ending.pop(call_id, None))
 
-    async def _webrtc(self) -> type[WebRtcCall]:
+    async def _webrtc(self, name: str) -> type[WebRtcCall]:
         # Importing aiortc takes half a second: it is imported when it is needed, and not in the event loop.
+        place, _, what = name.partition(".")
         module = await asyncio.get_running_loop().run_in_executor(
-            self._services.workers, importlib.import_module, "realtime_simulator._calls.webrtc"
+            self._services.workers, importlib.import_module, f"realtime_simulator._calls.{place}"
         )
-        made: type[WebRtcCall] = module.WebRtcCall
+        made: type[WebRtcCall] = getattr(module, what)
         return made

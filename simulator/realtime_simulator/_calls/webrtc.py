@@ -49,7 +49,7 @@ class WebRtcCall:
         handlers = PeerHandlers(
             on_connected=self._connected,
             on_open=self._opened,
-            on_message=self.driver.receive,
+            on_message=self._received,
             on_audio=self.driver.hear,
             on_closed=self._closed,
         )
@@ -87,6 +87,7 @@ class WebRtcCall:
         self._records.changed()
         logger.info("call %s: ended (%s)", self.record.id, reason)
         self.driver.end(CUT if reason in ("lost", "failed") else 1000, reason)
+        await self._peer.flush()
         await self._peer.close()
 
     def _connected(self) -> None:
@@ -97,6 +98,9 @@ class WebRtcCall:
 
     def _opened(self) -> None:
         self.driver.attach(self._send, greet=True)
+
+    def _received(self, message: str | bytes) -> None:
+        self.driver.receive(message)
 
     def _send(self, event: Mapping[str, Any]) -> None:
         try:

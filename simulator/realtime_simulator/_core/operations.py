@@ -15,7 +15,7 @@ class Operation:
     Args:
         name: Its name in `realtime_api.api.realtime`, and that of the method that serves it.
         target: The name by which faults and the console refer to it.
-        path: Its path, with `{call_id}` where it has one.
+        path: Its path, with `{call_id}` or `{session_id}` where it has one.
         method: The HTTP method.
     """
 
@@ -26,6 +26,7 @@ class Operation:
 
 
 _CALL = "/v1/realtime/calls/{call_id}"
+_LIVE = "/v1/live/sessions"
 OPERATIONS: tuple[Operation, ...] = (
     Operation("create_realtime_call", "calls.create", "/v1/realtime/calls"),
     Operation("accept_realtime_call", "calls.accept", f"{_CALL}/accept"),
@@ -47,6 +48,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "translation_client_secrets.create",
         "/v1/realtime/translations/client_secrets",
     ),
+    Operation("create_live", "live.create", _LIVE),
+    Operation("fork_live_session", "live.fork", f"{_LIVE}/{{session_id}}/fork"),
+    Operation("hangup_live_session", "live.hangup", f"{_LIVE}/{{session_id}}/hangup"),
+    Operation("download_live_session_recording", "live.content", f"{_LIVE}/{{session_id}}/content", "GET"),
 )
 CONNECTIONS = ("connect", "sideband", "webrtc", "webhook")
 """The targets of faults besides HTTP operations."""
@@ -55,7 +60,7 @@ FAULT_TARGETS: tuple[str, ...] = (*(operation.target for operation in OPERATIONS
 
 
 def fault_labels(path: str) -> tuple[str, ...]:
-    """Return the labels by which faults select a request: its operation's target, and its call's id.
+    """Return the labels by which faults select a request: its operation's target, and the id in its path.
 
     Args:
         path: The request's path.
@@ -71,5 +76,4 @@ def fault_labels(path: str) -> tuple[str, ...]:
 
 @functools.cache
 def _pattern(operation: Operation) -> re.Pattern[str]:
-    before, call_id, after = operation.path.partition("{call_id}")
-    return re.compile(re.escape(before) + ("([^/]+)" if call_id else "") + re.escape(after))
+    return re.compile(re.sub(r"\{\w+\}", "([^/]+)", operation.path))

@@ -47,10 +47,12 @@ from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._live.backend import Backend
 from realtime_simulator._live.config import MAX_APPEND_TOKENS, LiveConfig, tokens
 from realtime_simulator._live.decisions import Decisions
+from realtime_simulator._live.recording import StereoRecording
 from realtime_simulator._live.speech import Voice
 from realtime_simulator._live.timeline import FRAME, STEP, Timeline, milliseconds
 from realtime_simulator._media.formats import Decoder, Encoder
 from realtime_simulator._media.speech import RATE
+from realtime_simulator._records.session import Transport
 
 _START = "session.start"
 INTERNAL_ERROR = 1011
@@ -58,6 +60,8 @@ INTERNAL_ERROR = 1011
 _APPENDS = ("instructions", "thinking", "commentary")
 _LATENCY_SECONDS = 0.6
 _INJECTION = 3 * FRAME
+_ENDS = {"hangup": "close_requested", "expired": "expired"}
+"""The reasons of `session.closed` where a call was ended from outside."""
 _USAGE_SECONDS = 15.0
 _NO_AUDIO_SECONDS = 31.0
 _CONTEXT_TOKENS = 128_000
@@ -139,7 +143,7 @@ class LiveSession(BaseSession):
         unix: The same time in unix seconds.
         lifetime: Seconds until it expires.
         pacing: How fast it answers.
-        media: Whether the transport carries the audio. If not, it is in events.
+        transport: What carries it; over WebRTC and SIP, audio is not in events.
         config: The configuration of a session that was started by a request; None to wait for
             `session.start`.
         source: The stored session that it continues; None for none.
@@ -157,13 +161,15 @@ class LiveSession(BaseSession):
         *,
         lifetime: float = 7200.0,
         pacing: Pacing | None = None,
-        media: bool = False,
+        transport: Transport = "websocket",
         config: LiveConfig | None = None,
         source: LiveSession | None = None,
         cues: Sequence[Cue] | None = None,
         draw: Callable[[str], Mapping[str, Any] | None] = lambda name: None,
     ) -> None:
         union = "LiveClientEvent" if source is None else "LiveForkClientEvent"
+        if transport == "sip":
+            union = "LiveSidebandClientEvent"
         super().__init__(ids, now, lifetime, union)
         self.id = session_id
         self.config: LiveConfig | None = config
@@ -172,7 +178,8 @@ class LiveSession(BaseSession):
         self._cues: deque[Cue] | None = None if cues is None else deque(cues)
         self._pacing = pacing or Pacing()
         self._begun, self._unix_begun = now, unix
-        self._media = media
+        self._transport = transport
+        self.recording: StereoRecording | None = None
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._timeline = Timeline(_LATENCY_SECONDS if self._pacing.speed else None)
@@ -213,7 +220,7 @@ class LiveSession(BaseSession):
             ask=self._ask_backend,
             unix=self._unix,
         )
-        self._handlers = {_START: self._start}
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {_START: self._start}
         if config is not None:
             self._begin(config, None)
 
@@ -242,6 +249,18 @@ class LiveSession(BaseSession):
                 self.emit(problem.event(messages.event_id(event)))
                 return
         super().receive(event, now)
+
+    def press(self, key: str, unix: float) -> None:
+        self.emit({"type": "transport.dtmf.received", "event": key})
+
+    def _send_key(self, event: Mapping[str, Any]) -> None:
+        sent = {"event": event["event"]}
+        self.emit(_answering("transport.dtmf.sent", messages.event_id(event), **sent))
+
+    @property
+    def _media(self) -> bool:
+        """Whether the transport carries the audio."""
+        return self._transport != "websocket"
 
     def hear(self, pcm: bytes, now: float) -> None:
         self.tick(now)
@@ -285,6 +304,11 @@ class LiveSession(BaseSession):
             "session.output_audio.fixture.play": self._play,
             "session.close": self._close,
         }
+        if self._media:
+            del self._handlers[_START], self._handlers["session.input_audio.append"]
+        if self._transport == "sip":
+            self._handlers["transport.dtmf.send"] = self._send_key
+        self.recording = StereoRecording() if config.stored else None
         self._stall = self._draw("live_stall")
         self._after(_USAGE_SECONDS, self._usage)
         if (replacement := self._draw("live_replacement")) is not None:
@@ -442,7 +466,8 @@ class LiveSession(BaseSession):
         if code == INTERNAL_ERROR:
             super().end(code, reason)
         else:
-            self.close("connection_lost")
+            left = "remote_hangup" if self._transport == "sip" else "connection_lost"
+            self.close(_ENDS.get(reason, left if reason in ("peer", "referred") else "connection_lost"))
 
     # Words and answers, from the driver
 
@@ -620,6 +645,8 @@ class LiveSession(BaseSession):
         if start % FRAME == 0:
             self._frame(start)
         sound, said = self._voice.take()
+        if self.recording is not None:
+            self.recording.add(pcm, sound)
         if said is not None:
             self._end_utterance(said)
         self._copy(pcm, sound, end)

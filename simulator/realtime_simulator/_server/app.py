@@ -31,6 +31,8 @@ _STARTS = ("http.response.start", "websocket.http.response.start", "websocket.ac
 _BODIES = ("http.response.body", "websocket.http.response.body")
 _MAX_KEPT = 1024 * 1024
 """The bytes of an answer's body that are recorded."""
+_OPEN = ("/realtime/calls", "/live/sessions")
+"""The paths whose answers any page may read."""
 _EXPOSED = "Location, Retry-After, X-Request-Id, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests"
 
 
@@ -150,7 +152,7 @@ class Frame:
                 out["openai-processing-ms"] = str(round((time.perf_counter() - begun) * 1000))
                 out.setdefault("x-ratelimit-limit-requests", str(REQUEST_LIMIT))
                 out.setdefault("x-ratelimit-remaining-requests", str(max(0, REQUEST_LIMIT - self._requests)))
-                if "origin" in headers or record.path.partition("?")[0].endswith("/realtime/calls"):
+                if "origin" in headers or record.path.partition("?")[0].endswith(_OPEN):
                     out["access-control-allow-origin"] = "*"
                     out["access-control-expose-headers"] = _EXPOSED
                 record.response_headers = dict(out)

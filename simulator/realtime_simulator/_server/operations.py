@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import attrs
@@ -33,6 +33,7 @@ from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.store import Call
 from realtime_simulator._server import body, older_sessions
 from realtime_simulator._server.credentials import DEFAULT_SECONDS, Credentials
+from realtime_simulator._server.live_operations import LiveOperations
 
 SDP = "application/sdp"
 MULTIPART = "multipart/form-data"
@@ -63,6 +64,7 @@ class Operations:
         ids: The source of session ids.
         clock: The clock, by which models end.
         profile: The service that is simulated.
+        live: The operations of the Live API.
     """
 
     calls: CallRegistry
@@ -71,13 +73,19 @@ class Operations:
     ids: Ids
     clock: Clock
     profile: str
+    live: LiveOperations
 
     def routes(self) -> list[Route]:
         """Return the routes of the operations, and of the beta's address."""
         return [
-            *(Route(one.path, getattr(self, one.name), methods=[one.method]) for one in OPERATIONS),
+            *(Route(one.path, self._serving(one.name), methods=[one.method]) for one in OPERATIONS),
             Route("/v1/realtime", self.refuse_beta, methods=["POST"]),
         ]
+
+    def _serving(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        part = self if hasattr(self, name) else self.live
+        served: Callable[[Request], Awaitable[Response]] = getattr(part, name)
+        return served
 
     # Calls
 

@@ -1,19 +1,23 @@
-"""The Live sessions of a simulator: those that run, and the stored ones that can be forked."""
+"""The Live sessions of a simulator: those that run, and the stored ones that can be forked and downloaded."""
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.catalog import Drawing
+from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.session import LiveSession
 from realtime_simulator._records.session import SessionLog, Transport
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _MAX_STORED = 256
+_MAX_RECORDINGS = 16
+"""Stored sessions whose sound is kept, the newest ones."""
 
 
 class LiveSessions:
@@ -25,7 +29,7 @@ class LiveSessions:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._running: dict[str, SessionDriver] = {}
+        self._drivers: dict[str, SessionDriver] = {}
         self._stored: OrderedDict[str, LiveSession] = OrderedDict()
 
     def open(self, source: str | None = None, drawing: Drawing | None = None) -> SessionDriver:
@@ -38,19 +42,53 @@ class LiveSessions:
         Raises:
             ApiProblem: 404: no such session is stored.
         """
-        services = self._services
-        session = LiveSession(
-            f"live_u1_{services.ids.new('', 32)[1:]}",
-            services.ids,
-            services.clock.monotonic(),
-            services.clock.unix(),
-            lifetime=2 * services.settings.session_seconds,
-            pacing=services.settings.pacing,
-            source=None if source is None else self._source(source),
-            cues=services.behavior.cues,
-            draw=(drawing or Drawing(services.faults, ("connect",))).draw,
-        )
-        return self._start(session, "websocket")
+        continued = None if source is None else self.source(source)
+        session = self._new(self.new_id(), "websocket", None, continued, drawing)
+        log = SessionLog(session.id, transport="websocket")
+
+        def ended(code: int, reason: str) -> None:
+            logger.info("session %s: ended (%s)", session.id, reason)
+
+        driver = SessionDriver(session, log, self._services, on_end=ended)
+        self._services.records.add(log)
+        return self.add(driver)
+
+    def new_id(self) -> str:
+        """Return the id of a new session."""
+        return f"live_u1_{self._services.ids.new('', 32)[1:]}"
+
+    def begin(
+        self,
+        session_id: str,
+        transport: Transport,
+        session: Mapping[str, Any],
+        *,
+        source: LiveSession | None = None,
+        drawing: Drawing | None = None,
+    ) -> LiveSession:
+        """Return a session that has begun, for a transport that carries its audio; `add` must follow.
+
+        Args:
+            session_id: Its id.
+            transport: The transport.
+            session: The checked session object.
+            source: The stored session that it continues; None for none.
+            drawing: The faults of its request; None for none.
+
+        Raises:
+            ApiProblem: The service refuses the session.
+        """
+        expires = int(self._services.clock.unix() + 2 * self._services.settings.session_seconds)
+        given = session if source is None or source.config is None else source.config.fork(session)
+        config = LiveConfig(session_id, expires, given, media=True)
+        return self._new(session_id, transport, config, source, drawing)
+
+    def add(self, driver: SessionDriver) -> SessionDriver:
+        """Remember a session while it runs, and afterwards if it is stored."""
+        self._sweep()
+        self._drivers[driver.log.id] = driver
+        logger.info("session %s: begun (live)", driver.log.id)
+        return driver
 
     def find(self, session_id: str) -> SessionDriver:
         """Return a running session.
@@ -58,42 +96,62 @@ class LiveSessions:
         Raises:
             ApiProblem: 404: there is none.
         """
-        driver = self._running.get(session_id)
-        if driver is None:
+        driver = self._drivers.get(session_id)
+        if driver is None or driver.session.ended:
             raise no_session()
         return driver
 
-    def end(self, session_id: str) -> None:
-        """End a session, as `hangup` does.
+    def source(self, session_id: str) -> LiveSession:
+        """Return a stored session that has ended.
 
         Raises:
             ApiProblem: 404: there is none.
         """
-        self.find(session_id).act(_hang_up)
-
-    def _source(self, session_id: str) -> LiveSession:
+        self._sweep()
         if session_id not in self._stored:
             raise no_session()
         return self._stored[session_id]
 
-    def _start(self, session: LiveSession, transport: Transport) -> SessionDriver:
-        def ended(code: int, reason: str) -> None:
-            logger.info("session %s: ended (%s)", session.id, reason)
-            self._running.pop(session.id, None)
-            if session.config is not None and session.config.stored:
-                self._stored[session.id] = session
-                while len(self._stored) > _MAX_STORED:
-                    self._stored.popitem(last=False)
+    def _new(
+        self,
+        session_id: str,
+        transport: Transport,
+        config: LiveConfig | None,
+        source: LiveSession | None,
+        drawing: Drawing | None,
+    ) -> LiveSession:
+        services = self._services
+        return LiveSession(
+            session_id,
+            services.ids,
+            services.clock.monotonic(),
+            services.clock.unix(),
+            lifetime=2 * services.settings.session_seconds,
+            pacing=services.settings.pacing,
+            transport=transport,
+            config=config,
+            source=source,
+            cues=services.behavior.cues,
+            draw=(drawing or Drawing(services.faults, ("connect",))).draw,
+        )
 
-        log = SessionLog(session.id, transport=transport)
-        driver = SessionDriver(session, log, self._services, on_end=ended)
-        self._running[session.id] = driver
-        self._services.records.add(log)
-        logger.info("session %s: begun (live)", session.id)
-        return driver
+    def _sweep(self) -> None:
+        """Forget the sessions that have ended, except for the newest stored ones."""
+        for session_id, driver in list(self._drivers.items()):
+            session = driver.session
+            assert isinstance(session, LiveSession)
+            if session.ended:
+                del self._drivers[session_id]
+                if session.config is not None and session.config.stored:
+                    self._stored[session_id] = session
+        while len(self._stored) > _MAX_STORED:
+            self._stored.popitem(last=False)
+        for session in list(self._stored.values())[:-_MAX_RECORDINGS]:
+            session.recording = None
 
 
-def _hang_up(session: BaseSession) -> None:
+def hang_up(session: object) -> None:
+    """End a session as its application asks for."""
     assert isinstance(session, LiveSession)
     session.close("close_requested")
 

@@ -24,6 +24,7 @@ from realtime_simulator._server import app
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._server.fault_middleware import FaultMiddleware
 from realtime_simulator._server.live import LiveRoutes
+from realtime_simulator._server.live_operations import LiveOperations
 from realtime_simulator._server.operations import Operations
 from realtime_simulator._server.player import Player
 from realtime_simulator._server.recorder import Recorder
@@ -86,7 +87,8 @@ def assemble(
         written = recording.Writer(settings.record) if as_yaml else Writer(settings.record, settings.upstream)
         recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, written)
     websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
-    live: app.LiveWebSockets = LiveRoutes(LiveSessions(services), credentials, ids)
+    live_sessions = LiveSessions(services)
+    live: app.LiveWebSockets = LiveRoutes(live_sessions, credentials, ids)
     if settings.replay is not None:
         recorded = read(settings.replay)
         player = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
@@ -108,6 +110,9 @@ def assemble(
             ids=ids,
             clock=clock,
             profile=settings.profile,
+            live=LiveOperations(
+                calls=calls, incoming=incoming, sessions=live_sessions, credentials=credentials
+            ),
         ),
         websockets,
         live,

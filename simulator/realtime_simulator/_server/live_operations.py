@@ -1,0 +1,109 @@
+"""The HTTP operations of the Live API: sessions over WebRTC, forks of stored ones, recordings, ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from realtime_simulator._calls.registry import CallRegistry
+from realtime_simulator._calls.sip import IncomingCalls
+from realtime_simulator._core import schema
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._faults.alterations import without_connectivity
+from realtime_simulator._faults.catalog import Drawing
+from realtime_simulator._live.session import LiveSession
+from realtime_simulator._records.session import SessionLog
+from realtime_simulator._server import body
+from realtime_simulator._server.credentials import Credentials
+from realtime_simulator._sessions.live_sessions import LiveSessions, hang_up, no_session
+
+JSON = "application/json"
+
+
+@attrs.frozen(kw_only=True)
+class LiveOperations:
+    """The HTTP operations of the Live API.
+
+    Args:
+        calls: The calls.
+        incoming: The SIP calls among them.
+        sessions: The sessions.
+        credentials: Checks keys.
+    """
+
+    calls: CallRegistry
+    incoming: IncomingCalls
+    sessions: LiveSessions
+    credentials: Credentials
+
+    async def create_live(self, request: Request) -> Response:
+        """Create a session from an offer."""
+        fields = await self._read(request, "LiveCreateRequest")
+        return await self._answer(request, fields, fields["session"])
+
+    async def fork_live_session(self, request: Request) -> Response:
+        """Create a session that continues a stored one, from an offer."""
+        fields = await self._read(request, "LiveForkRequest")
+        try:
+            source = self.sessions.source(request.path_params["session_id"])
+        except ApiProblem as problem:
+            return PlainTextResponse(problem.message, problem.status)
+        return await self._answer(request, fields, fields.get("session") or {}, source)
+
+    async def hangup_live_session(self, request: Request) -> Response:
+        """End a session."""
+        self.credentials.require_project_key(request.headers)
+        await body.read(request)
+        session_id = request.path_params["session_id"]
+        driver = self.sessions.find(session_id)
+        request.state.record.session = session_id
+        call_id = self.calls.id_of(driver)
+        if call_id is None:
+            driver.act(hang_up)
+        else:
+            await self.calls.end(call_id, "hangup")
+        return Response(status_code=200)
+
+    async def download_live_session_recording(self, request: Request) -> Response:
+        """Return the sound of a stored session that has ended, as a WAV file."""
+        self.credentials.require_project_key(request.headers)
+        session_id = request.path_params["session_id"]
+        recording = self.sessions.source(session_id).recording
+        if recording is None:
+            raise no_session()
+        request.state.record.session = session_id
+        return Response(recording.wav(), media_type="application/binary")
+
+    async def _read(self, request: Request, name: str) -> dict[str, Any]:
+        """Return a request's body, checked."""
+        self.credentials.require_project_key(request.headers)
+        if (kind := body.media_type(request)) != JSON:
+            raise body.unsupported(kind, JSON)
+        fields = await body.read_json_object(request)
+        schema.check(name, fields)
+        return fields
+
+    async def _answer(
+        self,
+        request: Request,
+        fields: Mapping[str, Any],
+        session: Mapping[str, Any],
+        source: LiveSession | None = None,
+    ) -> Response:
+        drawing: Drawing = request.state.faults
+        session_id = self.sessions.new_id()
+        engine = self.sessions.begin(session_id, "webrtc", session, source=source, drawing=drawing)
+        log = SessionLog(session_id, transport="webrtc")
+        offer = fields["transport"]["sdp"].encode()
+        call = await self.calls.answer(session_id, offer, engine, log, self.sessions.add)
+        request.state.record.session = session_id
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.calls.end_later(call.id, hangup["seconds"], "peer")
+        if drawing.draw("ice_failure") is not None:
+            call.answer = without_connectivity(call.answer)
+        made = {"session": {"id": session_id}, "transport": {"type": "webrtc", "sdp": call.answer}}
+        return JSONResponse(made, status_code=201)
