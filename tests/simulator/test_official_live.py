@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator, Turn, call_tool, delegate, speech
 
+from tests.simulator.caller import Caller
 from tests.support.paths import PEER_PYTHON, PEERS
 
 pytestmark = pytest.mark.slow
@@ -63,3 +65,13 @@ def test_it_accepts_every_event_of_a_session_a_sideband_and_a_fork() -> None:
     )
     assert set(reports["fork"]["types"]) == {"session.started", "session.closed"}
     assert reports["tools"]["types"]["response.event"] > 10
+    assert reports["recording"] == ["RIFF", True]
+
+
+def test_it_creates_a_session_over_webrtc_and_hangs_up() -> None:
+    async def main() -> None:
+        async with Simulator(espeak=False) as sim, Caller(sim) as caller:
+            reports = await asyncio.to_thread(official, sim, offer=await caller.offer())
+            assert reports["call"]["types"]["session.closed"] == 1
+
+    asyncio.run(main())

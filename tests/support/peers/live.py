@@ -1,8 +1,8 @@
 """Runs in build/peers: the official package's `live` resource talks to a simulator, and judges every event.
 
-Reads `base_url`, `api_key` and `sound` (a question, PCM16 at 24 kHz in hex) on stdin. Writes for each
-connection how many events of each type arrived, and those that the package's own types do not accept in
-pydantic's strict mode.
+Reads `base_url`, `api_key` and `sound` (a question, PCM16 at 24 kHz in hex) on stdin; or `offer`, for a session
+over WebRTC. Writes for each connection how many events of each type arrived, and those that the package's own
+types do not accept in pydantic's strict mode.
 """
 
 import asyncio
@@ -91,7 +91,9 @@ def talk(client, sound):
         assert until(connection, fork, "session.started")["session"]["instructions"] == "Be brief."
         connection.session.close()
         until(connection, fork, "session.closed")
-    return {"primary": primary.report(), "sideband": sideband.report(), "fork": fork.report()}
+    recording = client.live.sessions.download_recording(session_id).read()
+    reports = {"primary": primary.report(), "sideband": sideband.report(), "fork": fork.report()}
+    return {**reports, "recording": [recording[:4].decode(), len(recording) > 100_000]}
 
 
 async def ask(client, sound):
@@ -120,9 +122,23 @@ async def ask(client, sound):
     return judge.report()
 
 
+def call(client, offer):
+    """Create a session over WebRTC, attach to it, and hang up; returns the sideband's report."""
+    session = {"model": "gpt-live-1", "instructions": "Be brief."}
+    made = client.live.create(session=session, transport={"type": "webrtc", "sdp": offer})
+    assert made.transport.sdp.startswith("v=0")
+    judge = Judge(SIDEBAND)
+    with client.live.sideband.connect(session_id=made.session.id) as beside:
+        client.live.sessions.hangup(made.session.id)
+        until(beside, judge, "session.closed")
+    return {"call": judge.report()}
+
+
 def main(given):
     options = {"api_key": given["api_key"], "base_url": given["base_url"], "max_retries": 0}
     with openai.OpenAI(**options) as client:
+        if "offer" in given:
+            return call(client, given["offer"])
         sound = bytes.fromhex(given["sound"])
         reports = talk(client, sound)
 
