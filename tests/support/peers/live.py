@@ -1,8 +1,8 @@
 """Runs in build/peers: the official package's `live` resource talks to a simulator, and judges every event.
 
-Reads `base_url`, `api_key` and `sound` (a question, PCM16 at 24 kHz in hex) on stdin; or `offer`, for a session
-over WebRTC. Writes for each connection how many events of each type arrived, and those that the package's own
-types do not accept in pydantic's strict mode.
+Reads `base_url`, `api_key` and `sound` (a question, PCM16 at 24 kHz in hex) on stdin; or `offer`, for a
+session over WebRTC. Writes for each connection how many events of each type arrived, and those that the
+package's own types do not accept in pydantic's strict mode.
 """
 
 import asyncio
