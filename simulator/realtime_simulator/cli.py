@@ -138,6 +138,11 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--ears-model", metavar="M", help="its model (gpt-transcribe)")
     add("--voice", metavar="URL", help="endpoint that speaks (VOICE_API_KEY)")
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
+    add(
+        "--latency",
+        choices=("instant", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "slow"),
+        help="times as measured with a model, with a spread that --seed repeats; instead of --pacing",
+    )
     add("--pacing", default="real", choices=("real", "none"), help="as the service, or at once (real)")
     add("--first-audio", type=_seconds, metavar="SECONDS", help="until a response's first output (0.3)")
     add("--speed", type=_seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 at once (12)")
@@ -390,7 +395,7 @@ def _logging(options: argparse.Namespace) -> Iterator[None]:
 def _simulator(options: argparse.Namespace) -> Simulator:
     import attrs
 
-    from realtime_simulator._engine.turn import AT_ONCE, REAL
+    from realtime_simulator._engine.turn import AT_ONCE, LATENCIES, REAL
     from realtime_simulator._simulator.simulator import Simulator
 
     simulator = Simulator(
@@ -408,7 +413,7 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         profile=options.profile,
         tls=options.tls,
         keep_audio=options.keep_audio,
-        pacing="none" if options.pacing == "none" else None,
+        pacing=options.latency or ("none" if options.pacing == "none" else None),
     )
     _converse(simulator, options)
     if options.scenario:
@@ -416,7 +421,8 @@ def _simulator(options: argparse.Namespace) -> Simulator:
     chosen = {"first_audio": options.first_audio, "speed": options.speed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if chosen:
-        simulator.pace(attrs.evolve(AT_ONCE if options.pacing == "none" else REAL, **chosen))
+        base = LATENCIES.get(options.latency, AT_ONCE if options.pacing == "none" else REAL)
+        simulator.pace(attrs.evolve(base, **chosen))
     return simulator
 
 

@@ -3,10 +3,17 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import attrs
 import pytest
 from realtime_simulator import Pacing, Transcript, call_tool, say
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.config import SessionConfig
+from realtime_simulator._engine.conversation import Conversation
 from realtime_simulator._engine.effects import StopPlaying
 from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.shared import Shared
+from realtime_simulator._engine.turn import LATENCIES
+from realtime_simulator._engine.usage import input_audio_tokens
 from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
@@ -443,3 +450,56 @@ def test_an_interruption_between_two_pieces_truncates_the_output() -> None:
     events = it.take()
     assert types(events) == ["output_audio_buffer.cleared", "conversation.item.truncated"]
     assert events[1]["audio_end_ms"] == 200
+
+
+def test_input_audio_tokens_are_not_rounded_up() -> None:
+    assert [input_audio_tokens(milliseconds) for milliseconds in (2796, 2668, 99)] == [27, 26, 0]
+
+
+def test_a_timeout_has_the_silence_after_the_playback() -> None:
+    it = Driven(session(idle_timeout_ms=5000))
+    append(it, silence(0.5))
+    it.send("response.create")
+    it.answer()
+    events: list[Any] = []
+    for _ in range(80):
+        events += [*append(it, silence(0.1)), *it.wait(0.1)]
+    (timeout,) = (event for event in events if event["type"].endswith("timeout_triggered"))
+    assert timeout["audio_end_ms"] - timeout["audio_start_ms"] == 5000
+    assert timeout["audio_start_ms"] == pytest.approx(1500, abs=200)
+
+
+def test_a_measured_pace_delays_items_audio_and_limits() -> None:
+    pacing = attrs.evolve(LATENCIES["gpt-realtime-2.1-mini"], spread=0.0)
+    it = Driven(pacing=pacing)
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    assert it.send("conversation.item.create", item=item) == []
+    assert it.send("response.create") == []
+    assert types(it.wait(0.05)) == []
+    assert types(it.wait(0.02)) == ["conversation.item.added", "conversation.item.done", "response.created"]
+    assert [event for event in types(it.answer()) if event.endswith("delta")] == []
+    first = types(it.wait(0.4))
+    assert "response.output_audio_transcript.delta" in first and "response.output_audio.delta" not in first
+    assert "response.output_audio.delta" in types(it.wait(0.121))
+    last = types(it.wait(2))
+    assert last[-1] == "rate_limits.updated"
+
+
+def test_a_spread_varies_times_within_bounds_and_by_the_session() -> None:
+    def drawn(session_id: str) -> list[float]:
+        pacing = LATENCIES["slow"]
+        config = SessionConfig(session_id, 0)
+        shared = Shared(
+            config=config,
+            conversation=Conversation(),
+            ids=Ids(seed=1),
+            pacing=pacing,
+            profile="openai",
+            audio_in_events=True,
+            emit=lambda event: None,
+            effect=lambda effect: None,
+        )
+        return [shared.vary(1.0) for _ in range(50)]
+
+    assert drawn("sess_1") == drawn("sess_1") != drawn("sess_2")
+    assert 0.5 < min(drawn("sess_1")) < 0.8 and 1.2 < max(drawn("sess_1")) <= 1.8

@@ -62,8 +62,10 @@ class BaseSession:
     def receive(self, event: Mapping[str, Any], now: float) -> None:
         """Process one client event; a faulty one is answered with an `error` event."""
         self.tick(now)
-        if self.ended:
-            return
+        if not self.ended:
+            self._process(event)
+
+    def _process(self, event: Mapping[str, Any]) -> None:
         try:
             kind = messages.check(event, self._handlers, self._union, self._listed)
             self._handlers[kind](event)

@@ -282,9 +282,11 @@ class InputAudio:
         self._idle_due = math.inf
         self._item_id = self._shared.ids.new("item")
         end = self.buffer.end
-        self._say("timeout_triggered", audio_start_ms=_ms(self._idle_from), audio_end_ms=_ms(end))
+        # The silence after the model's audio was played, as far as sound came meanwhile.
+        start = max(self._idle_from, end - int((self._idle_timeout or 0.0) * RATE))
+        self._say("timeout_triggered", audio_start_ms=_ms(start), audio_end_ms=_ms(end))
         self._turns.add_note(_NOTE)
-        self._commit(self._item_id, self.buffer.take(self._idle_from, end), turn=True)
+        self._commit(self._item_id, self.buffer.take(start, end), turn=True)
 
     def deadline(self) -> float:
         """Return when `tick` is due next; infinity if never."""

@@ -189,7 +189,9 @@ class Output:
                     start, made = made, min(made + CHUNK_SAMPLES, speech.samples)
                     # The words are about a second ahead of their sound.
                     due = -(-len(words) * min(made + RATE, speech.samples) // speech.samples)
-                    self._play(Play(self._response_id, item.id, speech, start, made, before))
+                    pause = 0.0 if sound else self._shared.vary(self._shared.pacing.audio_after_words)
+                    if not pause:
+                        self._play(Play(self._response_id, item.id, speech, start, made, before))
                     for word in words[spoken_words:due]:
                         said += word
                         self.made += Tokens(text=text_tokens(word))
@@ -197,6 +199,9 @@ class Output:
                             "response.output_audio_transcript.delta", item, word, content_index=0
                         )
                     spoken_words = due
+                    if pause:
+                        yield pause
+                        self._play(Play(self._response_id, item.id, speech, start, made, before))
                     sound += speech.pcm[start * 2 : made * 2]
                     # The same utterance is not kept twice.
                     item.audio = speech.pcm if len(sound) == len(speech.pcm) else sound

@@ -293,7 +293,7 @@ class Responses:
         running.answer.add(actions, whole=whole)
         if running.plan is None:
             running.plan = running.response.perform(running.answer)
-            running.due = max(now, running.begun + self._shared.pacing.first_audio)
+            running.due = max(now, running.begun + self._shared.vary(self._shared.pacing.first_audio))
         elif running.due == WAIT:
             running.due = now
         self.tick(now)

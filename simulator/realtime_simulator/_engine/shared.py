@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -37,3 +38,15 @@ class Shared:
     audio_in_events: bool
     emit: Callable[[dict[str, Any]], None]
     effect: Callable[[Effect], None]
+    chance: random.Random = attrs.field(
+        init=False, default=attrs.Factory(lambda self: random.Random(self.config.session_id), takes_self=True)
+    )
+
+    def vary(self, seconds: float) -> float:
+        """Return a time of the pacing, varied by its spread; the same for the same session id."""
+        spread = self.pacing.spread
+        if not (seconds and spread):
+            return seconds
+        return seconds * min(
+            max(self.chance.lognormvariate(0.0, spread), 1 / (1 + 2 * spread)), 1 + 2 * spread
+        )

@@ -155,7 +155,7 @@ class Transcription:
         assert heard.item is not None
         heard.item.heard = transcript.text
         if heard.settings is not None:
-            pause = self._shared.pacing.transcript
+            pause = self._shared.vary(self._shared.pacing.transcript)
             plan = self._send(heard.item, transcript, heard.settings, heard.sent, pause)
             self._running.append(_Running(plan, now + pause / 2))
 

@@ -22,22 +22,43 @@ class Pacing:
         first_audio: Seconds from `response.created` to the first output.
         speed: Audio made per second, in seconds of audio; 0 makes all of it at once.
         transcript: Seconds until the user's words are transcribed.
+        item: Seconds until a client's item is acknowledged.
+        audio_after_words: Seconds from the first words of a message to its first audio.
+        limits: Seconds from `response.done` to `rate_limits.updated`.
+        spread: How far these times vary, as a share of each: about two thirds are within it.
     """
 
     first_audio: float = 0.0
     speed: float = 0.0
     transcript: float = 0.0
+    item: float = 0.0
+    audio_after_words: float = 0.0
+    limits: float = 0.0
+    spread: float = 0.0
 
 
 AT_ONCE = Pacing()
 """Everything comes at once."""
 REAL = Pacing(first_audio=0.3, speed=12.0, transcript=0.4)
 """About the service's pace."""
-PacingLike = Pacing | Literal["none"] | None
+_MEASURED = Pacing(
+    first_audio=0.4, speed=12.0, transcript=0.4, item=0.063, audio_after_words=0.12, limits=0.03, spread=0.15
+)
+LATENCIES: Mapping[str, Pacing] = {
+    "instant": AT_ONCE,
+    "gpt-realtime-2.1": attrs.evolve(_MEASURED, first_audio=0.75, spread=0.2),
+    "gpt-realtime-2.1-mini": _MEASURED,
+    "slow": attrs.evolve(
+        _MEASURED, first_audio=2.5, transcript=2.0, item=0.25, limits=0.2, speed=2.0, spread=0.4
+    ),
+}
+"""Measured paces by name; their sources are in the documentation."""
+Latency = Literal["instant", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "slow"]
+PacingLike = Pacing | Literal["none"] | Latency | None
 
 
 def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
-    """Return a pace: the default for None, at once for `none`.
+    """Return a pace: the default for None, at once for `none`, a measured one for another name.
 
     Raises:
         TypeError: It is of another type.
@@ -46,8 +67,11 @@ def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
         return default
     if pacing == "none":
         return AT_ONCE
+    if isinstance(pacing, str) and pacing in LATENCIES:
+        return LATENCIES[pacing]
     if not isinstance(pacing, Pacing):
-        raise TypeError(f"pacing: expected a Pacing, 'none' or None, got {pacing!r}")
+        names = ", ".join(map(repr, ("none", *LATENCIES)))
+        raise TypeError(f"pacing: expected a Pacing or one of {names}, got {pacing!r}")
     return pacing
 
 

@@ -20,7 +20,7 @@ def text_tokens(text: str) -> int:
 
 def input_audio_tokens(milliseconds: float) -> int:
     """Return the tokens of audio that the model hears."""
-    return math.ceil(milliseconds / 100)
+    return int(milliseconds / 100)  # the service does not round up
 
 
 def output_audio_tokens(milliseconds: float) -> int:
