@@ -313,7 +313,7 @@ def test_the_pace_is_the_services_unless_something_else_is_chosen(given: PacingL
 
 
 def test_an_invalid_pace_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected a Pacing or one of 'none', 'instant', .*got 'quick'"):
+    with pytest.raises(TypeError, match=r"expected a Pacing or one of 'none', 'instant', .*got 'quick'"):
         chosen_pacing("quick")  # type: ignore[arg-type]
 
 
