@@ -490,3 +490,19 @@ def test_errors_in_a_file_name_the_line(text: str, message: str, tmp_path: Path)
     (tmp_path / "play.yaml").write_text(text)
     with pytest.raises(ScenarioError, match=r"^play.yaml, line 1: .*" + message):
         Simulator().load_scenario(tmp_path / "play.yaml")
+
+
+def test_speech_is_where_the_scenario_places_it(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "placed.yaml").write_text("speech: [[0.25, 1.0], [1.5, 1.75]]\n")
+    sim.load_scenario(tmp_path / "placed.yaml")
+    with Socket(sim) as socket:
+        socket.append(vowel(0.4) + silence(2), chunk=1_000)
+        stops = [socket.until("input_audio_buffer.speech_stopped")["audio_end_ms"] for _ in range(2)]
+        starts = [event["audio_start_ms"] for event in socket.all("input_audio_buffer.speech_started")]
+        assert (starts, stops) == ([250, 1500], [1000, 1750])
+
+
+@pytest.mark.parametrize("speech", ["[[1.0]]", "[[2, 1]]", "[[0, 2], [1, 3]]"])
+def test_speech_is_placed_one_stretch_after_the_other(speech: str) -> None:
+    with pytest.raises(ScenarioError, match="the start and end of speech in seconds"):
+        parse(f"speech: {speech}")

@@ -16,7 +16,7 @@ from realtime_simulator._engine import messages, refusals
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import AudioIn
 from realtime_simulator._engine.shared import Shared
-from realtime_simulator._engine.vad import Edge, VoiceActivity
+from realtime_simulator._engine.vad import Edge, PlacedSpeech, VoiceActivity
 from realtime_simulator._media.formats import Decoder
 from realtime_simulator._media.speech import RATE
 
@@ -132,7 +132,7 @@ class InputAudio:
         self._turns = turns
         self.buffer: InputBuffer = InputBuffer()
         self._decoder: Decoder | None = None
-        self._vad: VoiceActivity | None = None
+        self._vad: VoiceActivity | PlacedSpeech | None = None
         self._vad_origin = 0
         self._item_id = ""
         self._start = 0
@@ -154,7 +154,9 @@ class InputAudio:
             semantic = settings["type"] == "semantic_vad"
             threshold = _SEMANTIC_THRESHOLD if semantic else settings["threshold"]
             pause = SEMANTIC_PAUSE_MS[settings["eagerness"]] if semantic else settings["silence_duration_ms"]
-            if self._vad is None:
+            if self._vad is None and self._shared.speech is not None:
+                self._vad = PlacedSpeech(self._shared.speech, self.buffer.end)
+            elif self._vad is None:
                 self._vad = VoiceActivity(threshold, pause)
                 self._vad_origin = self.buffer.end
             else:
@@ -218,6 +220,8 @@ class InputAudio:
         place = self._vad_origin + edge.sample
         if edge.kind == "started":
             prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
+            if self._shared.speech is not None:
+                prefix = 0
             self._start = max(self.buffer.start, place - prefix)
             self._item_id = self._shared.ids.new("item")
             self._idle_due = math.inf

@@ -58,6 +58,7 @@ class Session(BaseSession):
             out in `response.output_audio.delta` events.
         pacing: How fast the model answers.
         profile: The service that is simulated, `openai` or `azure`.
+        speech: Where the user speaks, from and to, in ms of the input; None for detection.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Session(BaseSession):
         plays_audio: bool = False,
         pacing: Pacing | None = None,
         profile: str = "openai",
+        speech: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(ids, now, lifetime, "RealtimeClientEvent")
         self.config = config
@@ -87,6 +89,7 @@ class Session(BaseSession):
             ids=ids,
             pacing=pacing or Pacing(),
             profile=profile,
+            speech=speech,
             audio_in_events=self._audio_in_events,
             emit=self.emit,
             effect=self.effect,

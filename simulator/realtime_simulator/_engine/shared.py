@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -25,6 +25,7 @@ class Shared:
         ids: The source of identifiers.
         pacing: How fast the model answers.
         profile: The service that is simulated, `openai` or `azure`.
+        speech: Where the user speaks, from and to, in ms of the input; None for detection.
         audio_in_events: Whether the model's audio goes out in events, not on a track.
         emit: Queues a server event, given its fields without the id.
         effect: Queues an effect.
@@ -36,6 +37,7 @@ class Shared:
     pacing: Pacing
     profile: str
     audio_in_events: bool
+    speech: Sequence[tuple[int, int]] | None = None
     emit: Callable[[dict[str, Any]], None]
     effect: Callable[[Effect], None]
     chance: random.Random = attrs.field(

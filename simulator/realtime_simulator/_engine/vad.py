@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import attrs
@@ -171,6 +171,40 @@ class VoiceActivity:
         if not self._left:
             self._noise.append(self._block)
             self._block, self._left = 0.0, _NOISE_BLOCK
+
+
+class PlacedSpeech:
+    """Speech where a scenario has placed it; the sound is not listened to.
+
+    Args:
+        stretches: From and to, in ms of the input.
+        position: How many samples came before.
+    """
+
+    def __init__(self, stretches: Sequence[tuple[int, int]], position: int) -> None:
+        self.speaking: bool = False
+        self._position = position * 2
+        self._edges: deque[Edge] = deque()
+        for start, end in stretches:
+            self._edges += (Edge("started", start * RATE // 1000), Edge("stopped", end * RATE // 1000))
+        while self._edges and self._edges[0].sample < position:
+            self._edges.popleft()
+
+    def configure(self, threshold: float, silence_ms: int) -> None:
+        """Ignore the settings."""
+
+    def reset(self) -> None:
+        """Drop the current speech."""
+        self.speaking = False
+
+    def push(self, pcm: bytes) -> Iterator[Edge]:
+        """Process more sound; yield the edges that it comes to."""
+        self._position += len(pcm)
+        while self._edges and self._edges[0].sample * 2 <= self._position:
+            edge = self._edges.popleft()
+            if self.speaking != (edge.kind == "started"):
+                self.speaking = edge.kind == "started"
+                yield edge
 
 
 def _voicing(before: _Wave, now: _Wave) -> float:

@@ -407,6 +407,7 @@ class Behavior:
         caller: The acts of each phone call's caller once the call is accepted.
         refer: The outcome of referring a caller; None for none.
         cues: What the model does along the timelines of the Live sessions that begin; None if it answers.
+        speech: Where the user speaks in the sessions that begin, from and to, in ms; None for detection.
     """
 
     script: Script = attrs.field(factory=Script)
@@ -417,6 +418,7 @@ class Behavior:
     caller: Sequence[CallerAct] = ()
     refer: Referral | None = None
     cues: Sequence[Cue] | None = None
+    speech: Sequence[tuple[int, int]] | None = None
 
     def become(self, other: Behavior) -> None:
         """Copy another behavior."""

@@ -45,7 +45,7 @@ import yaml
 
 from realtime_simulator._core.clock import read_time
 from realtime_simulator._engine.turn import (
-    AT_ONCE,
+    LATENCIES,
     Action,
     Fail,
     Pacing,
@@ -53,6 +53,7 @@ from realtime_simulator._engine.turn import (
     Turn,
     call_mcp,
     call_tool,
+    chosen_pacing,
     delegate,
     pause,
     say,
@@ -273,6 +274,7 @@ class ScenarioFile:
     Args:
         rules: The rules of the model's answers; the first match applies.
         heard: The words of the user's audio, turn by turn, and how their transcripts come.
+        speech: Where the user speaks in each session's audio, from and to, in ms; None for detection.
         timeline: What the model of a Live session does, with its position in seconds; None if the file has
             none.
         mcp_servers: The tools of MCP servers, by label.
@@ -286,6 +288,7 @@ class ScenarioFile:
 
     rules: Sequence[FileRule] = ()
     heard: Sequence[str | Transcript] = ()
+    speech: Sequence[tuple[int, int]] | None = None
     timeline: Mapping[float, Sequence[Action]] | None = None
     mcp_servers: Mapping[str, Sequence[Mapping[str, Any]] | None] = attrs.field(factory=dict)
     pacing: Pacing | None = None
@@ -311,6 +314,7 @@ def parse(text: str, name: str = "scenario", folder: Path | None = None) -> Scen
     known: dict[str, Callable[[Located], Any]] = {
         "responses": lambda part: [_rule(rule) for rule in part.list()],
         "heard": lambda part: [_heard(words) for words in part.list()],
+        "speech": _speech,
         "timeline": _timeline,
         "mcp_servers": _servers,
         "pacing": _pacing,
@@ -534,9 +538,19 @@ def _servers(part: Located) -> dict[str, list[Mapping[str, Any]] | None]:
     return servers
 
 
+def _speech(part: Located) -> Sequence[tuple[int, int]]:
+    placed: list[tuple[int, int]] = []
+    for one in part.list():
+        edges = [round(edge.number(0) * 1000) for edge in one.list()]
+        if len(edges) != 2 or edges[0] >= edges[1] or (placed and edges[0] < placed[-1][1]):
+            one.refuse("expected the start and end of speech in seconds, one stretch after the other")
+        placed.append((edges[0], edges[1]))
+    return placed
+
+
 def _pacing(part: Located) -> Pacing:
-    if part.value == "none":
-        return AT_ONCE
+    if isinstance(part.value, str) and part.value in ("none", *LATENCIES):
+        return chosen_pacing(part.value)  # type: ignore[arg-type]
     fields = part.fields(("first_audio", "speed", "transcript"))
     return Pacing(**{name: one.number(0) for name, one in fields.items()})
 

@@ -118,6 +118,7 @@ class Services:
             plays_audio=plays_audio,
             pacing=self.settings.pacing,
             profile=self.settings.profile,
+            speech=self.behavior.speech,
         )
 
     def new_translation(

@@ -273,7 +273,8 @@ class Controls:
         self._behavior.translation = words
 
     def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
-        """Set the tools of an MCP server; without that it has those that the session allows by name.
+        """Set the tools of an MCP server; without that it has those that the session allows by
+        name, and can't be reached if there are none.
 
         Args:
             server_label: The session's name of the server.
@@ -335,6 +336,8 @@ class Controls:
         self._behavior.mcp_servers.update(file.mcp_servers)
         if file.timeline is not None:
             self.on_timeline(file.timeline)
+        if file.speech is not None:
+            self._behavior.speech = file.speech
         if file.pacing is not None:
             self.pace(file.pacing)
         if file.caller is not None:
