@@ -626,6 +626,7 @@ class AsyncConnection(HandlesEvents):
         try:
             return await self._say_last(text, timeout)
         finally:
+            self._state.is_hung_up = True
             await run_to_completion(self._hang_up())
 
     async def _say_last(self, text: str, timeout: float, *, is_aside: bool = False) -> Turn:
@@ -726,6 +727,7 @@ class AsyncConnection(HandlesEvents):
             logger.info("the goodbye was not said: %s", error)
         finally:
             if self._hang_up is not None:
+                self._state.is_hung_up = True
                 await run_to_completion(self._hang_up())
             self._state.finish(CloseInfo.by_budget(spending.reason))
             await self.close()

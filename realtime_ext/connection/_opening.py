@@ -274,6 +274,8 @@ class AsyncAnswering(AsyncConnecting):
             return
         endings = [super().__aexit__(kind, error, trace)]
         if self._hangs_up:
+            if self._connection is not None:
+                self._connection._state.is_hung_up = True
             endings.insert(0, hang_up(self._http, self._hangup, self._request.plan.query["call_id"]))
         await run_to_completion(*endings)
 

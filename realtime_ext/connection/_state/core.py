@@ -95,6 +95,7 @@ class ConnectionState:
         "client_events",
         "close_info",
         "conversation",
+        "is_hung_up",
         "is_linked",
         "meter",
         "playback",
@@ -118,6 +119,7 @@ class ConnectionState:
         self.role: Role = role
         self.close_info: CloseInfo | None = None
         self.is_linked: bool = True
+        self.is_hung_up: bool = False  # by this connection: its call is over
         self.budget: Budget = Budget(max_queue_bytes)
         self.queue: EventQueue = EventQueue(self.budget)
         self.session: SessionState = SessionState(role.kind, is_shared=role.is_shared)
@@ -511,13 +513,19 @@ class ConnectionState:
         Returns:
             The attempts to reconnect; None if this was the connection's end.
         """
+        if self.is_hung_up and not closed.is_expired:
+            # The service cuts a sideband whose call is over.
+            self.finish(attrs.evolve(closed, is_normal=True))
+            return None
         if self.close_info is None and self._policy is not None and should_reconnect(self._policy, closed):
             self.is_linked = False
             self._unfinished.update(dict.fromkeys(self.responses.active))
             self._abandon(closed, turn_lost=closed.turn_lost)
             if self.role.is_sideband and self.turns.calls is not None:
                 self.turns.calls.link_lost()
-            logger.info("link lost: code %s; reconnecting", closed.code)
+            # A sideband is cut when its call ends, too; only an attempt to reconnect tells which it was.
+            level = logging.DEBUG if self.role.is_sideband else logging.INFO
+            logger.log(level, "link lost: code %s; reconnecting", closed.code)
             self._loss = Reconnecting(self._policy, closed, now, random, previous=self._loss)
             return self._loss
         self.finish(closed)

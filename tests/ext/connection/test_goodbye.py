@@ -48,6 +48,19 @@ def test_it_is_said_and_heard_before_the_call_is_hung_up(
         assert "output_audio_buffer.stopped" in call.session.types_sent()
 
 
+def test_a_sideband_does_not_reconnect_to_a_call_that_it_has_hung_up(
+    runner: Runner, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "realtime_ext")
+    call, client = ringing(simulator), client_of(runner, simulator)
+    runner.run(client.calls.accept(call.id, SESSION))
+    with Driven(client.connect(call_id=call.id), runner) as connection:
+        connection.say_goodbye("Bye.")
+        list(connection)  # it just ends
+    assert "reconnecting" not in caplog.text
+    assert [request.path for request in simulator.requests].count("/v1/realtime") == 1
+
+
 def test_a_sentence_that_takes_too_long_does_not_keep_the_call(runner: Runner, simulator: Simulator) -> None:
     simulator.on_response([pause(60), "Bye."])
     call = ringing(simulator)
