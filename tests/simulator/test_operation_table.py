@@ -13,18 +13,11 @@ from realtime_api.types import Request
 from realtime_simulator import Simulator
 from realtime_simulator._core.operations import CONNECTIONS, OPERATIONS, fault_labels
 
-#: Operations that the simulator does not serve yet; delete a name together with adding its operation.
-PENDING = {
-    "accept_live_session",
-    "refer_live_session",
-    "reject_live_session",
-}
-DESCRIBED = {
+MODULES = {
     module.name.rpartition(".")[2]: module.name
     for module in pkgutil.walk_packages(described.__path__, f"{described.__name__}.")
     if not module.ispkg
 }
-MODULES = {name: module for name, module in DESCRIBED.items() if name not in PENDING}
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
@@ -39,7 +32,6 @@ def request(name: str) -> Request:
 
 def test_the_table_has_the_operations_of_the_description() -> None:
     assert sorted(BY_NAME) == sorted(MODULES)
-    assert not PENDING - {*DESCRIBED}
     assert len({operation.target for operation in OPERATIONS}) == len(OPERATIONS)
 
 

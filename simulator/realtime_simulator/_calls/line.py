@@ -123,5 +123,5 @@ class Line:
             return
         play, start, end = playing
         self._handlers.on_played(play.speech.pcm[start * 2 : end * 2])
-        if not self.plays.holds(play.response_id):
+        if play.response_id and not self.plays.holds(play.response_id):
             self._handlers.on_drained(play.response_id)

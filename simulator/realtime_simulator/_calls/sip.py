@@ -1,4 +1,5 @@
-"""Incoming SIP calls: they ring until they are accepted or rejected, and then are sessions on a line."""
+"""SIP calls: they ring until they are accepted or rejected, and then are sessions on a line. A Live session may
+call a number, too; no provider is behind it, and a fault decides whether the call fails."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from realtime_simulator._calls.registry import CallRegistry, session_id_of
 from realtime_simulator._calls.webhooks import Announcer, Plan
 from realtime_simulator._core.clock import Timer
 from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.effects import CUT
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
@@ -33,6 +35,8 @@ _MOST_PIECES = 1500  # half a minute of a call's sound, for each listener
 _NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 DECLINE = 603
+_RINGING_SECONDS = 0.2
+"""How long a number that a session calls rings."""
 
 
 def build_headers(headers: HeadersLike | None, call_id: str) -> tuple[tuple[str, str], ...]:
@@ -86,7 +90,7 @@ class SipCall:
 
     Args:
         record: Its record; it rings.
-        log: The log of its session.
+        log: The log of its session, of the Realtime API if it is incoming.
         services: The services that sessions share.
         line_speed: How fast the line's time passes; 1 is real time.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
@@ -101,7 +105,7 @@ class SipCall:
         on_end: Callable[[SipCall, str], None],
     ) -> None:
         self.record = record
-        self._log = log
+        self.log = log
         self._services = services
         self._on_end = on_end
         self._driver: SessionDriver | None = None
@@ -125,26 +129,61 @@ class SipCall:
         """Call a function when the call has rung for this long."""
         self._later(seconds, rang_out)
 
-    def accept(self, session: Mapping[str, Any]) -> None:
-        """Begin the session.
+    def accept(self, engine: BaseSession, log: SessionLog) -> SessionDriver:
+        """Begin the session of a call that rings.
 
         Args:
-            session: The checked session object.
+            engine: The session.
+            log: Its log.
 
-        Raises:
-            ApiProblem: 409: it was accepted before.
+        Returns:
+            Its driver.
         """
-        self.require_ringing("accepted")
-        services = self._services
-        engine = services.new_session(self._log.id, session, plays_audio=True)
+        driver = self._drive(engine, log)
+        self._connect()
+        return driver
+
+    def dial(self, engine: BaseSession, failure: Mapping[str, Any] | None) -> SessionDriver:
+        """Begin the session, and call a number for it.
+
+        Args:
+            engine: The session.
+            failure: Why the call fails, with `code` and `message`; None if it is answered.
+
+        Returns:
+            The session's driver.
+        """
+        driver = self._drive(engine, self.log)
+
+        def tell(kind: str, **fields: Any) -> None:
+            event = {"type": kind, "session_id": self.log.id, **fields}
+            driver.act(lambda session: session.emit(event))
+
+        def answered() -> None:
+            self._connect()
+            tell("transport.answered")
+
+        def failed(error: Mapping[str, Any]) -> None:
+            tell("transport.failed", error={"type": "call_error", **error})
+            self._on_end(self, "failed")
+
+        tell("transport.ringing")
+        self._later(_RINGING_SECONDS, answered if failure is None else lambda: failed(failure))
+        return driver
+
+    def _drive(self, engine: BaseSession, log: SessionLog) -> SessionDriver:
+        self.record.session = log.record
         self._driver = SessionDriver(
-            engine, self._log, services, on_end=self._session_ended, plays=self.line.plays
+            engine, log, self._services, on_end=self._session_ended, plays=self.line.plays
         )
-        services.records.add(self._log)
-        self.record.begun = services.clock.monotonic()
+        self._services.records.add(log)
+        return self._driver
+
+    def _connect(self) -> None:
+        self.record.begun = self._services.clock.monotonic()
         self._become("connected")
         self.line.begin()
-        self._act(iter(services.behavior.caller))
+        self._act(iter(self._services.behavior.caller))
 
     def reject(self, status_code: int) -> None:
         """Reject it; its end must follow.
@@ -379,7 +418,45 @@ class IncomingCalls:
         Raises:
             ApiProblem: 404: the call does not exist, or the caller has hung up; 409: it was accepted before.
         """
-        self._find(call_id).accept(session)
+        call = self.ringing(call_id, "accepted")
+        call.accept(self._services.new_session(call.log.id, session, plays_audio=True), call.log)
+
+    def ringing(self, call_id: str, what: str) -> SipCall:
+        """Return a call that rings.
+
+        Args:
+            call_id: The call.
+            what: What is to be done with it.
+
+        Raises:
+            ApiProblem: As for `accept`.
+        """
+        call = self._find(call_id)
+        call.require_ringing(what)
+        return call
+
+    def rejected(self, call_id: str) -> bool:
+        """Return whether a call was rejected."""
+        return any(one.id == call_id and one.reject_code for one in self._services.records.calls)
+
+    def dial(
+        self, call_id: str, engine: BaseSession, log: SessionLog, failure: Mapping[str, Any] | None
+    ) -> SessionDriver:
+        """Call a number for a session.
+
+        Args:
+            call_id: The call's id.
+            engine: The session.
+            log: Its log.
+            failure: As for `SipCall.dial`.
+
+        Returns:
+            The session's driver.
+        """
+        record = Call(id=call_id, kind="sip", session=log.record, state="ringing")
+        call = SipCall(record, log, self._services, 1.0, self._ended)
+        self._calls.add(call)
+        return call.dial(engine, failure)
 
     async def reject(self, call_id: str, status_code: int | None) -> None:
         """Reject a call.

@@ -183,6 +183,13 @@ FAULTS: Mapping[str, Kind] = {
             "type": Word("invalid_request_error"),
         },
     ),
+    "live_unanswered": Kind(
+        "the call of a session to a number fails with `transport.failed`",
+        {
+            "code": Word("provider_invite_failed"),
+            "message": Word("The provider did not connect the call."),
+        },
+    ),
     # Webhooks.
     "duplicate_webhook": Kind(
         "webhooks come again after they were acknowledged", {"times": Number(1, 1, 100)}

@@ -1,16 +1,16 @@
-"""The HTTP operations of the Live API: sessions over WebRTC, forks of stored ones, recordings, ends."""
+"""The HTTP operations of the Live API: sessions over WebRTC and SIP, forks, recordings, ends."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from realtime_simulator._calls.registry import CallRegistry
-from realtime_simulator._calls.sip import IncomingCalls
+from realtime_simulator._calls.sip import IncomingCalls, SipCall
 from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.alterations import without_connectivity
@@ -22,6 +22,11 @@ from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._sessions.live_sessions import LiveSessions, hang_up, no_session
 
 JSON = "application/json"
+
+
+def _call_id(session_id: str) -> str:
+    """Return the id that a SIP call has in the Realtime API."""
+    return session_id.replace("live_", "rtc_", 1)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,9 +46,66 @@ class LiveOperations:
     credentials: Credentials
 
     async def create_live(self, request: Request) -> Response:
-        """Create a session from an offer."""
-        fields = await self._read(request, "LiveCreateRequest")
-        return await self._answer(request, fields, fields["session"])
+        """Create a session from an offer, or one that calls a number."""
+        fields = await self._read(request, "LiveSessionCreateRequest")
+        if fields["transport"]["type"] == "webrtc":
+            return await self._answer(request, fields, fields["session"])
+        drawing: Drawing = request.state.faults
+        session_id = self.sessions.new_id()
+        engine = self.sessions.begin(session_id, "sip", fields["session"], drawing=drawing)
+        log = SessionLog(session_id, transport="sip")
+        failure = drawing.draw("live_unanswered")
+        self.sessions.add(self.incoming.dial(_call_id(session_id), engine, log, failure))
+        request.state.record.session = session_id
+        return JSONResponse({"session": {"id": session_id}, "transport": {"type": "sip"}}, status_code=201)
+
+    async def accept_live_session(self, request: Request) -> Response:
+        """Accept a SIP call."""
+        fields = await self._read(request, "LiveCallAcceptRequest")
+        session_id, drawing = request.path_params["session_id"], cast(Drawing, request.state.faults)
+        call = self._ringing(session_id)
+        engine = self.sessions.begin(session_id, "sip", fields["session"], drawing=drawing)
+        self.sessions.add(call.accept(engine, SessionLog(session_id, transport="sip")))
+        request.state.record.session = session_id
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.calls.end_later(call.record.id, hangup["seconds"], "peer")
+        return Response(status_code=200)
+
+    async def reject_live_session(self, request: Request) -> Response:
+        """Reject a SIP call."""
+        fields = await self._read(request, "LiveCallRejectRequest")
+        call = self._ringing(request.path_params["session_id"])
+        await self.incoming.reject(call.record.id, fields["status_code"])
+        return Response(status_code=200)
+
+    async def refer_live_session(self, request: Request) -> Response:
+        """Refer the other party of a SIP call."""
+        fields = await self._read(request, "LiveCallReferRequest")
+        driver = self.sessions.find(request.path_params["session_id"])
+        call_id = self.calls.id_of(driver)
+        if call_id is None:
+            raise no_session()
+        request.state.record.session = driver.log.id
+        self.incoming.refer(call_id, fields["target_uri"])
+        return Response(status_code=200)
+
+    def _ringing(self, session_id: str) -> SipCall:
+        """Return the call that rings under a session's id.
+
+        Raises:
+            ApiProblem: 404: there is none; 409: it was accepted or rejected before, for either API.
+        """
+        try:
+            return self.incoming.ringing(_call_id(session_id), "decided")
+        except ApiProblem as problem:
+            if problem.status == 409 or self.incoming.rejected(_call_id(session_id)):
+                raise ApiProblem(
+                    "A decision on this call has been made.",
+                    status=409,
+                    code="decision_already_made",
+                    param="session_id",
+                ) from None
+            raise no_session() from None
 
     async def fork_live_session(self, request: Request) -> Response:
         """Create a session that continues a stored one, from an offer."""
