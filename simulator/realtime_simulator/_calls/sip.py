@@ -1,5 +1,7 @@
-"""SIP calls: they ring until they are accepted or rejected, and then are sessions on a line. A Live session may
-call a number, too; no provider is behind it, and a fault decides whether the call fails."""
+"""SIP calls: they ring until they are accepted or rejected, and then are sessions on a line.
+
+A Live session may call a number, too; no provider is behind it, and a fault decides whether the call fails.
+"""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ FAULTS: Mapping[str, Kind] = {
         },
     ),
     "live_unanswered": Kind(
-        "the call of a session to a number fails with `transport.failed`",
+        "a session's call to a number fails with `transport.failed`, and the session ends",
         {
             "code": Word("provider_invite_failed"),
             "message": Word("The provider did not connect the call."),
