@@ -210,3 +210,18 @@ def test_a_hangup_ends_a_session_over_a_websocket(sim: Simulator, api: httpx.Cli
         assert api.post(f"/live/sessions/{socket.session['id']}/hangup").status_code == 200
         assert socket.until("session.closed")["reason"] == "close_requested"
         assert socket.closed() == (1000, "close_requested")
+
+
+def test_a_sideband_that_is_quicker_than_the_caller_gets_the_same_first_event(sim: Simulator) -> None:
+    async def main() -> None:
+        async with LiveCaller(sim) as caller:
+            response = await caller.create()
+            session_id = response.json()["session"]["id"]
+            sideband = await asyncio.to_thread(LiveSocket, sim, attach=session_id)
+            first = await asyncio.to_thread(sideband.until, "session.started")
+            answer = response.json()["transport"]["sdp"]
+            await caller.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            assert await caller.until("session.started") == first
+            await asyncio.to_thread(sideband.close)
+
+    asyncio.run(main())

@@ -141,3 +141,13 @@ def test_a_faulty_number_is_refused(api: httpx.Client) -> None:
     response = api.post("/live/sessions", json=body)
     assert response.json()["error"]["param"] == "transport.destination"
     assert "not telling" not in response.text
+
+
+def test_a_sideband_is_greeted_with_the_session(
+    sim: Simulator, api: httpx.Client, receiver: Receiver
+) -> None:
+    _, session_id = ring(sim, receiver)
+    act(api, session_id, "accept", session=SESSION)
+    with LiveSocket(sim, attach=session_id) as sideband:
+        started = sideband.until("session.started")
+        assert started["session"] == sim.session(session_id).config

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import pty
-import select
+import selectors
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -138,7 +138,9 @@ class Terminal:
         return self.process.wait(_SECONDS)
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._master], [], [], _SECONDS)
+        with selectors.DefaultSelector() as selector:  # unlike select, with any number of open files
+            selector.register(self._master, selectors.EVENT_READ)
+            ready = selector.select(_SECONDS)
         assert ready, f"nothing more came: {self.shown!r}"
         try:
             piece = os.read(self._master, 65536)

@@ -8,14 +8,12 @@ before them count, and ends after the configured silence. Buffers and events are
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Literal
 
 import attrs
-import numpy as np
-from numpy.typing import NDArray
 
 from realtime_simulator._media.speech import RATE
 
@@ -24,16 +22,7 @@ FRAME = RATE // 50
 HANG_MS = 120
 """Speech fades out: it lasts this much longer than its sound."""
 _HANG = RATE * HANG_MS // 1000
-_STEP = 3  # 24 kHz to 8 kHz
-_SIZE = FRAME // _STEP
-_Wave = NDArray[np.float64]
-_WINDOW = np.hanning(2 * _SIZE + 1)[:-1]
-_FFT = 512
-_LOWEST = 6  # in steps of 15.6 Hz: what is lower is no voice
-_EMPHASIS = np.minimum(np.arange(_FFT // 2 + 1) / 64, 1.0) ** 2  # rumble weighs little
-_LAGS = slice(20, 115)  # 400 Hz down to 70 Hz
 _VOICED = 0.55
-_ORDER = 40  # of the recurrence: twenty tones
 _TONE_DB = -30.0
 _RECENT, _NEEDED = 8, 4
 _QUIETEST_DB, _PER_THRESHOLD_DB = -66.0, 28.0
@@ -45,17 +34,7 @@ _NOISE_BLOCK, _NOISE_BLOCKS = 10, 7  # noise is the quietest in 1.4 s
 _UNKNOWN_NOISE_DB = -70.0
 _BACK = 10
 _SILENT_DB = -120.0
-_SILENT, _SILENCE = bytes(FRAME * 2), np.zeros(_SIZE)
-
-
-def _expected() -> _Wave:
-    """The correlation of a wave with itself that the window alone allows."""
-    correlation = np.fft.irfft(np.abs(np.fft.rfft(_WINDOW, _FFT)) ** 2)
-    expected: _Wave = (correlation / correlation[0])[_LAGS]
-    return expected
-
-
-_EXPECTED = _expected()
+_SILENT = bytes(FRAME * 2)
 
 
 @attrs.frozen
@@ -83,7 +62,7 @@ class VoiceActivity:
         self.speaking: bool = False
         self._odd = b""
         self._position = 0
-        self._before = _SILENCE
+        self._before = _SILENT
         self._levels: deque[float] = deque([_SILENT_DB] * (_RECENT + _BACK), maxlen=_RECENT + _BACK)
         self._spoken: deque[bool] = deque(maxlen=_RECENT)
         self._noise: deque[float] = deque(maxlen=_NOISE_BLOCKS)
@@ -120,12 +99,8 @@ class VoiceActivity:
     def _frame(self, pcm: bytes) -> Edge | None:
         """Process 20 ms."""
         self._position += FRAME
-        if pcm == _SILENT:  # most of a caller's sound
-            wave, level = _SILENCE, _SILENT_DB
-        else:
-            wave = np.frombuffer(pcm, "<i2").reshape(-1, _STEP).sum(axis=1) / (32768.0 * _STEP)
-            level = 10 * math.log10(float(wave.var()) + 1e-12)
-        before, self._before = self._before, wave
+        level = _SILENT_DB if pcm == _SILENT else _voice().level(pcm)  # silence is most of a caller's sound
+        before, self._before = self._before, pcm
         self._levels.append(level)
         noise = min(self._noise) if len(self._noise) == _NOISE_BLOCKS else _UNKNOWN_NOISE_DB
         if self.speaking:
@@ -133,7 +108,7 @@ class VoiceActivity:
             least = max(noise + _STAYS_ABOVE_NOISE_DB, min(self._loud, self._peak - _RANGE_DB))
             is_voiced = False
             if level > least:
-                is_voiced = _voicing(before, wave) >= _VOICED
+                is_voiced = _voice().voicing(before, pcm) >= _VOICED
                 if is_voiced:
                     self._last_voiced = self._position
                 if self._position - self._last_voiced < _UNVOICED:
@@ -149,8 +124,8 @@ class VoiceActivity:
         spoken = (
             level > loud
             and self._levels[-2] > loud - 10
-            and _voicing(before, wave) >= _VOICED
-            and _residual(before, wave) > _TONE_DB
+            and _voice().voicing(before, pcm) >= _VOICED
+            and _voice().residual(before, pcm) > _TONE_DB
         )
         self._spoken.append(spoken)
         if sum(self._spoken) < _NEEDED:
@@ -207,31 +182,11 @@ class PlacedSpeech:
                 yield edge
 
 
-def _voicing(before: _Wave, now: _Wave) -> float:
-    """How well a wave repeats itself at the pitch of a voice, up to 1."""
-    wave = np.concatenate((before, now))
-    power = np.abs(np.fft.rfft((wave - wave.mean()) * _WINDOW, _FFT)) ** 2
-    power *= _EMPHASIS
-    power[:_LOWEST] = 0
-    repeated = np.fft.irfft(power)
-    return float((repeated[_LAGS] / _EXPECTED).max() / (repeated[0] + 1e-12))
+def _voice() -> ModuleType:
+    """Return what measures sound; numpy, which it needs, is loaded with the first that is not silent."""
+    from realtime_simulator._engine import voice_measures
 
-
-def _residual(before: _Wave, now: _Wave) -> float:
-    """What a linear recurrence leaves of a wave, in dB, in its better half: tones begin and end suddenly."""
-    wave = np.concatenate((before, now))
-    wave -= wave.mean()
-    rows = np.lib.stride_tricks.sliding_window_view(wave, _ORDER + 1)
-    past, next = rows[:, :-1], rows[:, -1]
-    gram = past.T @ past
-    gram[np.diag_indices(_ORDER)] += 1e-9 * gram.trace() / _ORDER + 1e-12
-    rest = next - past @ np.linalg.solve(gram, past.T @ next)
-    half = len(next) // 2
-    ratios = [
-        (rest[part] ** 2).sum() / ((next[part] ** 2).sum() + 1e-12)
-        for part in (slice(half), slice(half, None))
-    ]
-    return 10 * math.log10(float(min(ratios)) + 1e-12)
+    return voice_measures
 
 
 def has_voice(pcm: bytes) -> bool:

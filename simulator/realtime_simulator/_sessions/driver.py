@@ -171,6 +171,7 @@ class SessionDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: dict[str, asyncio.Task[None]] = {}
         self._moved = asyncio.Event()
+        self._greeting: dict[str, Any] = {}
         self._pumping = False
         self._end: tuple[int, str] | None = None
         log.begun = services.clock.unix()
@@ -208,9 +209,15 @@ class SessionDriver:
             self._sidebands.add(send)
         with self._step():
             if greet:
-                created = self.session.greeting()
-                self._note("sent", created)
-                send(created)
+                self.greet()
+                send(self._greeting)
+
+    def greet(self) -> None:
+        """Record the session's first event, once: for the connection that it is sent to later, and for those
+        that get what was sent before."""
+        if not self._greeting:
+            self._greeting = self.session.greeting()
+            self._note("sent", self._greeting)
 
     def detach(self, send: Send) -> None:
         """Send a connection no more events."""

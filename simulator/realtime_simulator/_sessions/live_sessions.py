@@ -87,6 +87,8 @@ class LiveSessions:
         """Remember a session while it runs, and afterwards if it is stored."""
         self._sweep()
         self._drivers[driver.log.id] = driver
+        if driver.session.view().get("model"):  # it has begun, before anything is connected
+            driver.greet()
         logger.info("session %s: begun (live)", driver.log.id)
         return driver
 
