@@ -18,7 +18,7 @@ from realtime_simulator import Simulator, say
 from realtime_simulator._calls import ice_peer
 from realtime_simulator._calls.ice_peer import IcePeerConnection
 from realtime_simulator._calls.peer import Playout
-from realtime_simulator._media.codecs import SILENCE
+from realtime_simulator._media.speech import SILENCE
 
 from tests.simulator.caller import Caller
 from tests.simulator.checking import rms

@@ -222,6 +222,8 @@ def test_a_sideband_that_is_quicker_than_the_caller_gets_the_same_first_event(si
             answer = response.json()["transport"]["sdp"]
             await caller.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
             assert await caller.until("session.started") == first
+            realtime = await caller.http.post(f"/realtime/calls/{session_id}/hangup")
+            assert realtime.status_code == 404
             await asyncio.to_thread(sideband.close)
 
     asyncio.run(main())

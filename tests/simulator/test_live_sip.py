@@ -151,3 +151,15 @@ def test_a_sideband_is_greeted_with_the_session(
     with LiveSocket(sim, attach=session_id) as sideband:
         started = sideband.until("session.started")
         assert started["session"] == sim.session(session_id).config
+
+
+def test_faults_refuse_outgoing_calls_and_fail_accepted_ones(
+    sim: Simulator, api: httpx.Client, receiver: Receiver
+) -> None:
+    with sim.fault("live_not_enabled"):
+        refused = api.post("/live/sessions", json={"session": {"model": "gpt-live-1"}, "transport": PHONE})
+    assert refusal(refused) == (403, "outbound_sip_not_enabled")
+    call, session_id = ring(sim, receiver)
+    with sim.fault("accept_then_fail", on="live.accept", seconds=0):
+        assert act(api, session_id, "accept", session=SESSION).status_code == 200
+    sim.wait_for(lambda: call.ended == "failed")

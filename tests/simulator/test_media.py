@@ -10,6 +10,7 @@ import av
 import pytest
 from realtime_simulator._media import codecs, voice
 from realtime_simulator._media.codecs import Resampler
+from realtime_simulator._media.speech import SILENCE
 from realtime_simulator._media.voice import Speaker
 
 from tests.simulator.checking import rms
@@ -75,7 +76,7 @@ def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_sound() -> 
 
 def test_the_silent_packet_decodes_to_silence_of_twenty_milliseconds() -> None:
     decoder = av.CodecContext.create("libopus", "r")
-    frames = decoder.decode(av.Packet(codecs.SILENCE))
+    frames = decoder.decode(av.Packet(SILENCE))
     assert [frame.samples for frame in frames] == [960]
     assert not any(bytes(frames[0].planes[0])[: 960 * 4])
 
@@ -151,8 +152,8 @@ def test_utterances_are_cached_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech() -> None:
     pcm = tone(440, 24000, 0.2) + bytes(24000) + tone(600, 24000, 0.2) + bytes(9600)
-    packets = codecs.encode_opus(pcm) + [codecs.SILENCE] * 20 + codecs.encode_opus(pcm)
-    packets += [packets[5]] * 5 + [codecs.SILENCE] * 5
+    packets = codecs.encode_opus(pcm) + [SILENCE] * 20 + codecs.encode_opus(pcm)
+    packets += [packets[5]] * 5 + [SILENCE] * 5
     decoder = codecs.PacketDecoder("audio/opus")
     found = b"".join(map(decoder.push, packets))
     inner = av.CodecContext.create("libopus", "r")
@@ -165,7 +166,7 @@ def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech
 def test_a_packet_of_nothing_does_not_end_the_stream() -> None:
     decoder = codecs.PacketDecoder("audio/opus")
     assert decoder.push(b"") == b""
-    assert len(decoder.push(codecs.SILENCE)) > 0
+    assert len(decoder.push(SILENCE)) > 0
 
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +37,6 @@ class LiveWebRtcCall(WebRtcCall):
         if self._permissions.delivers(event):
             super()._send(event)
 
-    @property
+    @functools.cached_property
     def _permissions(self) -> ChannelPermissions:
         return ChannelPermissions(self.driver.session.view())

@@ -19,8 +19,8 @@ from realtime_simulator._calls import sdp_offer as offer
 from realtime_simulator._calls.ice_peer import IcePeerConnection
 from realtime_simulator._calls.sdp_answer import as_service
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._media.codecs import SILENCE, G711Encoder, OpusEncoder
-from realtime_simulator._media.speech import PACKET_SAMPLES
+from realtime_simulator._media.codecs import G711Encoder
+from realtime_simulator._media.speech import PACKET_SAMPLES, SILENCE
 from realtime_simulator._sessions.play_queue import PlayQueue
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -62,7 +62,6 @@ class Playout:
         """
         self._send = send
         self._g711 = None if codec == "audio/opus" else G711Encoder(codec)
-        self._opus = OpusEncoder()
         self._loop = asyncio.get_running_loop()
         # All calls send in the same instants, so that the loop wakes up once for all of them.
         self._due = math.ceil(self._loop.time() / _PACKET_SECONDS) * _PACKET_SECONDS
@@ -96,8 +95,6 @@ class Playout:
             self._loop.call_soon(self._on_drained, play.response_id)
         if self._g711 is not None:
             return self._g711.push(pcm)
-        if not play.speech.packets:
-            return self._opus.push(pcm)
         return play.speech.packets[start // PACKET_SAMPLES]
 
 

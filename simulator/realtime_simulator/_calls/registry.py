@@ -143,6 +143,17 @@ class CallRegistry:
             raise no_call()
         return call
 
+    def find_realtime(self, call_id: str) -> OpenCall:
+        """Return a call of the Realtime API that is in progress.
+
+        Raises:
+            ApiProblem: As for `find`; also for a session of the Live API, which has operations of its own.
+        """
+        call = self.find(call_id)
+        if call_id.startswith("live_"):
+            raise no_call()
+        return call
+
     def id_of(self, driver: SessionDriver) -> str | None:
         """Return the id of the call in progress whose session a driver runs; None if there is none."""
         record = driver.log.record

@@ -137,10 +137,16 @@ class AudioIn:
 
 @attrs.frozen
 class AudioOut:
-    """The model's next audio, PCM16 mono at 24 kHz: for a track if there is one; otherwise it went out in an
-    event, and this is for the records."""
+    """The model's next audio: for a track if there is one; otherwise it went out in an event, and this is for
+    the records.
+
+    Args:
+        pcm: PCM16 mono at 24 kHz.
+        packets: The same as Opus, 20 ms each, for a track; empty for silence.
+    """
 
     pcm: bytes = attrs.field(repr=False)
+    packets: Sequence[bytes] = attrs.field(default=(), repr=False)
 
 
 @attrs.frozen

@@ -183,6 +183,13 @@ FAULTS: Mapping[str, Kind] = {
             "type": Word("invalid_request_error"),
         },
     ),
+    "live_not_enabled": Kind(
+        "a session that calls a number is refused with 403, as where that is not enabled",
+        {
+            "code": Word("outbound_sip_not_enabled"),
+            "message": Word("Outbound SIP is not enabled for this organization."),
+        },
+    ),
     "live_unanswered": Kind(
         "a session's call to a number fails with `transport.failed`, and the session ends",
         {

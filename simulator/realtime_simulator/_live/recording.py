@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import wave
+import weakref
 from array import array
 
 from realtime_simulator._media.speech import RATE
 
-MAX_SECONDS = 600
-"""The sound that is kept of a session, from its start."""
+_IN_MEMORY = 1024 * 1024
 
 
 class StereoRecording:
-    """The sound of a session along its timeline; the user on the left, the model on the right."""
+    """The sound of a session along its timeline; the user on the left, the model on the right.
+
+    What exceeds a megabyte is in a file without a name, which disappears with this object.
+    """
 
     def __init__(self) -> None:
-        self._user, self._model = bytearray(), bytearray()
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
 
     def add(self, user: bytes, model: bytes) -> None:
-        """Add a step of the timeline, PCM16 mono at 24 kHz; what exceeds the limit is dropped."""
-        if len(self._user) < MAX_SECONDS * RATE * 2:
-            self._user += user
-            self._model += model
+        """Add a step of the timeline, PCM16 mono at 24 kHz."""
+        both = array("h", bytes(len(user) + len(model)))
+        both[::2], both[1::2] = array("h", user), array("h", model)
+        self._file.write(both.tobytes())
 
     def wav(self) -> bytes:
         """Return it as a WAV file."""
-        both = array("h", bytes(2 * len(self._user)))
-        both[::2], both[1::2] = array("h", bytes(self._user)), array("h", bytes(self._model))
+        self._file.seek(0)
         out = io.BytesIO()
         with wave.open(out, "wb") as file:
             file.setnchannels(2)
             file.setsampwidth(2)
             file.setframerate(RATE)
-            file.writeframes(both.tobytes())
+            file.writeframes(self._file.read())
         return out.getvalue()

@@ -200,7 +200,7 @@ class LiveSession(BaseSession):
         self._before = b""
         self._copied: list[tuple[bytes, bytes]] = []
         self._appends: deque[_Append] = deque()
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[AudioOut] = deque()
         self._next_frame = -math.inf
         self._muted = False
         self._delegations: set[str] = set()
@@ -418,7 +418,7 @@ class LiveSession(BaseSession):
             )
         self._interrupt()
         self._fixture = dict(event)
-        self._voice.play(pcm)
+        self._voice_for(Say("", sound=pcm))
         self.emit(_answering("session.output_audio.fixture.playing", messages.event_id(event)))
 
     def _close(self, event: Mapping[str, Any]) -> None:
@@ -646,18 +646,18 @@ class LiveSession(BaseSession):
             self._frame(start)
         sound, said = self._voice.take()
         if self.recording is not None:
-            self.recording.add(pcm, sound)
+            self.recording.add(pcm, sound.pcm)
         if said is not None:
             self._end_utterance(said)
-        self._copy(pcm, sound, end)
-        if self._timeline.catching_up and self._frames and not any(sound):
+        self._copy(pcm, sound.pcm, end)
+        if self._timeline.catching_up and self._frames and not any(sound.pcm):
             return  # the track drops silence to get level
         self._frames.append(sound)
         self._send_frames()
 
     def _end_utterance(self, said: str) -> None:
         self._note_said(said)
-        if self._fixture is not None:
+        if self._fixture is not None and not said:
             fixture, self._fixture = self._fixture, None
             self.emit(_answering("session.output_audio.fixture.played", messages.event_id(fixture)))
 
@@ -846,12 +846,12 @@ class LiveSession(BaseSession):
         """Send the output of the last steps, 100 ms each 100 ms."""
         assert self._encoder is not None or not self._frames
         while self._frames and not self.ended and self._next_frame <= self._now:
-            pcm = self._frames.popleft()
+            frame = self._frames.popleft()
             if self._pacing.speed:
                 self._next_frame = max(self._next_frame + STEP / RATE, self._now - STEP / RATE)
-            self.effect(AudioOut(pcm))
+            self.effect(frame)
             if self._encoder is not None and not self._media:
-                delta = _base64(self._encoder.push(pcm))
+                delta = _base64(self._encoder.push(frame.pcm))
                 self.effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
 
     def _note_said(self, text: str) -> None:

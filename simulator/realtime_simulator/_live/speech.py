@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import attrs
 
+from realtime_simulator._engine.effects import AudioOut
 from realtime_simulator._engine.plan import Utterance, pieces
 from realtime_simulator._live.timeline import FRAME, STEP
-from realtime_simulator._media.speech import RATE
+from realtime_simulator._media.speech import PACKET_SAMPLES, RATE
 
 _WORD = RATE // 3
 """Samples that a word takes where there is no sound."""
@@ -20,12 +22,14 @@ class _Spoken:
 
     Args:
         pcm: Its sound.
+        packets: The same as Opus, 20 ms each; empty where the sound goes out in events.
         words: Its words with the sample at which each begins.
         said: Samples that were said.
         text: The words that were said.
     """
 
     pcm: bytes
+    packets: Sequence[bytes]
     words: deque[tuple[int, str]]
     said: int = 0
     text: str = ""
@@ -46,11 +50,9 @@ class Voice:
         cut = pieces(utterance.text)
         pcm = utterance.speech.pcm if utterance.speech is not None else bytes(2 * _WORD * len(cut))
         each = len(pcm) // 2 // max(1, len(cut))
-        self._now = _Spoken(pcm, deque((number * each, word) for number, word in enumerate(cut)))
-
-    def play(self, pcm: bytes) -> None:
-        """Play a sound without words; what was being said has ended."""
-        self._now = _Spoken(pcm, deque())
+        packets = utterance.speech.packets if utterance.speech is not None else ()
+        words = deque((number * each, word) for number, word in enumerate(cut))
+        self._now = _Spoken(pcm, packets, words)
 
     def words(self) -> str:
         """Return the words that begin in the next 200 ms."""
@@ -61,15 +63,17 @@ class Voice:
             spoken.text += found
         return found
 
-    def take(self) -> tuple[bytes, str | None]:
+    def take(self) -> tuple[AudioOut, str | None]:
         """Return the sound of a step, and the words of an utterance that ends with it."""
         spoken = self._now
         if spoken is None:
-            return bytes(2 * STEP), None
+            return AudioOut(bytes(2 * STEP)), None
         pcm = spoken.pcm[spoken.said * 2 : (spoken.said + STEP) * 2]
+        first = spoken.said // PACKET_SAMPLES
+        packets = spoken.packets[first : first + STEP // PACKET_SAMPLES]
         spoken.said += STEP
         ended = spoken.said * 2 >= len(spoken.pcm) and not spoken.words
-        return pcm + bytes(2 * STEP - len(pcm)), self.stop() if ended else None
+        return AudioOut(pcm + bytes(2 * STEP - len(pcm)), packets), self.stop() if ended else None
 
     def stop(self) -> str | None:
         """Fall silent; return the words that were said of the utterance."""

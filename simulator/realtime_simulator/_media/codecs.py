@@ -17,8 +17,6 @@ _CODECS = {
     "audio/pcma": ("pcm_alaw", G711_RATE),
 }
 _G711_PACKET_BYTES = G711_RATE // 50 * 2
-SILENCE = b"\xf8\xff\xfe"
-"""20 ms of silence: CELT, full band, mono, one frame."""
 
 
 class Resampler:
@@ -155,27 +153,6 @@ def _codec(name: str, rate: int, mode: str) -> AudioCodecContext:
     codec.layout = "mono"
     codec.sample_rate = rate
     return codec
-
-
-class OpusEncoder:
-    """An encoder for one stream of packets of 20 ms."""
-
-    def __init__(self) -> None:
-        self._codec: AudioCodecContext | None = None
-
-    def push(self, pcm: bytes) -> bytes:
-        """Return a packet for 20 ms of PCM16 mono at 24 kHz; after silence the stream begins anew."""
-        if not any(pcm):
-            self._codec = None
-            return SILENCE
-        if self._codec is None:
-            self._codec = _opus(32_000)
-            self._codec.options = {**self._codec.options, "application": "lowdelay", "compression_level": "3"}
-            self._number = 0
-        frame = _opus_frame(pcm, self._number)
-        self._number += PACKET_SAMPLES
-        packets = self._codec.encode(frame)
-        return bytes(packets[0]) if packets else SILENCE
 
 
 def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:

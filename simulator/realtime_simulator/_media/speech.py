@@ -13,6 +13,8 @@ RATE = 24_000
 """Samples a second of all sound inside the simulator: 16 bit, mono."""
 PACKET_SAMPLES = RATE // 50
 """Samples of one Opus packet of 20 ms."""
+SILENCE = b"\xf8\xff\xfe"
+"""An Opus packet of 20 ms of silence: CELT, full band, mono, one frame."""
 
 
 @attrs.frozen(eq=False)

@@ -51,6 +51,8 @@ class LiveOperations:
         if fields["transport"]["type"] == "webrtc":
             return await self._answer(request, fields, fields["session"])
         drawing: Drawing = request.state.faults
+        if (refused := drawing.draw("live_not_enabled")) is not None:
+            raise ApiProblem(refused["message"], status=403, code=refused["code"])
         session_id = self.sessions.new_id()
         engine = self.sessions.begin(session_id, "sip", fields["session"], drawing=drawing)
         log = SessionLog(session_id, transport="sip")
@@ -64,6 +66,9 @@ class LiveOperations:
         fields = await self._read(request, "LiveCallAcceptRequest")
         session_id, drawing = request.path_params["session_id"], cast(Drawing, request.state.faults)
         call = self._ringing(session_id)
+        if (failure := drawing.draw("accept_then_fail")) is not None:
+            self.incoming.fail_later(call.record.id, failure["seconds"])
+            return Response(status_code=200)
         engine = self.sessions.begin(session_id, "sip", fields["session"], drawing=drawing)
         self.sessions.add(call.accept(engine, SessionLog(session_id, transport="sip")))
         request.state.record.session = session_id

@@ -144,7 +144,8 @@ class Operations:
         """End a call."""
         self.credentials.require_project_key(request.headers)
         await body.read(request)
-        await self.calls.end(request.path_params["call_id"], "hangup")
+        call = self.calls.find_realtime(request.path_params["call_id"])
+        await self.calls.end(call.record.id, "hangup")
         return Response(status_code=200)
 
     async def accept_realtime_call(self, request: Request) -> Response:

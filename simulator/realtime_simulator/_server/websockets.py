@@ -51,7 +51,7 @@ class WebSocketRoutes:
         """Serve a conversation, a transcription session or a call's sideband."""
         try:
             asked = self._read(websocket, translation=False)
-            call = self.calls.find(asked.call_id).driver if asked.call_id is not None else None
+            call = self.calls.find_realtime(asked.call_id).driver if asked.call_id is not None else None
         except ApiProblem as problem:
             await self._refuse(websocket, problem)
             return

@@ -355,10 +355,11 @@ class SessionDriver:
                 self._start(self._translate(spoken_id, text, language))
             case AudioIn(pcm):
                 self.log.audio_in.add(pcm, self._services.clock.unix())
-            case AudioOut(pcm) if self._plays is not None:
-                self._plays.stream(pcm)
-            case AudioOut(pcm):
-                self.log.audio_out.add(pcm, self._services.clock.unix())
+            case AudioOut(pcm, packets):
+                if self._plays is None:
+                    self.log.audio_out.add(pcm, self._services.clock.unix())
+                elif packets:  # otherwise it is silence, which a track sends by itself
+                    self._plays.stream(Speech("", pcm, packets))
             case Play():
                 if self._plays is not None:
                     self._plays.add(effect)

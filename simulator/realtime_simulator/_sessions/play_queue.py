@@ -8,10 +8,9 @@ from collections.abc import Mapping
 import attrs
 
 from realtime_simulator._engine.effects import Play
-from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
+from realtime_simulator._media.speech import PACKET_SAMPLES, SILENCE, Speech
 
-_MOST_WAITING = 3
-"""Pieces of a stream that may wait without loss of silence."""
+_LEAD = Speech("", bytes(4 * PACKET_SAMPLES), (SILENCE,) * 2)
 
 
 @attrs.define
@@ -30,10 +29,14 @@ class PlayQueue:
         """Queue speech."""
         self._queue.append(_Playing(play, play.start))
 
-    def stream(self, pcm: bytes) -> None:
-        """Queue sound that belongs to no response; silence is dropped where much waits already."""
-        if len(self._queue) < _MOST_WAITING or any(pcm):
-            self.add(Play("", "", Speech("", pcm), 0, len(pcm) // 2))
+    def stream(self, speech: Speech) -> None:
+        """Queue the next piece of a continuous sound that belongs to no response.
+
+        After silence it begins a little later, so that pieces that come late leave no gap.
+        """
+        if not self._queue:
+            self.add(Play("", "", _LEAD, 0, _LEAD.samples))
+        self.add(Play("", "", speech, 0, len(speech.packets) * PACKET_SAMPLES))
 
     def clear(self) -> Mapping[str, int]:
         """Drop everything; return how many samples of each queued item were played."""
