@@ -8,11 +8,11 @@ POSTGRES := /usr/lib/postgresql/*/bin/postgres
 pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest compare frameworks attack mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest compare frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed      ## create .venv from python3 and the pinned requirements
 
@@ -30,7 +30,8 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## run all te
 	if command -v npm >/dev/null; then $(MAKE) -s build/node/.installed || exit $$?; \
 	else without="$$without and not node"; fi; \
 	$(call pytest,$(BIN)) --hypothesis-profile=thorough --cov --cov-report=term:skip-covered \
-	  -m "(slow or not slow)$$without" || exit $$?; \
+	  -m "(slow or not slow) and not alone$$without" || exit $$?; \
+	$(call pytest,$(BIN)) -n 0 -m "alone$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
 	  echo "OMITTED: fleets on PostgreSQL, which is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
@@ -38,8 +39,9 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## run all te
 	case "$$without" in *node*) \
 	  echo "OMITTED: pyright and node clients, because npm is not on PATH. On Debian: apt-get install npm";; esac
 
+# Tests that start many programs run with these versions on the newest Python, and with the pinned ones on the oldest.
 test-lowest: build/lowest/.installed    ## run the fast tests with the lowest supported versions
-	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow"
+	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow and not programs"
 
 test-lowest-newest: .venv/.installed    ## run the fast tests with the lowest versions on the newest installed Python
 	@python="$(NEWEST)"; \
@@ -61,11 +63,14 @@ compare: .venv/.installed peers    ## compare the types with the official packag
 frameworks: .venv/.installed ## run pipecat, LiveKit's agents and pydantic-ai against the simulator, on Realtime and Live (650 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)
 
-attack: .venv/.installed     ## attack every border: mutated input, faulty servers and peers, datagrams, signals, callbacks that raise, unread sockets, output of commands (SECONDS=60 SEED=… ONLY=border)
+attack: .venv/.installed     ## fuzz every interface: mutated input, faulty servers and peers, datagrams, signals, callbacks that raise, unread sockets, command output (SECONDS=60 SEED=… ONLY=name)
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only "$(ONLY)")
 
-mutate: .venv/.installed     ## change the code in small ways and list the changes that no test notices (ONLY=path SEED=…)
+fleet-faults: .venv/.installed    ## inject faults into a fleet of 300 calls: killed and suspended workers, deploys, a database that crashes, stalls, rejects writes and loses replies (SEEDS="1 2 3" CALLS=300 LIVE=0.5; 9 minutes)
+	@$(BIN)/python -m tests.fleet_faults --calls $(or $(CALLS),300) --seeds $(or $(SEEDS),1 2 3) --live $(or $(LIVE),0)
+
+mutate: .venv/.installed     ## list mutants that survive the tests (ONLY=path SEED=…)
 	@nice -n 10 $(BIN)/python tests/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 regen: .venv/.installed      ## regenerate generated/ and realtime_ext/types.py from openapi/

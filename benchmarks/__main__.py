@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from . import create, decode, depth, fleet, growth, imports, load, report, sdp, websocket, weight
+from . import create, decode, depth, fleet, growth, imports, live, load, report, sdp, websocket, weight
 from .harness import PEERS, Target
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "create": create.run,
     "sdp": sdp.run,
     "websocket": websocket.run,
+    "live": live.run,
     "load": load.run,
     "fleet": fleet.run,
     "growth": growth.run,

@@ -99,7 +99,7 @@ def run(console: Console) -> list[Target]:
                 f"{times['official'] / times['ours']:.1f} ×",
             )
             if kind in MOST:
-                what = f"decoding {kind}, of a plain dict by msgspec"
+                what = f"decoding {kind} / msgspec to a dict"
                 targets.append(ratio_target(what, results["ours"], results["msgspec"], MOST[kind]))
             what = f"decoding {kind}, official / ours"
             targets.append(
@@ -110,11 +110,11 @@ def run(console: Console) -> list[Target]:
                 {"task": "append", "size": CHUNK_BYTES, "repeat": 5000, "clock": "processor"}
             )
         results = take_turns(append, ROUNDS)
-        what = f"append_audio of {CHUNK_BYTES} bytes as text for the wire, of base64 and concatenation"
+        what = f"append_audio of {CHUNK_BYTES} bytes / base64 and concatenation"
         targets.append(ratio_target(what, results["ours"], results["bare"], MOST_APPEND))
         task = {"task": "memory", "event": event("response.done"), "count": HELD, "repeat": 1}
         memory, plain = ours(task), bare(task)
-        what = f"memory of {HELD} decoded response.done, of plain dicts"
+        what = f"memory of {HELD} decoded response.done / dicts"
         targets.append(Target(what, memory / plain, MOST_MEMORY, at_least=False))
     console.print()
     console.print(table)

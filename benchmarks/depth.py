@@ -61,10 +61,10 @@ def run(console: Console) -> list[Target]:
         modules, functions = len(found[work]), sum(found[work].values())
         most = "" if limit.functions is None else str(limit.functions)
         table.add_row(work, str(modules), str(limit.modules), str(functions), most)
-        targets.append(Target(f"modules of {work}, of the most allowed", modules / limit.modules, 1.0, False))
+        targets.append(Target(f"modules of {work} / limit", modules / limit.modules, 1.0, False))
         if limit.functions is not None:
             share = functions / limit.functions
-            targets.append(Target(f"functions of {work}, of the most allowed", share, 1.0, False))
+            targets.append(Target(f"functions of {work} / limit", share, 1.0, False))
     console.print()
     console.print(table)
     return targets

@@ -144,5 +144,5 @@ def connecting(console: Console) -> Target:
         )
     for name, seconds in medians(results).items():
         console.print(f"a process that connects and reads one event, {name}: {time_text(seconds)}")
-    what = "from nothing to the first event, ours / official"
+    what = "cold start to the first event, ours / official"
     return ratio_target(what, results["ours"], results["official"], MOST_CONNECTING)

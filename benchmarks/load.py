@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -33,9 +34,10 @@ class Process:
 
     Args:
         arguments: Its script in `workers/`, and what that is told.
+        core: The processor that it runs on, where the system allows to choose; None for any.
     """
 
-    def __init__(self, script: str, *arguments: object) -> None:
+    def __init__(self, script: str, *arguments: object, core: int | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, WORKERS / script, *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -43,6 +45,9 @@ class Process:
             text=True,
             env=environment(),
         )
+        if core is not None and hasattr(os, "sched_setaffinity"):
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(self._process.pid, {cores[core % len(cores)]})
 
     def answer(self) -> dict[str, Any]:
         """Read an answer.
@@ -76,9 +81,9 @@ class Process:
 
 
 @contextmanager
-def simulator(speed: float) -> Iterator[tuple[Process, str, str]]:
+def simulator(speed: float, core: int | None = None) -> Iterator[tuple[Process, str, str]]:
     """Run a simulator; yields its process, base URL and key."""
-    with Process("load_simulator.py", speed) as process:
+    with Process("load_simulator.py", speed, core=core) as process:
         where = process.answer()
         yield process, where["base_url"], where["api_key"]
 
@@ -88,7 +93,7 @@ def run(console: Console) -> list[Target]:
     table = Table(title="a simulator in one process", title_justify="left", title_style="bold")
     table.add_column("load")
     table.add_column("found")
-    targets = [sessions(table), sequence(table), calls(table)]
+    targets = [sessions(table), sequence(table), calls(table, "silent"), calls(table, "speaking")]
     console.print()
     console.print(table)
     return targets
@@ -107,7 +112,7 @@ def sessions(table: Table) -> Target:
         f"{found['whole']} whole; {found['out']:,} events in, {found['in']:,} out in {seconds:.1f} s, "
         f"{used / seconds:.0%} of a core; chunks up to {found['late'] * 1000:.0f} ms behind their time",
     )
-    return Target(f"sessions without loss, of {SESSIONS}", found["whole"] / SESSIONS, 1, True)
+    return Target(f"sessions without loss / {SESSIONS}", found["whole"] / SESSIONS, 1, True)
 
 
 def sequence(table: Table) -> Target:
@@ -125,18 +130,23 @@ def sequence(table: Table) -> Target:
         f"{memory[0] / MIB:.1f} MiB after {first}, {memory[1] / MIB:.1f} MiB after {first + more}: "
         f"{grown / 1024:+.2f} KiB a session",
     )
-    return Target(
-        f"memory after {first + more} sessions, of that after {first}", memory[1] / memory[0], FLAT, False
-    )
+    return Target(f"memory after {first + more} sessions / after {first}", memory[1] / memory[0], FLAT, False)
 
 
-def calls(table: Table) -> Target:
-    """Make more and more WebRTC calls, until packets come late or not at all."""
+def calls(table: Table, callers: str) -> Target:
+    """Make more and more WebRTC calls, until packets come late or not at all.
+
+    The simulator has one core, the clients another.
+
+    Args:
+        table: Gets a line for each number of calls.
+        callers: `silent`, or `speaking` for callers who speak all the time.
+    """
     carried = reached = 0
     tries = [count for count in CALLS for _ in range(2)]
     with (
-        simulator(speed=0) as (process, base_url, api_key),
-        Process("load_calls.py", base_url, api_key) as client,
+        simulator(speed=0, core=0) as (process, base_url, api_key),
+        Process("load_calls.py", base_url, api_key, callers, core=1) as client,
     ):
         for count in tries:
             if count <= carried:
@@ -145,7 +155,7 @@ def calls(table: Table) -> Target:
             found = client.ask(count)
             used = (process.ask()["seconds"] - before) / (time.perf_counter() - start)
             table.add_row(
-                f"{count} WebRTC calls, 20 ms of audio a packet both ways",
+                f"{count} WebRTC calls of {callers} callers, 20 ms of audio a packet both ways",
                 f"{found['came']:,} packets, {found['late']:,} late, {found['missing']:,} missing; "
                 f"simulator {used:.0%} of a core, clients {found['seconds']:.0%}",
             )
@@ -155,5 +165,6 @@ def calls(table: Table) -> Target:
                 reached = count  # once more, for something else may have had the processor
             else:
                 break
-    table.add_row("WebRTC calls with all packets on time", f"{carried}")
-    return Target(f"calls with all packets on time, of {FEWEST_CALLS}", carried / FEWEST_CALLS, 1, True)
+    table.add_row(f"WebRTC calls of {callers} callers with all packets on time", f"{carried}")
+    kind = "" if callers == "silent" else "continuous speech and "
+    return Target(f"calls with {kind}all packets on time / {FEWEST_CALLS}", carried / FEWEST_CALLS, 1, True)

@@ -87,7 +87,7 @@ def record(targets: Sequence[Target], before: dict[str, Any]) -> dict[str, Any]:
 def compare(console: Console, targets: Sequence[Target], before: dict[str, Any]) -> None:
     """Print each figure beside that of the run before."""
     table = Table(title="\nFigures", title_justify="left", title_style="bold")
-    for column in ("figure", "measured", "half of the rounds", "to reach", "before", "change"):
+    for column in ("figure", "measured", "middle half", "target", "before", "change"):
         table.add_column(column, justify="left" if column == "figure" else "right")
     for target in targets:
         earlier = before.get("figures", {}).get(target.what)
@@ -110,7 +110,7 @@ def save(whole: dict[str, Any]) -> None:
     for picture in (ROOT / "build").glob("growth-*.png"):
         shutil.copy(picture, FIGURES.parent)
     FIGURES.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    rows = ["| figure | measured | half of the rounds | to reach | |", "|---|---:|---:|---:|---|"]
+    rows = ["| figure | measured | middle half | target | |", "|---|---:|---:|---:|---|"]
     for what, figure in whole["figures"].items():
         target = Target(what, figure["measured"], figure["limit"], figure["at_least"])
         spread = figure["spread"]

@@ -106,7 +106,7 @@ def _made_to_be_slow(console: Console) -> Target:
             row.append(f"{time_text(quarter)} → {time_text(whole)}")
         table.add_row(*row)
     console.print(table)
-    return Target("the slowest megabyte, of the half second that it may take", slowest / LIMIT, 1.0, False)
+    return Target("slowest megabyte of SDP / limit of 0.5 s", slowest / LIMIT, 1.0, False)
 
 
 def _from_real_peers(console: Console) -> Target:
@@ -118,4 +118,4 @@ def _from_real_peers(console: Console) -> Target:
         ratios.append(check / peer)
         table.add_row(name, *map(time_text, (read, check, peer)))
     console.print(table)
-    return Target("checking an offer, of aiortc reading it", max(ratios), 1.0, False)
+    return Target("checking an offer / aiortc parsing it", max(ratios), 1.0, False)

@@ -44,13 +44,13 @@ KIB = 2**10
 # What is measured, beside whom, in which task, and what is to be reached.
 LIMITS = {
     "sync": (
-        ("audio deltas in, a second", "official", "receive", 4.0),
-        ("20 ms of audio out, a second", "official", "send", 4.0),
+        ("audio deltas received per second", "official", "receive", 4.0),
+        ("20 ms chunks sent per second", "official", "send", 4.0),
         ("round trip", "official", "round_trip", 0.7),
     ),
     "asyncio": (
-        ("audio deltas in, a second", "bare", "receive", 0.88),
-        ("20 ms of audio out, a second", "bare", "send", 0.92),
+        ("audio deltas received per second", "bare", "receive", 0.88),
+        ("20 ms chunks sent per second", "bare", "send", 0.92),
         ("round trip", "bare", "round_trip", 1.25),
     ),
 }
@@ -160,13 +160,13 @@ def openings(console: Console, port: int, mode: str) -> list[Target]:
     ours, bare = found["ours"], found["bare"]
     return [
         ratio_target(
-            f"memory of a connection, {CONNECTIONS} of them, ours / bare ({mode})",
+            f"memory per connection of {CONNECTIONS}, ours / bare ({mode})",
             [value for _, value in ours],
             [value for _, value in bare],
             1.25,
         ),
         ratio_target(
-            f"set-up of a connection, {CONNECTIONS} of them, ours / bare ({mode})",
+            f"set-up per connection of {CONNECTIONS}, ours / bare ({mode})",
             [value for value, _ in ours],
             [value for value, _ in bare],
             1.4,

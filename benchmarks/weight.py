@@ -53,19 +53,19 @@ def run(console: Console) -> list[Target]:
     seconds = regen()
     return [
         Target(
-            "files of realtime-ext and realtime-api-client, compressed, of openai's",
+            "wheels of realtime-ext and realtime-api-client / openai",
             wheels / official["openai"][0],
             MOST_FILES,
             at_least=False,
         ),
         Target(
-            "installed with all that it needs, of openai with realtime",
+            "installed size with dependencies / openai[realtime]",
             whole["ours"] / whole["official"],
             MOST,
             at_least=False,
         ),
         Target(
-            "make regen, whole",
+            "make regen",
             statistics.median(seconds),
             MOST_SECONDS,
             False,

@@ -15,7 +15,7 @@ def breakfast_time(weekend: bool = False) -> str:
     """Look up when breakfast starts.
 
     Args:
-        weekend: Whether it is about Saturday or Sunday.
+        weekend: Whether it is Saturday or Sunday.
     """
     return "8:00" if weekend else "7:00"
 

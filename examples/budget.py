@@ -1,4 +1,4 @@
-"""Limit what a conversation may cost: warn, say goodbye, and end it."""
+"""Limit the cost of a conversation: warn, say goodbye, and end it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import where
 from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
 from realtime_ext.usage import Spent
 
-# Prices of a million tokens, as an example of a table with its date. Copy it, and enter the prices of
-# https://platform.openai.com/docs/pricing on the day; a list of entries is a price that changed.
+# Prices per million tokens, as an example of a dated table. Copy it, and enter the current prices of
+# https://platform.openai.com/docs/pricing; a list of entries represents a price change.
 PRICES = {
     "currency": "USD",
     "models": {

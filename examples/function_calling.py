@@ -1,4 +1,4 @@
-"""Let the model call Python functions: arguments are checked, faults are told to the model."""
+"""Python functions as tools: their arguments are validated, and the model receives the errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def main() -> None:
             simulator.on_response(
                 sequence(
                     call_tool("book_room", {"room": "Elm", "nights": 30}),  # the model makes a mistake
-                    call_tool("book_room", {"room": "Elm", "nights": 3}),  # and mends it
+                    call_tool("book_room", {"room": "Elm", "nights": 3}),  # and corrects it
                     "Elm is yours for three nights. That is 270.",
                 )
             )

@@ -1,6 +1,6 @@
 """Answer a phone call, and hang up when the caller has heard the last words.
 
-With --live, the id of a ringing call (rtc_…) is needed: it is in the webhook, see phone_line/.
+--live needs the id of a ringing call (rtc_…), which is in the webhook: see phone_line/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
         call_id = options.call_id
         if simulator is not None:
             simulator.on_response("We close at ten. Goodbye.", match="")  # the words of the simulated model
-            ringing = simulator.incoming_call("http://127.0.0.1:9/", attempts=1)  # nobody listens there
+            ringing = simulator.incoming_call("http://127.0.0.1:9/", attempts=1)  # no server listens there
             call_id = ringing.id
         elif call_id is None:
             parser.error("--live needs the id of a ringing call")

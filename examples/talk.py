@@ -17,7 +17,7 @@ INSTRUCTIONS = (
 
 
 async def by_text(connection: AsyncConnection, lines: list[str]) -> None:
-    """Ask each line; the answers appear word by word."""
+    """Ask each line, and print the answers word by word."""
     for line in lines:
         print(f"> {line}")
         async with connection.stream(line) as stream:
@@ -28,7 +28,7 @@ async def by_text(connection: AsyncConnection, lines: list[str]) -> None:
 
 
 async def by_file(connection: AsyncConnection, question: Path, reply: Path) -> None:
-    """Ask what is in a WAV file, and write what is answered to another."""
+    """Ask the question in a WAV file, and write the answer to another."""
     await connection.append_audio(audio.read_wav(question))
     await connection.commit_audio()
     turn = await connection.ask()
@@ -37,7 +37,7 @@ async def by_file(connection: AsyncConnection, question: Path, reply: Path) -> N
 
 
 async def by_microphone(connection: AsyncConnection) -> None:
-    """Talk until Ctrl-C; who begins to speak interrupts the model."""
+    """Talk until Ctrl-C; speaking interrupts the model."""
     async with Headset(connection):
         async for event in connection:
             match event.type:
@@ -64,7 +64,7 @@ async def main() -> None:
     else:
         session = session.output("text")
     with where.api(options.live) as simulator:
-        if simulator is not None:  # it recognizes no speech, so what was said is set here
+        if simulator is not None:  # it does not recognize speech, so set the words here
             simulator.on_speech(lambda heard: "What time does breakfast start?")
             simulator.on_response("Breakfast starts at seven.", match="breakfast")
         async with AsyncRealtimeClient() as client, client.connect(session) as connection:

@@ -1,4 +1,4 @@
-"""Write down what is said in a WAV file."""
+"""Transcribe the speech in a WAV file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
         RealtimeClient() as client,
         client.connect(session=session) as connection,
     ):
-        if simulator is not None:  # it recognizes no speech, so it is told what was said
+        if simulator is not None:  # it does not recognize speech, so set the words
             simulator.on_speech(lambda heard: "What time does breakfast start?")
         connection.append_audio(audio.read_wav(options.speech))
         connection.commit_audio()

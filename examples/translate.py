@@ -1,4 +1,4 @@
-"""Speak on in another language: a WAV file in, a WAV file and its words out."""
+"""Translate speech: a WAV file in, a WAV file in another language and its words out."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def main() -> None:
         RealtimeClient() as client,
         client.connect(session=session) as connection,
     ):
-        if simulator is not None:  # it knows no languages
+        if simulator is not None:  # it does not translate
             simulator.on_speech(lambda heard: "What time does breakfast start?")
             simulator.on_translation(lambda words, language: "¿A qué hora empieza el desayuno?")
         connection.append_audio(audio.read_wav(options.speech))
-        connection.append_audio(audio.silence(1000))  # so that the end of the sentence is heard
-        connection.send({"type": "session.close"})  # no more comes: finish, then end
+        connection.append_audio(audio.silence(1000))  # so that the end of the sentence is detected
+        connection.send({"type": "session.close"})  # no more audio: finish, then end
         for event in connection:
             match event:
                 case RealtimeTranslationServerEventSessionOutputTranscriptDelta():

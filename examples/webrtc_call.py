@@ -1,4 +1,4 @@
-"""Call over WebRTC from Python: say what is in a WAV file, and keep what is heard in another."""
+"""Call over WebRTC from Python: play a WAV file, and record the reply in another."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("reply", nargs="?", type=Path, default=Path("reply.wav"))
     options = parser.parse_args()
     with where.api(options.live) as simulator:
-        if simulator is not None:  # it recognizes no speech, so it is told what was said
+        if simulator is not None:  # it does not recognize speech, so set the words
             simulator.on_speech(lambda heard: "What time does breakfast start?")
             simulator.on_response("Breakfast starts at seven.", match="breakfast")
         asyncio.run(call(options.question, options.reply))

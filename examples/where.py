@@ -1,4 +1,4 @@
-"""Where the examples go: to a simulator in the same process, or with --live to the API."""
+"""Choose where the examples connect: to a simulator in the same process, or with --live to the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUESTION = Path(__file__).with_name("question.wav")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """Make a command line that knows --live."""
+    """Create an argument parser with --live."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--live", action="store_true", help="call the API with OPENAI_API_KEY; costs money")
     return made
@@ -23,10 +23,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def api(live: bool) -> Iterator[Simulator | None]:
-    """Let clients without arguments reach a simulator, unless the API itself is wanted.
+    """Point clients without arguments at a simulator, unless the API itself is requested.
 
     Args:
-        live: Whether to leave the environment as it is, and so reach the API.
+        live: Whether to leave the environment unchanged, and so reach the API.
 
     Yields:
         The simulator, or None.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
-    from ._core.call import Call
+    from ._core.call import Call, LiveCall
     from ._core.version import __version__
     from ._resources.client_secrets import ClientSecret
     from .client import AsyncRealtimeClient, RealtimeClient
@@ -51,8 +51,13 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
         WebhookVerificationError,
     )
-    from .events import Reconnected, SessionExpiring
-    from .session import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+    from .events import Reconnected, SessionExpiring, TalkedOver
+    from .session import (
+        LiveSessionBuilder,
+        SessionBuilder,
+        TranscriptionSessionBuilder,
+        TranslationSessionBuilder,
+    )
     from .sip import SipHeaders
     from .usage import Budget
 
@@ -75,6 +80,8 @@ __all__ = [
     "EffectUnknown",
     "FleetError",
     "InternalServerError",
+    "LiveCall",
+    "LiveSessionBuilder",
     "MissingApiKeyError",
     "ModelDeprecationWarning",
     "NotFoundError",
@@ -93,6 +100,7 @@ __all__ = [
     "SessionExpiring",
     "SessionProblem",
     "SipHeaders",
+    "TalkedOver",
     "ToolArgumentError",
     "TranscriptionSessionBuilder",
     "TranslationSessionBuilder",
@@ -120,12 +128,15 @@ _PLACES = {
     "Call": "_core.call",
     "ClientSecret": "_resources.client_secrets",
     "Connection": "connection",
+    "LiveCall": "_core.call",
+    "LiveSessionBuilder": "session",
     "RealtimeClient": "client",
     "Reconnect": "connection",
     "Reconnected": "events",
     "SessionBuilder": "session",
     "SessionExpiring": "events",
     "SipHeaders": "sip",
+    "TalkedOver": "events",
     "TranscriptionSessionBuilder": "session",
     "TranslationSessionBuilder": "session",
     "Turn": "connection",

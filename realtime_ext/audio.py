@@ -191,7 +191,7 @@ def silence(ms: float, format: Any = "pcm") -> bytes:
 
 
 def chunks(data: Buffer, format: Any = "pcm", ms: float = 20, *, pad: bool = False) -> Iterator[bytes]:
-    """Cut audio that is there as a whole.
+    """Cut complete audio into chunks.
 
     Args:
         data: Mono audio in `format`.
@@ -336,7 +336,7 @@ def pcma_to_pcm16(data: Buffer) -> bytes:
 
 
 def pcm16_to_pcmu(data: Buffer) -> bytes:
-    """Encode to μ-law, the API's `audio/pcmu`. The rate stays as it is: resample to 8 kHz before.
+    """Encode to μ-law, the API's `audio/pcmu`. The rate is unchanged: resample to 8 kHz before.
 
     Args:
         data: 16-bit little-endian PCM.
@@ -429,7 +429,7 @@ class Resampler:
             connection.append_audio(resampler.process(piece))
         connection.append_audio(resampler.flush())
 
-    Between two rates that are the same it returns the audio as it is and needs no soxr.
+    If both rates are equal, it returns the audio unchanged and does not need soxr.
 
     Args:
         source: Samples a second of the input, above 0.
@@ -544,7 +544,7 @@ def read_wav(path: str | os.PathLike[str] | BinaryIO, rate: int = 24000) -> byte
     Raises:
         OSError: The file can't be read.
         TypeError: `path` is neither a path nor an object with `read`, or `rate` is not a number.
-        ValueError: It is no WAV file, or of a kind that is not named above; or `rate` is not above 0.
+        ValueError: It is not a WAV file, or of a kind that is not named above; or `rate` is not above 0.
         ImportError: It has another rate and soxr is not installed; the message names the extra.
     """
     _check_number("rate", rate, "samples a second, above 0", high=_HIGHEST_RATE, above=True)
@@ -565,7 +565,7 @@ def read_wav(path: str | os.PathLike[str] | BinaryIO, rate: int = 24000) -> byte
 
 
 def write_wav(path: str | os.PathLike[str] | BinaryIO, pcm16: Buffer, rate: int = 24000) -> None:
-    """Write a mono 16-bit WAV file, over one that is there.
+    """Write a mono 16-bit WAV file; an existing file is overwritten.
 
     Args:
         path: The file; or an object with `write`, such as an open file or an `io.BytesIO`, which stays open
@@ -617,7 +617,7 @@ def _parse(file: bytes) -> tuple[_Header, bytes]:
             header = _parse_format(body)
         elif name == b"data":
             if header is None:
-                raise ValueError("not a WAV file: its data come before their format")
+                raise ValueError("not a WAV file: its data comes before its format")
             # Who streams doesn't know the lengths, and leaves both at 0 or at some number beyond the end.
             return header, (body or file[at + 8 :]) if file[4:8] == bytes(4) else body
         at += 8 + size + size % 2

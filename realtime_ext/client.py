@@ -17,12 +17,16 @@ from ._resources import (
     AsyncCalls,
     AsyncClientSecrets,
     AsyncConnections,
+    AsyncLive,
+    AsyncLiveCalls,
     AsyncSessions,
     AsyncTranscriptionSessions,
     AsyncTranslationClientSecrets,
     Calls,
     ClientSecrets,
     Connections,
+    Live,
+    LiveCalls,
     Sessions,
     TranscriptionSessions,
     TranslationClientSecrets,
@@ -40,6 +44,9 @@ if TYPE_CHECKING:
         ClientEventLike,
         InputItemLike,
         ItemLike,
+        LiveCallLike,
+        LiveClientEventLike,
+        LiveTrunkLike,
         PromptLike,
         ReasoningLike,
         ResponseLike,
@@ -54,6 +61,8 @@ __all__ = [
     "AsyncApiKey",
     "AsyncCalls",
     "AsyncClientSecrets",
+    "AsyncLive",
+    "AsyncLiveCalls",
     "AsyncRealtimeClient",
     "AsyncSessions",
     "AsyncTranscriptionSessions",
@@ -67,6 +76,11 @@ __all__ = [
     "Dialect",
     "InputItemLike",
     "ItemLike",
+    "Live",
+    "LiveCallLike",
+    "LiveCalls",
+    "LiveClientEventLike",
+    "LiveTrunkLike",
     "PromptLike",
     "QueryValue",
     "RealtimeClient",
@@ -184,21 +198,22 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
         auth_header: `"authorization"` sends the key as a bearer token, `"api-key"` bare under that name.
         dialect: `"beta"` for servers with the beta's names (Qwen, speaches), `"azure-voice-live"` for Azure
             Voice Live, `"xai"` for xAI: connections translate both ways, and programs use the current names.
-        default_headers: Headers of every request; an authorization among them stands in place of the key.
+        default_headers: Headers of every request; an Authorization header replaces the key.
         default_query: Query parameters of every request.
         timeout: Seconds to wait for each step of a request (connecting takes 5 at most), or an httpx.Timeout;
-            None for no limit. At its default, the limits of an `http_client` that has its own stand.
+            None for no limit. If it is not given, the limits of the `http_client` apply, if it has any.
         max_retries: Retries after the first attempt, where retrying is safe.
-        http_client: A Client of httpx or httpx2 to use as it is; it is neither changed nor closed.
+        http_client: A Client of httpx or httpx2 to use unchanged; it is not closed.
         validate: Whether sessions and lifetimes are checked before they are sent.
         budget: What all connections of this client may spend together; None for no limit.
 
     Attributes:
-        calls: Make, accept, reject, refer and hang up calls.
-        client_secrets: Make short-lived keys.
-        translation_client_secrets: Make short-lived keys for translation sessions.
-        sessions: Make sessions of the older form.
-        transcription_sessions: Make transcription sessions of the older form.
+        calls: Create, accept, reject, refer and hang up calls.
+        client_secrets: Create short-lived keys.
+        live: Create and control sessions of the Live API.
+        translation_client_secrets: Create short-lived keys for translation sessions.
+        sessions: Create sessions in the older format.
+        transcription_sessions: Create transcription sessions in the older format.
         webhooks: Verify and read webhooks.
 
     Raises:
@@ -215,12 +230,13 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
 
     def _start(self, http_client: HttpClient | None) -> None:
         if inspect.iscoroutinefunction(self._settings.api_key):
-            raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
+            raise TypeError("api_key: an async callable only works in AsyncRealtimeClient; pass a plain one")
         self._http = Http(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
         self._raw_http: httpx.Client | None = None
         self.calls: Calls = Calls(self._http)
         self.client_secrets: ClientSecrets = ClientSecrets(self._http)
+        self.live: Live = Live(self._http)
         self.translation_client_secrets: TranslationClientSecrets = TranslationClientSecrets(self._http)
         self.sessions: Sessions = Sessions(self._http)
         self.transcription_sessions: TranscriptionSessions = TranscriptionSessions(self._http)
@@ -237,7 +253,7 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
         return self._raw
 
     def close(self) -> None:
-        """Close the connections that this client made; closing twice does nothing more."""
+        """Close the connections that this client made; closing again has no effect."""
         self._http.close()
         if self._raw_http is not None:
             self._raw_http.close()
@@ -267,10 +283,10 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
         base_url, websocket_base_url, organization, project, webhook_secret: As for `RealtimeClient`.
         auth_header, dialect, default_headers, default_query: As for `RealtimeClient`.
         timeout, max_retries, validate, budget: As for `RealtimeClient`.
-        http_client: An AsyncClient of httpx or httpx2 to use as it is; it is neither changed nor closed.
+        http_client: An AsyncClient of httpx or httpx2 to use unchanged; it is not closed.
 
     Attributes:
-        calls, client_secrets, translation_client_secrets, sessions, transcription_sessions: As for
+        calls, client_secrets, live, translation_client_secrets, sessions, transcription_sessions: As for
             `RealtimeClient`; their methods are async.
         webhooks: As for `RealtimeClient`; its methods are sync.
 
@@ -291,6 +307,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
         self._raw_http: httpx.AsyncClient | None = None
         self.calls: AsyncCalls = AsyncCalls(self._http)
         self.client_secrets: AsyncClientSecrets = AsyncClientSecrets(self._http)
+        self.live: AsyncLive = AsyncLive(self._http)
         self.translation_client_secrets: AsyncTranslationClientSecrets = AsyncTranslationClientSecrets(
             self._http
         )
@@ -310,7 +327,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
         return self._raw
 
     async def aclose(self) -> None:
-        """Close the connections that this client made; closing twice does nothing more."""
+        """Close the connections that this client made; closing again has no effect."""
         await self._http.aclose()
         if self._raw_http is not None:
             await self._raw_http.aclose()

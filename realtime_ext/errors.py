@@ -151,11 +151,11 @@ class SessionConfigError(RealtimeError, ValueError):
 
 
 class SessionConfigWarning(UserWarning):
-    """A session has a part that this package doesn't know; it is sent as it is."""
+    """A session has a field that this package does not know; it is sent unchanged."""
 
 
 class ModelDeprecationWarning(FutureWarning):
-    """A model ends within 90 days or has ended; the warning comes once for each model.
+    """A model was shut down or will be within 90 days; issued once per model.
 
     Source: https://platform.openai.com/docs/deprecations
     """
@@ -179,7 +179,7 @@ class ToolArgumentError(RealtimeError, ValueError):
 
 
 class WebhookVerificationError(RealtimeError):
-    """A webhook that was not signed with the secret, or too long ago, or that is not a webhook at all."""
+    """A webhook without a valid signature, with an old one, or with an unexpected body."""
 
 
 class APIConnectionError(RealtimeError):
@@ -210,7 +210,7 @@ class APIStatusError(RealtimeError):
         type: The API's error type, such as `invalid_request_error`.
         request_id: The `x-request-id` header, for support.
         body: The body's text, whatever it is.
-        retry_after: Seconds after which the API wants to be asked again; None if it named none.
+        retry_after: How many seconds the API asks to wait before a retry; None if it doesn't.
         may_have_applied: Whether the API may have carried out the request all the same.
     """
 

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ClientEvent",
     "Event",
+    "LiveEvent",
     "Reconnected",
     "ServerEvent",
     "SessionExpiring",
+    "TalkedOver",
     "UnknownEvent",
     "encode_event",
     "parse_event",
@@ -57,7 +59,7 @@ class UnknownEvent:
 
     Its `type` is never that of a class: `event.type == "response.done"` finds a
     `RealtimeServerEventResponseDone` and nothing else, not an event that misses a field of the
-    class. What the server wrote stands in `event_type`, always. Type checkers see `type` as
+    class. `event_type` always has the type that the server sent. Type checkers see `type` as
     `Literal[""]`, which lets them narrow a union by it; compare `event_type` with a type that is newer than
     this version.
 
@@ -66,7 +68,7 @@ class UnknownEvent:
 
     Args:
         type: The event's type, where this version has no class for it; empty where it has one that the event
-            doesn't fit, and where what came was no event at all.
+            doesn't fit, and where no event was received at all.
         data: The whole event as it came. What was not a JSON object is under the key `raw`.
         reason: Why a known type has no class here; None for a type that is simply unknown.
     """
@@ -111,18 +113,25 @@ class Reconnected:
 
     Attributes:
         type: Always `realtime_ext.reconnected`.
-        event_id: None, for no server sent it.
+        event_id: None, because no server sent it.
         attempts: How many attempts it took.
-        replayed: How many items the new session was given; 0 for a sideband, whose session went on.
-        unfinished: The ids of the responses that were going on when the link was lost. Function calls that
-            a sideband saw begin in them are retrieved and run; those that it never saw stay without an
-            output, for nothing lists the items of a call.
+        replayed: How many items, or messages of a Live session, the new session was given; 0 for a sideband,
+            whose session went on, and for a fork, which remembers all.
+        unfinished: The ids of the responses that were active when the link was lost. Function calls that a
+            sideband saw begin in them are retrieved and run; others stay without an output, because the
+            items of a call can't be listed.
+        session_id: The id of the Live session that continues, a new one unless this is a sideband; None for
+            the Realtime API.
+        lost: The ids of what a Live session lost: events that added to its context and were not
+            acknowledged, and, if the session itself was lost, its unfinished delegations.
     """
 
     type: Literal["realtime_ext.reconnected"] = attrs.field(default="realtime_ext.reconnected", init=False)
     attempts: int
     replayed: int
     unfinished: tuple[str, ...] = ()
+    session_id: str | None = None
+    lost: tuple[str, ...] = ()
 
     event_id = None
 
@@ -139,8 +148,8 @@ class SessionExpiring:
 
     Attributes:
         type: Always `realtime_ext.session_expiring`.
-        event_id: None, for no server sent it.
-        seconds_left: How many seconds are left, about.
+        event_id: None, because no server sent it.
+        seconds_left: About how many seconds are left.
     """
 
     type: Literal["realtime_ext.session_expiring"] = attrs.field(
@@ -155,15 +164,41 @@ class SessionExpiring:
         return attrs.asdict(self)
 
 
+@attrs.frozen(kw_only=True)
+class TalkedOver:
+    """The user talks over a Live model; the program should drop the audio that it has not played yet.
+
+    The API has no such event: the connection recognizes it by the user's words, about a second after they
+    were said, and puts this event into the stream behind the first of them, once for each utterance of
+    either side.
+
+    Attributes:
+        type: Always `realtime_ext.talked_over`.
+        event_id: None, because no server sent it.
+        start_ms: Where these words begin on the session's timeline, in milliseconds.
+    """
+
+    type: Literal["realtime_ext.talked_over"] = attrs.field(default="realtime_ext.talked_over", init=False)
+    start_ms: int
+
+    event_id = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as a JSON object."""
+        return attrs.asdict(self)
+
+
 if TYPE_CHECKING:
     ServerEvent: TypeAlias = (
         RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent | Reconnected | SessionExpiring
     )
-    """An event that comes in."""
+    """An event that comes in on a connection of the Realtime API."""
+    LiveEvent: TypeAlias = LiveServerEvent | UnknownEvent | Reconnected | SessionExpiring | TalkedOver
+    """An event that comes in on a connection of the Live API."""
     ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
     """An event that is sent."""
     _LiveEvent: TypeAlias = LiveServerEvent | LiveClientEvent | LiveForkClientEvent | LiveSidebandClientEvent
-    Event: TypeAlias = ServerEvent | ClientEvent | _LiveEvent
+    Event: TypeAlias = ServerEvent | TalkedOver | ClientEvent | _LiveEvent
     """An event of either direction, of the Realtime API or the Live API."""
 else:
     _SERVER = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
@@ -172,8 +207,9 @@ else:
     _LIVE = ("LiveServerEvent", "LiveClientEvent", "LiveForkClientEvent", "LiveSidebandClientEvent")
     _UNIONS = {
         "ServerEvent": (*_SERVER, *_LOCAL),
+        "LiveEvent": ("LiveServerEvent", *_LOCAL, TalkedOver),
         "ClientEvent": _CLIENT,
-        "Event": (*_SERVER, *_LOCAL, *_CLIENT, *_LIVE),
+        "Event": (*_SERVER, *_LOCAL, TalkedOver, *_CLIENT, *_LIVE),
     }
 
     def __getattr__(name: str) -> Any:
@@ -258,7 +294,7 @@ def _event_of(content: dict[str, Any], live: bool) -> Event:
     try:
         return read(content)
     except Exception as error:
-        # Whatever a model may trip over, the event is still there to be looked at.
+        # Whatever fails in a generated model, the event itself is delivered.
         return UnknownEvent("", content, mask(str(error) or type(error).__name__))
 
 
@@ -351,7 +387,7 @@ def encode_event(event: Event | Mapping[str, Any]) -> str:
         try:
             content = to_dict()
         except RecursionError as error:
-            raise ValueError("event: nested too deeply, or within itself: not writable as JSON") from error
+            raise ValueError("event: nested too deeply, or contains itself: not writable as JSON") from error
     kind = content.get("type")
     if not isinstance(kind, str) or not kind:
         raise ValueError(f"event: its type is {kind!r}, and must be a non-empty string")

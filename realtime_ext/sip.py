@@ -84,7 +84,7 @@ class SipAddress:
     Its repr shows neither number nor name, since reprs end up in logs.
 
     Raises:
-        ValueError: A part holds control characters, or `uri` is no URI.
+        ValueError: A part holds control characters, or `uri` is not a URI.
 
     Source: RFC 3261 §25.1, name-addr and addr-spec.
     """
@@ -237,7 +237,7 @@ def _read_params(text: str) -> dict[str, str | None]:
         if value.startswith('"'):
             value, end = _read_quoted(part := value, 0)
             if end != len(part):
-                raise ValueError(f"params: {name[:80]!r} has text behind its closing quote")
+                raise ValueError(f"params: {name[:80]!r} has text after its closing quote")
         params.setdefault(name.lower(), value if equals else None)
     return params
 
@@ -279,8 +279,8 @@ class SipHeaders(Mapping[str, str]):
             mapping from name to value or list of values.
 
     Raises:
-        ValueError: A name is no SIP token, a value holds CR, LF or another control character, or a field has
-            not the shape of one.
+        ValueError: A name is not a SIP token, a value holds CR, LF or another control character, or a field
+            is malformed.
 
     Example:
         ```python
@@ -459,7 +459,7 @@ def check_target_uri(uri: object) -> str:
 
     Raises:
         TypeError: It is not a str.
-        ValueError: It is no such URI.
+        ValueError: It is not such a URI.
 
     Source: RFC 3966 §3; RFC 3261 §19.1 and §25.1
     """

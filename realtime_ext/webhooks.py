@@ -8,7 +8,7 @@ Whatever is wrong with a delivery is a `WebhookVerificationError`: answer it wit
 wrong with the set-up (no secret, a malformed one, a negative tolerance) is a `ValueError`: it would refuse
 every delivery alike.
 
-Deliveries come at least once, in any order, for up to 72 hours: answer fast, drop repetitions
+Webhooks are delivered at least once, in any order, for up to 72 hours: answer fast, drop duplicates
 (`Deduplicator`), and accept the call elsewhere, since the caller hangs up while a webhook is being handled.
 
 Only version `v1` of a signature counts. Several secrets are tried for rotation and several signatures for the
@@ -167,7 +167,7 @@ def verify(
     Raises:
         WebhookVerificationError: A header is missing or malformed, the time is outside the tolerance, the
             body is not str or bytes, or no v1 signature matches.
-        TypeError: `clock` is no callable, or returns no time.
+        TypeError: `clock` is not callable, or does not return a time.
         ValueError: No secret, an empty or malformed one, or a negative tolerance.
 
     Source: https://www.standardwebhooks.com, "Signature scheme" and "Webhook headers".
@@ -487,7 +487,7 @@ class Deduplicator:
         self._lock = threading.Lock()
 
     def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
-        """Return whether this delivery or this call has come before, and remember both.
+        """Return whether this delivery or this call was seen before, and remember both.
 
         Args:
             webhook_id: The `webhook-id` header.

@@ -26,7 +26,9 @@ from tests.support.runner import Runner
 
 pytest_plugins = ["tests.support.time_limit"]
 
-settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "thorough", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile(
     "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
 )

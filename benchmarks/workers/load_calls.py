@@ -1,24 +1,29 @@
 """WebRTC calls, more and more, whose packets are timed as they arrive and not decoded.
 
-Arguments: base URL, key. Each line on stdin is a number of calls: as many are then open, and are listened to
-for some seconds. The answer is JSON: packets that came, that came late, that are missing, and the share of a
-core that this process took.
+Arguments: base URL, key, and "speaking" for callers who speak all the time, or "silent". Each line on stdin
+is a number of calls: as many are then open, and are listened to for some seconds. The answer is JSON: packets
+that came, that came late, that are missing, and the share of a core that this process took.
 """
 
 import asyncio
+import itertools
 import json
 import resource
 import sys
 import time
 
 from aiortc import rtcrtpreceiver
+from realtime_simulator._media.codecs import encode_opus
+from realtime_simulator._media.voice import synthesize
 
 from realtime_ext import AsyncRealtimeClient
+from realtime_ext.connection._webrtc_audio import OutgoingAudio
 
 CLOCK = 48000
 TICKS = 960  # 20 ms
 LATE_SECONDS = 0.04  # what a receiver's buffer makes up for
 LISTENING_SECONDS = 2.5
+WORDS = "I have a great deal to say, and I go on saying it without a pause, so that nobody else can speak. "
 STREAMS = {}  # SSRC -> arrival and timestamp of each packet
 
 
@@ -30,6 +35,13 @@ async def see(self, packet, arrival_time_ms):
 rtcrtpreceiver.RTCRtpReceiver._handle_rtp_packet = see
 
 
+def speak():
+    """Send speech that was encoded once in place of each call's silence."""
+    packets = encode_opus(synthesize(WORDS * 3))
+    spoken = {}
+    OutgoingAudio.next_payload = lambda track: next(spoken.setdefault(track, itertools.cycle(packets)))
+
+
 def judge(packets):
     """Count the packets of one stream: all, late ones and missing ones."""
     times = [arrival - stamp / CLOCK for arrival, stamp in packets]
@@ -39,8 +51,10 @@ def judge(packets):
     return len(packets), sum(moment - first > LATE_SECONDS for moment in times), due - len(stamps)
 
 
-async def main(base_url, api_key):
+async def main(base_url, api_key, callers):
     """Serve."""
+    if callers == "speaking":
+        speak()
     client = AsyncRealtimeClient(api_key, base_url=base_url)
     loop = asyncio.get_running_loop()
     calls = []
@@ -65,4 +79,4 @@ async def main(base_url, api_key):
     await asyncio.gather(*(dialing.__aexit__(None, None, None) for dialing, _ in calls))
 
 
-asyncio.run(main(*sys.argv[1:3]))
+asyncio.run(main(*sys.argv[1:4]))

@@ -134,5 +134,5 @@ class Async:
         return work
 
 
-serve(tasks(Sync, Async))
+serve(tasks(realtime=(Sync, Async)))
 os._exit(0)  # with the connections that are still open

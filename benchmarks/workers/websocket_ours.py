@@ -1,136 +1,82 @@
-"""This project's side of the benchmarks of connections."""
+"""This project's side of the benchmarks of connections, of either API."""
 
 import os
 
 from serve import serve
-from websocket_tasks import LOOP, tasks
+from websocket_tasks import Async, Sync, tasks
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 
-OPENED = []
+CLIENTS = {}
 
 
-def base_url(port):
-    """Return the address of the API."""
-    return f"http://127.0.0.1:{port}/v1"
+def client(kind, port):
+    """Return the client of all connections of its kind."""
+    if kind not in CLIENTS:
+        CLIENTS[kind] = kind("sk-benchmark", base_url=f"http://127.0.0.1:{port}/v1")
+    return CLIENTS[kind]
 
 
-class Sync:
-    """With threads."""
+def connecting(kind, port):
+    """Return a connection to be opened."""
+    return client(kind, port).connect(model="gpt-realtime-2.1")
 
-    client = None
 
-    @classmethod
-    def one(cls, port):
-        """Open a connection and take its first event."""
-        cls.client = cls.client or RealtimeClient("sk-benchmark", base_url=base_url(port))
-        connection = cls.client.connect(model="gpt-realtime-2.1").__enter__()
-        assert connection.recv().type == "session.created"
+def connecting_live(kind, port):
+    """Return a connection of the Live API to be opened."""
+    return client(kind, port).live.connect({"model": "gpt-live-1"}, sends_silence=False)
+
+
+def opener(connecting, first):
+    """Return what opens a connection and takes its first event."""
+
+    def one(port):
+        connection = connecting(RealtimeClient, port).__enter__()
+        assert connection.recv().type == first
         return connection
 
-    @classmethod
-    def receive(cls, port):
-        """Ask for a response and read it."""
-        connection = cls.one(port)
-
-        def work():
-            connection.create_response()
-            for event in connection:
-                if event.type == "response.done":
-                    break
-
-        return work
-
-    @classmethod
-    def send(cls, port, chunks, size):
-        """Send audio, and see that it came."""
-        connection, sound = cls.one(port), bytes(size)
-
-        def work():
-            for _ in range(chunks):
-                connection.append_audio(sound)
-            connection.commit_audio()
-            assert connection.recv().type == "input_audio_buffer.committed"
-
-        return work
-
-    @classmethod
-    def round_trip(cls, port):
-        """Send an event and wait for its answer."""
-        connection = cls.one(port)
-
-        def work():
-            connection.clear_audio()
-            assert connection.recv().type == "input_audio_buffer.cleared"
-
-        return work
-
-    @classmethod
-    def open(cls, port, connections):
-        """Open connections, and keep them."""
-        return lambda: OPENED.extend(cls.one(port) for _ in range(connections))
+    return one
 
 
-class Async:
-    """With asyncio."""
+def async_opener(connecting, first):
+    """Return what opens a connection with asyncio and takes its first event."""
 
-    client = None
-
-    @classmethod
-    async def one(cls, port):
-        """Open a connection and take its first event."""
-        cls.client = cls.client or AsyncRealtimeClient("sk-benchmark", base_url=base_url(port))
-        connection = await cls.client.connect(model="gpt-realtime-2.1").__aenter__()
-        assert (await connection.recv()).type == "session.created"
+    async def one(port):
+        connection = await connecting(AsyncRealtimeClient, port).__aenter__()
+        assert (await connection.recv()).type == first
         return connection
 
-    @classmethod
-    def receive(cls, port):
-        """Ask for a response and read it."""
-        connection = LOOP.run_until_complete(cls.one(port))
-
-        async def work():
-            await connection.create_response()
-            async for event in connection:
-                if event.type == "response.done":
-                    break
-
-        return work
-
-    @classmethod
-    def send(cls, port, chunks, size):
-        """Send audio, and see that it came."""
-        connection, sound = LOOP.run_until_complete(cls.one(port)), bytes(size)
-
-        async def work():
-            for _ in range(chunks):
-                await connection.append_audio(sound)
-            await connection.commit_audio()
-            assert (await connection.recv()).type == "input_audio_buffer.committed"
-
-        return work
-
-    @classmethod
-    def round_trip(cls, port):
-        """Send an event and wait for its answer."""
-        connection = LOOP.run_until_complete(cls.one(port))
-
-        async def work():
-            await connection.clear_audio()
-            assert (await connection.recv()).type == "input_audio_buffer.cleared"
-
-        return work
-
-    @classmethod
-    def open(cls, port, connections):
-        """Open connections, and keep them."""
-
-        async def work():
-            for _ in range(connections):
-                OPENED.append(await cls.one(port))
-
-        return work
+    return one
 
 
-serve(tasks(Sync, Async))
+REALTIME = {
+    "ask": lambda connection: connection.create_response(),
+    "done": "response.done",
+    "append": lambda connection: connection.append_audio,
+    "settle": lambda connection: connection.commit_audio(),
+    "settled": "input_audio_buffer.committed",
+    "clear": lambda connection: connection.clear_audio(),
+    "cleared": "input_audio_buffer.cleared",
+}
+LIVE = {
+    "ask": lambda connection: connection.send({"type": "response.create"}),
+    "done": "session.usage.updated",
+    "append": lambda connection: connection.send_audio,
+    "settle": lambda connection: connection.unmute(),
+    "settled": "session.input_audio.unmuted",
+    "clear": lambda connection: connection.mute(),
+    "cleared": "session.input_audio.muted",
+}
+serve(
+    tasks(
+        realtime=(
+            Sync(opener(connecting, "session.created"), **REALTIME),
+            Async(async_opener(connecting, "session.created"), **REALTIME),
+        ),
+        live=(
+            Sync(opener(connecting_live, "session.started"), **LIVE),
+            Async(async_opener(connecting_live, "session.started"), **LIVE),
+        ),
+    )
+)
 os._exit(0)  # with the connections that are still open

@@ -3,7 +3,9 @@
 It does the handshake of WebSocket (RFC 6455) and no more of it than the clients here use. It greets with
 `session.created` and answers three events: `response.create` with a whole response of audio, which was made
 beforehand; `input_audio_buffer.commit` and `input_audio_buffer.clear` with what the API
-says to them. Longer events are audio, which is skipped without being looked at.
+says to them. Below `/live` it speaks the Live API: `session.start`, `session.input_audio.mute` and
+`unmute`, and `response.create`, which it answers with audio up to a `session.usage.updated`.
+Longer events are audio, which is skipped without being looked at.
 
 Prints its port, and serves until stdin ends. Arguments: audio events a response, characters of audio in each.
 """
@@ -87,6 +89,7 @@ class Server(asyncio.Protocol):
         self.answers = answers
         self.data = b""
         self.is_open = False
+        self.api = ""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -107,7 +110,10 @@ class Server(asyncio.Protocol):
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
         )
-        self.transport.write(event("session.created", session=SESSION))
+        if head.split(b" ", 2)[1].startswith(b"/v1/live"):
+            self.api = "live "
+        else:
+            self.transport.write(event("session.created", session=SESSION))
         self.is_open = True
 
     def read(self):
@@ -135,7 +141,32 @@ class Server(asyncio.Protocol):
         elif opcode == PING:
             self.transport.write(frame(payload, PONG))
         elif opcode == TEXT:
-            self.transport.writelines(self.answers[json.loads(payload)["type"]]())
+            self.transport.writelines(self.answers[self.api + json.loads(payload)["type"]]())
+
+
+LIVE = {
+    "id": "live_1",
+    "model": "gpt-live-1",
+    "expires_at": 4_000_000_000,
+    "audio": {"output": {"voice": "marin"}, "format": {"type": "audio/pcm", "rate": 24000}},
+    "delegation": {"type": "client"},
+    "status": "active",
+    "input": [],
+}
+
+
+def live_answers(deltas, characters):
+    """Return what the Live API says to events."""
+    sound = base64.b64encode(bytes(n * 7919 % 256 for n in range(characters * 3 // 4))).decode()
+    delta = {"type": "session.output_audio.delta", "delta": sound}
+    audio = frame(json.dumps(delta, separators=(",", ":")).encode()) * deltas
+    usage = {"usage": {"seconds": 14.0}, "context_window": {"usage_ratio": 0.01}}
+    return {
+        "live session.start": lambda: [event("session.started", session=LIVE)],
+        "live session.input_audio.mute": lambda: [event("session.input_audio.muted")],
+        "live session.input_audio.unmute": lambda: [event("session.input_audio.unmuted")],
+        "live response.create": lambda: [audio, event("session.usage.updated", **usage)],
+    }
 
 
 async def main(deltas, characters):
@@ -144,6 +175,7 @@ async def main(deltas, characters):
         "response.create": Response(deltas, characters),
         "input_audio_buffer.commit": lambda: [event("input_audio_buffer.committed", item_id="item_2")],
         "input_audio_buffer.clear": lambda: [event("input_audio_buffer.cleared")],
+        **live_answers(deltas, characters),
     }
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Server(answers), "127.0.0.1", 0, backlog=512)

@@ -1,10 +1,10 @@
-"""The same conversation with Azure, with xAI, and with a server that speaks the beta's names.
+"""The same conversation with Azure, with xAI, and with a server that uses the beta's names.
 
     python examples/compatible/servers.py azure
     python examples/compatible/servers.py xai --base-url https://api.x.ai/v1 \\
         --key "$XAI_API_KEY" --model grok-voice-latest --voice eve
 
-Without --base-url, the simulator plays each of them.
+Without --base-url, the simulator stands in for each of them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import RealtimeClient, SessionBuilder
 
-# How a client reaches each, beside its URL and key.
+# The client's settings for each, in addition to URL and key.
 SERVERS: dict[str, dict[str, Any]] = {
     "azure": {"auth_header": "api-key"},  # the model is the name of a deployment
     "xai": {"dialect": "xai"},
     "beta": {"dialect": "beta"},  # Qwen, speaches
-    "localai": {},  # today's names
+    "localai": {},  # current names
 }
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def rehearse(simulator: Simulator) -> None:
-    """Set what the simulator's model does."""
+    """Configure the simulator's model."""
     simulator.on_response("You are welcome.", match="Thank")
     simulator.on_response(sequence(call_tool("room_temperature"), "It is 21 degrees."), match="warm")
 

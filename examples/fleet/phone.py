@@ -4,7 +4,7 @@
     python phone.py web --port 8000
     python phone.py worker --slots 100
 
-FLEET_DSN names the database; OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are as everywhere.
+FLEET_DSN is the database; OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are needed as usual.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ async def order_taxi(street: str, context: ToolContext[OwnedCall]) -> str:
 
 @fleet.on_call
 async def phone(call: OwnedCall) -> None:
-    """Answer a call, or go on with one whose worker is gone."""
+    """Answer a call, or continue one whose worker is gone."""
     async with call.open(SESSION, tools=[order_taxi]) as connection:
         said = 0 if call.data is None else call.data["said"]
         print(f"{'answered' if call.is_new else 'went on with'} {call.id}", flush=True)
@@ -55,9 +55,9 @@ async def phone(call: OwnedCall) -> None:
     print(f"over {call.id}", flush=True)
 
 
-async def work(slots: int) -> None:
+async def work(slots: int, generation: int, probes: tuple[str, int] | None) -> None:
     async with AsyncRealtimeClient() as client, fleet:
-        await fleet.run(client, slots=slots, drain=5)  # until SIGTERM
+        await fleet.run(client, slots=slots, drain=5, generation=generation, probes=probes)  # until SIGTERM
 
 
 async def migrate() -> None:
@@ -65,26 +65,32 @@ async def migrate() -> None:
         await fleet.migrate()
 
 
-def serve(port: int) -> None:
+def serve(host: str, port: int) -> None:
     client = AsyncRealtimeClient()
     routes = [
         Route("/webhook", fleet.webhook(client), methods=["POST"]),
+        Route("/live", fleet.live()),
+        Route("/ready", fleet.ready()),
         Route("/health", fleet.health()),
     ]
-    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(Starlette(routes=routes), host=host, port=port, log_level="warning")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("role", choices=["migrate", "web", "worker"])
+    parser.add_argument("--host", default="127.0.0.1", help="where the web node and probes listen")
     parser.add_argument("--port", type=int, default=8000, help="where the webhook is served")
+    parser.add_argument("--probes", type=int, help="where a worker answers /live, /ready and /metrics")
     parser.add_argument("--slots", type=int, default=100, help="how many calls a worker has at most")
+    parser.add_argument("--generation", type=int, default=0, help="the number of a worker's deploy")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     if options.role == "web":
-        serve(options.port)
+        serve(options.host, options.port)
     elif options.role == "worker":
-        asyncio.run(work(options.slots))
+        probes = None if options.probes is None else (options.host, options.probes)
+        asyncio.run(work(options.slots, options.generation, probes))
     else:
         asyncio.run(migrate())
 

@@ -1,12 +1,12 @@
-"""A phone line with a receptionist: it answers, transfers, hangs up, and survives a restart in mid-call.
+"""A phone line with a receptionist: it answers, transfers, hangs up, and survives a restart during a call.
 
-    realtime simulator                   # in a terminal of its own; it prints what to set in the others
+    realtime simulator                   # in its own terminal; it prints the variables for the others
     python examples/phone_line/phone_line.py --port 8081
     realtime simulator incoming --to http://127.0.0.1:8081/webhook
 
-There is a file for each call that goes on. A process that starts attaches to these calls again: a call goes
-on at the API, whoever attends to it. At the API, OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are the project's,
-and the webhook's URL is set in its settings.
+Each active call has a file. A new process reattaches to these calls, because a call continues
+at the API without an app. For the API, use the project's OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET,
+and set the webhook's URL in its settings.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from realtime_ext.tools import Silent, Toolbox, ToolContext
 SESSION = (
     SessionBuilder("gpt-realtime-2.1")
     .instructions(
-        "You are the receptionist of a small hotel. Greet the caller. Answer briefly. Transfer whoever asks "
-        "for the kitchen or the manager. When the caller says good bye, say good bye and hang up."
+        "You are the receptionist of a small hotel. Greet the caller. Answer briefly. Transfer callers "
+        "who ask for the kitchen or the manager. When the caller says good bye, say good bye and hang up."
     )
     .voice("marin")
     .semantic_vad()  # waits until a sentence is over; by default 200 ms of silence end a caller's turn
@@ -43,16 +43,16 @@ class PhoneLine:
     """The calls of one phone number.
 
     Args:
-        kept: The folder in which there is a file for each call that goes on.
+        kept: The folder with a file for each active call.
     """
 
     def __init__(self, kept: Path) -> None:
         kept.mkdir(parents=True, exist_ok=True)
         self._kept = kept
-        self.calls = RunningCalls(hangup_on_exit=False)  # a deployment ends no conversation
+        self.calls = RunningCalls(hangup_on_exit=False)  # a deployment does not end conversations
 
     async def answer(self, call: IncomingCall) -> None:
-        """Answer a call, and stay with it until it is over."""
+        """Answer a call, and handle it until it is over."""
         caller = call.headers.from_.user if call.headers.from_ else "unknown"
         print(f"{caller} calls", flush=True)
         with self._keeping(call.id):
@@ -63,7 +63,7 @@ class PhoneLine:
                 await self._listen(connection)
 
     async def go_on(self, call_id: str) -> None:
-        """Go on with a call that another process answered."""
+        """Continue a call that another process answered."""
         with self._keeping(call_id), contextlib.suppress(NotFoundError):  # it may have ended meanwhile
             async with self.calls.client.connect(call_id=call_id) as connection:
                 print("a call goes on", flush=True)
@@ -87,7 +87,7 @@ class PhoneLine:
             return Silent(f"transferred to the {department}")
 
         async def hang_up(context: ToolContext) -> Silent:
-            """End the call, once what was said last has been heard."""
+            """End the call, once the last words have been heard."""
 
             async def end() -> None:
                 with contextlib.suppress(RealtimeError):
@@ -102,21 +102,21 @@ class PhoneLine:
 
     @contextlib.contextmanager
     def _keeping(self, call_id: str) -> Iterator[None]:
-        """Keep a call's file until the call is over; who is stopped before leaves it to the next process."""
+        """Keep a call's file until the call is over, or for the next process if this one is stopped."""
         file = self._kept / call_id
         file.touch()
         try:
             yield
         except asyncio.CancelledError:
-            raise  # this process ends, the call doesn't
-        except RealtimeError as error:  # such as a caller who has hung up by now
+            raise  # this process ends, the call does not
+        except RealtimeError as error:  # for example, the caller has hung up
             print(f"the call failed: {error}", flush=True)
         else:
             print("the call is over", flush=True)
         file.unlink()
 
     def app(self) -> Starlette:
-        """Make the web app that receives the webhooks."""
+        """Create the web app that receives the webhooks."""
 
         @contextlib.asynccontextmanager
         async def lifespan(app: Starlette) -> AsyncIterator[None]:

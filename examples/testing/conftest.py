@@ -1,4 +1,4 @@
-"""No test of this app leaves the machine."""
+"""Fixtures: tests of this app use no network."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def _only_this_machine(no_network: None) -> None: ...
 
 @pytest.fixture
 def desk(realtime_client: RealtimeClient) -> FrontDesk:
-    """The app, whose client reaches the simulator."""
+    """The app, with a client of the simulator."""
     return FrontDesk(realtime_client)

@@ -1,4 +1,4 @@
-"""The app that the tests beside it are of: it answers questions, books rooms, and makes keys for browsers."""
+"""The app under test: it answers questions, books rooms, and creates keys for browsers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class FrontDesk:
     """A front desk.
 
     Args:
-        client: What reaches the API.
+        client: The client for the API.
     """
 
     def __init__(self, client: RealtimeClient) -> None:
@@ -38,5 +38,5 @@ class FrontDesk:
         return {"room": room, "price": 90 * nights}
 
     def browser_key(self) -> dict[str, Any]:
-        """Make a key for a browser."""
+        """Create a key for a browser."""
         return self._client.client_secrets.create(self._session, expires_after=60).to_browser()

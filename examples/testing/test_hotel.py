@@ -46,7 +46,7 @@ def test_busy_moments_are_waited_out(desk: FrontDesk, realtime_simulator: Simula
 def test_a_key_as_the_service_made_it_when_this_was_recorded() -> None:
     recorder = vcr.VCR(**vcr_settings())
     with (
-        recorder.use_cassette(str(HERE / "browser_key.yaml"), record_mode="none"),  # "once" records it anew
+        recorder.use_cassette(str(HERE / "browser_key.yaml"), record_mode="none"),  # "once" records it again
         RealtimeClient("any", base_url="http://127.0.0.1:8765/v1") as client,
     ):
         key = FrontDesk(client).browser_key()

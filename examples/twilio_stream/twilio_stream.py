@@ -3,8 +3,8 @@
     pip install fastapi
     python examples/twilio_stream/twilio_stream.py --public wss://example.com
 
-Set `https://example.com/voice` as what Twilio asks when a call comes in. The simulator answers in the API's
-place; with --live the API does.
+Set `https://example.com/voice` as the URL that Twilio requests for incoming calls. The simulator answers
+instead of the API; with --live the API answers.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from realtime_ext.integrations.media_stream import MediaStream
 
 
 def app(public: str | None) -> FastAPI:
-    """Make the web app.
+    """Create the web app.
 
     Args:
-        public: Where Twilio reaches it, as `wss://…`; None for the address that it was asked at.
+        public: Its public URL for Twilio, `wss://…`; None for the address of each request.
     """
     made = FastAPI()
     client = AsyncRealtimeClient()
 
     @made.post("/voice")
     async def voice(request: Request) -> Response:
-        """Answer Twilio's question what to do with a call: stream it, with the caller's number."""
+        """Answer Twilio's webhook with TwiML that streams the call, with the caller's number."""
         numbers = parse_qs((await request.body()).decode()).get("From", [])
         url = public or str(request.base_url).replace("http", "ws", 1).rstrip("/")
         twiml = (
@@ -48,7 +48,7 @@ def app(public: str | None) -> FastAPI:
 
     @made.websocket("/media")
     async def media(websocket: WebSocket) -> None:
-        """Connect a call with a session until one of them ends."""
+        """Connect a call to a session until one of them ends."""
         await websocket.accept()
         async with MediaStream(websocket) as stream:
             start = await stream.start()

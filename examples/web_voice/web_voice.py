@@ -3,7 +3,7 @@
     pip install fastapi
     python examples/web_voice/web_voice.py
 
-`/` calls through this app. `/secret.html` calls the API itself, with a client secret that this app makes.
+`/` calls through this app. `/secret.html` calls the API directly, with a client secret that this app creates.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def book_room(room: str, nights: Annotated[int, msgspec.Meta(ge=1, le=14)]) -> d
 
 
 def is_allowed(request: Request) -> bool:
-    """Admit who opened the page here; a real app looks at the user's session."""
+    """Admit requests from this app's own page; a real app checks the user's session."""
     return request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 async def greet(connection: AsyncConnection) -> None:
-    """Ask the model to speak first, as soon as the sideband is there."""
+    """Make the model speak first, as soon as the sideband is connected."""
     await connection.create_response()
 
 
 def app() -> FastAPI:
-    """Make the web app; its client reaches what the environment says."""
+    """Create the web app; environment variables configure its client."""
     calls = RunningCalls()
     made = FastAPI(lifespan=calls.lifespan)
     made.mount(
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def rehearse(simulator: Simulator) -> None:
-    """Set what the simulator's model does: it greets, and books what it is asked for."""
+    """Configure the simulator's model: it greets, and makes the requested booking."""
     simulator.on_response("Good morning. How can I help you?", match="^$")
     simulator.on_response(
         sequence(call_tool("book_room", {"room": "Elm", "nights": 2}), "Elm is yours for 180."), match="book"

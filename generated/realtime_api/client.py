@@ -275,8 +275,10 @@ class Client:
             settings["timeout"] = _limit(_library(settings).Timeout, settings["timeout"])
         base = urlsplit(str(settings["base_url"]))
         if "proxy" not in settings and _is_loopback(base.hostname or ""):
-            direct = {f"all://{base.netloc.rpartition('@')[2]}": None}
-            settings["mounts"] = {**direct, **(settings.get("mounts") or {})}
+            # The environment's proxies are not even loaded: their URLs may need a further package.
+            settings.setdefault("trust_env", False)
+            if base.scheme == "https" and settings["verify"] is True:
+                settings["verify"] = httpx.create_ssl_context()  # with SSL_CERT_FILE
         return settings
 
     def close(self) -> None:

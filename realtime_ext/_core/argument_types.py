@@ -12,7 +12,7 @@ from typing import TypeAlias
 import httpx
 from realtime_api import models, params
 
-from .call import Call
+from .call import Call, LiveCall
 
 ItemLike: TypeAlias = models.RealtimeConversationItem | params.RealtimeConversationItemParam
 """An item of the conversation."""
@@ -38,8 +38,19 @@ ClientEventLike: TypeAlias = (
     | params.RealtimeClientEventParam
     | params.RealtimeTranslationClientEventParam
 )
-"""An event to be sent."""
+"""An event to be sent on a connection of the Realtime API."""
+LiveClientEventLike: TypeAlias = (
+    models.LiveClientEvent
+    | models.LiveSidebandClientEvent
+    | params.LiveClientEventParam
+    | params.LiveSidebandClientEventParam
+)
+"""An event to be sent on a connection of the Live API."""
 CallLike: TypeAlias = str | Call | models.RealtimeCallIncomingData
 """A call: its id, the call itself, or the data of its webhook."""
+LiveCallLike: TypeAlias = str | LiveCall | models.LiveTransportIncomingData
+"""A Live session: its id, its call, or the data of its webhook."""
+LiveTrunkLike: TypeAlias = models.LiveSIPTrunk | params.LiveSIPTrunkParam
+"""The provider's trunk for an outgoing telephone call."""
 Timeout: TypeAlias = float | httpx.Timeout
 """A time limit: seconds, or an `httpx.Timeout`."""

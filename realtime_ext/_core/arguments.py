@@ -79,7 +79,7 @@ def check_headers(field: str, headers: Mapping[str, str] | None) -> dict[str, st
         The headers, with lower-case names.
 
     Raises:
-        TypeError: It is no mapping, or a value is not a str.
+        TypeError: It is not a mapping, or a value is not a str.
         ValueError: A name or value cannot go out.
     """
     if headers is None:
@@ -100,7 +100,7 @@ def check_query(field: str, query: Mapping[str, QueryValue] | None) -> dict[str,
     """Check a mapping of query parameters; None stands for none.
 
     Raises:
-        TypeError: It is no mapping, or a value has a type that a query cannot hold.
+        TypeError: It is not a mapping, or a value has a type that a query cannot hold.
         ValueError: A name is not a str, or empty.
     """
     if query is None:
@@ -150,7 +150,7 @@ def check_seconds(field: str, seconds: float | None, *, or_zero: bool = False) -
         or_zero: Whether 0 is allowed: only to look, and not to wait.
 
     Raises:
-        TypeError: It is no number.
+        TypeError: It is not a number.
         ValueError: It is negative, not a number, or 0 where that can't work.
     """
     if seconds is None:

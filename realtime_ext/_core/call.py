@@ -39,6 +39,23 @@ class Call:
     request_id: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class LiveCall:
+    """A session of the Live API over WebRTC or a telephone line.
+
+    Args:
+        session_id: The session's id, such as `live_…`: for `hangup`, and for `recording`.
+        sdp_answer: The answer for the peer connection, byte for byte as it came; empty for a telephone call.
+        location: The `Location` header; None where the API sends none.
+        request_id: The `x-request-id` header, for support.
+    """
+
+    session_id: str
+    sdp_answer: str = attrs.field(default="", repr=lambda answer: f"<{len(answer)} characters>")
+    location: str | None = None
+    request_id: str | None = None
+
+
 def check_call_id(call: object) -> str:
     """Check a call id.
 
@@ -53,23 +70,39 @@ def check_call_id(call: object) -> str:
         ValueError: It is empty or blank, `.` or `..`, none of which can be a path segment; or it has control
             characters, which would end in logs and terminals.
     """
-    call_id = call.id if isinstance(call, Call) else call if isinstance(call, str) else _call_id_of(call)
-    if not isinstance(call_id, str):
-        raise TypeError(f"call_id: expected a str such as 'rtc_u1_…', got {type(call).__name__}")
-    if not call_id.strip() or call_id in (".", ".."):
-        raise ValueError(f"call_id: expected an id such as 'rtc_u1_…', got {call_id!r}")
-    if _CONTROL.search(call_id):
-        raise ValueError(f"call_id: expected text without control characters, got {call_id[:80]!r}")
+    return _checked_id("call_id", "rtc_u1_…", call, call.id if isinstance(call, Call) else call)
+
+
+def check_session_id(call: object) -> str:
+    """Check the id of a Live session.
+
+    Args:
+        call: The id, a `LiveCall`, or the data of an incoming call's webhook, which has a `session_id`.
+
+    Returns:
+        The id; it is quoted as one path segment when it is sent.
+
+    Raises:
+        TypeError, ValueError: As with `check_call_id`.
+    """
+    return _checked_id("session_id", "live_…", call, call)
+
+
+def _checked_id(field: str, example: str, given: object, found: object) -> str:
+    """Check an id, or the one in a field of a webhook's data or a value."""
+    if not isinstance(found, str):
+        found = found.get(field) if isinstance(found, Mapping) else getattr(found, field, None)
+    if not isinstance(found, str):
+        raise TypeError(f"{field}: expected a str such as {example!r}, got {type(given).__name__}")
+    if not found.strip() or found in (".", ".."):
+        raise ValueError(f"{field}: expected an id such as {example!r}, got {found!r}")
+    if _CONTROL.search(found):
+        raise ValueError(f"{field}: expected text without control characters, got {found[:80]!r}")
     try:
-        call_id.encode()
+        found.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"call_id: expected text, got lone surrogates in {call_id!r}") from error
-    return call_id
-
-
-def _call_id_of(data: object) -> object:
-    """Return the `call_id` of a webhook's data; None if there is none."""
-    return data.get("call_id") if isinstance(data, Mapping) else getattr(data, "call_id", None)
+        raise ValueError(f"{field}: expected text, got lone surrogates in {found!r}") from error
+    return found
 
 
 @attrs.frozen(kw_only=True)

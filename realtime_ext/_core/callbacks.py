@@ -81,8 +81,8 @@ async def contained(work: Awaitable[T], what: str) -> T:
         what: Its name, for messages.
 
     Raises:
-        RuntimeError: It raised an exception that is no Exception; that is the cause. A cancellation of this
-            task, Ctrl-C in the main thread, and other exceptions are raised as they are.
+        RuntimeError: It raised a BaseException that is not an Exception; that is the cause. A cancellation of
+            this task, Ctrl-C in the main thread, and other exceptions are raised as they are.
     """
     task = current_task()
     try:

@@ -60,7 +60,7 @@ def encode(value: Any, *, plain: bool = False) -> str:
     try:
         content = value if plain else _plain(value)
     except RecursionError as error:
-        raise ValueError("nested too deeply, or within itself: not writable as JSON") from error
+        raise ValueError("nested too deeply, or contains itself: not writable as JSON") from error
     try:
         text: str = msgspec.json.encode(content).decode()
     except (TypeError, RecursionError, OverflowError) as error:

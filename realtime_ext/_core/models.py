@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from realtime_api.shutdowns import Shutdown
 
 MODEL = "gpt-realtime-2.1"
+LIVE_MODEL = "gpt-live-1"
 TRANSCRIPTION_MODEL = "gpt-realtime-whisper"
 TRANSLATION_MODEL = "gpt-realtime-translate"
 

@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 
 _N = TypeVar("_N", int, float)
 
+_QUIET = 104  # -50 dBFS
+
 Buffer = bytes | bytearray | memoryview
 """What every function here accepts as audio; any other object with a buffer works too."""
 
@@ -41,6 +43,12 @@ def whole_samples(data: Buffer, name: str = "data") -> bytes | bytearray:
             f"{name}: expected whole 16-bit samples, an even number of bytes; got {len(raw)} bytes"
         )
     return raw
+
+
+def is_quiet(pcm: bytes | bytearray) -> bool:
+    """Return whether PCM16 has nothing to be heard: no sample above -50 dBFS."""
+    samples = to_samples(pcm[: len(pcm) // 2 * 2])
+    return not samples or (max(samples) < _QUIET and min(samples) > -_QUIET)
 
 
 def to_samples(raw: bytes | bytearray, typecode: Literal["h", "H"] = "h") -> array[int]:

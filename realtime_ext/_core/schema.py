@@ -330,7 +330,7 @@ class Form:
         return noun if self.pattern is None else f"{noun} that matches {_written(self.pattern)}"
 
     def accepts(self, value: Any) -> bool:
-        """Whether a value has this form's JSON type; true and false are no numbers, and 2.0 is an integer."""
+        """Whether a value has this form's JSON type; booleans are not numbers, and 2.0 is an integer."""
         kinds = _PYTHON.get(self.type)
         if kinds is not None:
             return isinstance(value, kinds)
@@ -653,8 +653,8 @@ def _unknown(
     owners = [one.tag for one in siblings if one is not form and name in one.properties]
     known, item = tuple(form.properties), value[name]
     if owners and form.tag is not None:
-        own = f"the type is {form.tag!r}" if "type" in value else "there is no type"
-        reason = f"goes with type {' or '.join(map(repr, owners))} only, and {own}"
+        own = f"its type is {form.tag!r}" if "type" in value else "it has no type"
+        reason = f"only applies to type {' or '.join(map(repr, owners))}, and {own}"
         kind = "unknown" if form.additional is False else "misplaced"
         return build_violation(kind, path, item, None, reason, secret=secret, name=name, known=known)
     if form.additional is None:

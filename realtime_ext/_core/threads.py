@@ -27,8 +27,8 @@ async def run_in_thread(function: Callable[[], T], *, name: str) -> T:
         name: The thread's name.
 
     Returns:
-        What it returned. It raises what the function raised; SystemExit and what else is no Exception, and
-        StopIteration, come as the cause of a RuntimeError.
+        What it returned. It raises what the function raised; SystemExit and others that are not an
+        Exception, and StopIteration, come as the cause of a RuntimeError.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()

@@ -17,6 +17,7 @@ from .._core import json as _json
 from .._core.models import with_end
 from .._core.secrets import Secret, mask, redact
 from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
+from .receiving import LIMIT
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Operation(Generic[T]):
         read: Turns an answer with status 2xx into the result.
         idempotent: Whether it may be carried out twice; if not, it is retried only where it had no effect.
         bearer: A client secret that authorizes it in place of the API key.
+        retried: Whether it is retried at all.
+        longest: Bytes of the longest answer that is read.
         not_found_ok: When a 404 counts as success: never, on a retry (the attempt before may have worked), or
             always.
     """
@@ -47,6 +50,8 @@ class Operation(Generic[T]):
     read: Callable[[httpx.Response], T]
     idempotent: bool
     bearer: Secret | None = None
+    retried: bool = True
+    longest: int = LIMIT
     not_found_ok: Literal["never", "on retry", "always"] = "never"
 
     def counts_as_done(self, status: int, retries: int) -> bool:
@@ -175,7 +180,7 @@ def status_error(
     envelope = _envelope(text)
     message = envelope.get("message")
     if 300 <= status < 400:
-        message = f"HTTP {status}, a redirect: not followed, for the key would go along; correct the base_url"
+        message = f"HTTP {status}, a redirect: not followed, to protect the key; correct base_url"
     elif not isinstance(message, str) or not message.strip():
         message = f"HTTP {status}; {_start_of(text)}"
     if status == 404 and envelope.get("code") is None and lacks_version(url):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import httpx
 
-LIMIT = 16 * 2**20  # bytes of an answer, unpacked
+LIMIT = 16 * 2**20  # bytes of an answer, unpacked, unless its operation has another limit
 _AT_ONCE = 2**12  # bytes that are unpacked at once; gzip makes a thousand times as many of them at most
 _PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
 _LOOK = 0.5  # seconds between two looks at a request without a connection, and before an idle thread ends
@@ -33,7 +33,11 @@ def library_of(client: httpx.Client | httpx.AsyncClient) -> Any:
 
 
 def receive(
-    client: httpx.Client, request: httpx.Request, arguments: dict[str, Any], limit: float | None
+    client: httpx.Client,
+    request: httpx.Request,
+    arguments: dict[str, Any],
+    limit: float | None,
+    longest: int = LIMIT,
 ) -> httpx.Response:
     """Send a request and return the answer, read within bounds of size and time.
 
@@ -42,6 +46,7 @@ def receive(
         request: The request.
         arguments: Those of `Exchange.sending`.
         limit: Seconds until the answer must be there; None for no limit.
+        longest: Bytes of the longest answer, unpacked.
 
     Raises:
         httpx.HTTPError: There is no answer, or none within the bounds.
@@ -52,7 +57,7 @@ def receive(
             try:
                 if response.is_stream_consumed:  # by a mock, or a hook of the user's
                     return response
-                body = _Body(response, library_of(client))
+                body = _Body(response, library_of(client), longest)
                 for chunk in response.iter_raw():
                     body.add(chunk)
                     if watched.is_late:
@@ -69,7 +74,11 @@ def receive(
 
 
 async def areceive(
-    client: httpx.AsyncClient, request: httpx.Request, arguments: dict[str, Any], limit: float | None
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    arguments: dict[str, Any],
+    limit: float | None,
+    longest: int = LIMIT,
 ) -> httpx.Response:
     """Send a request on the event loop; arguments, result and errors are those of `receive`."""
     import asyncio
@@ -81,7 +90,7 @@ async def areceive(
             if response.is_stream_consumed:
                 return response
             try:
-                body = _Body(response, library_of(client))
+                body = _Body(response, library_of(client), longest)
                 async for chunk in response.aiter_raw():
                     body.add(chunk)
                 return body.response()
@@ -104,20 +113,21 @@ def _too_slow(
 class _Body:
     """Collects an answer's body, then unpacks it."""
 
-    def __init__(self, response: httpx.Response, library: Any) -> None:
+    def __init__(self, response: httpx.Response, library: Any, longest: int) -> None:
         self._response = response
+        self._longest = longest
         self._library = library
         self._encoding = response.headers.get("content-encoding", "")
         self._raw: list[bytes] = []
         self._size = 0
         if "," in self._encoding:
-            raise self._refused("it is packed more than once")
+            raise self._refused("it is compressed more than once")
 
     def add(self, chunk: bytes) -> None:
         """Add what came over the wire, if it isn't too much."""
         self._raw.append(chunk)
         self._size += len(chunk)
-        if self._size > LIMIT:
+        if self._size > self._longest:
             raise self._too_long()
 
     def response(self) -> httpx.Response:
@@ -147,12 +157,12 @@ class _Body:
         for part in packed.iter_bytes():
             parts.append(part)
             size += len(part)
-            if size > LIMIT:
+            if size > self._longest:
                 raise self._too_long()
         return b"".join(parts)
 
     def _too_long(self) -> httpx.RemoteProtocolError:
-        return self._refused(f"it has more than {LIMIT // 2**20} MiB")
+        return self._refused(f"it has more than {self._longest // 2**20} MiB")
 
     def _refused(self, what: str) -> httpx.RemoteProtocolError:
         error: httpx.RemoteProtocolError = self._library.RemoteProtocolError(

@@ -39,7 +39,7 @@ class Outcome(enum.Enum):
     ANSWERED = enum.auto()
     """An answer with an error status came back."""
     UNSENDABLE = enum.auto()
-    """The request cannot be sent as it is; the next attempt would fail alike."""
+    """The request cannot be sent; another attempt would fail in the same way."""
 
 
 @attrs.frozen

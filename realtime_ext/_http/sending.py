@@ -236,7 +236,7 @@ class Exchange(Generic[T]):
             failure,
             idempotent=self._operation.idempotent,
             retries=self._retries,
-            max_retries=settings.max_retries,
+            max_retries=settings.max_retries if self._operation.retried else 0,
             random=self._clock.random,
         )
         if pause is not None and self._clock.monotonic() + pause >= self._ends:
@@ -321,12 +321,14 @@ def make_httpx(class_name: str, url: str, library: Any = None, **arguments: Any)
         import httpx
 
         library = httpx
-    if is_loopback(url):
-        arguments["mounts"] = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None}
+    if is_loopback(url) and arguments.get("transport") is None:
+        # A transport of its own keeps httpx from loading the environment's proxies, which may be invalid.
+        transport = "HTTPTransport" if class_name == "Client" else "AsyncHTTPTransport"
+        arguments["transport"] = getattr(library, transport)()
     try:
         return getattr(library, class_name)(**arguments)
     except ImportError as error:
-        raise RealtimeError(f"proxy: it needs a further package: {error}") from error
+        raise RealtimeError(f"proxy: it requires an additional package: {error}") from error
     except (ValueError, library.InvalidURL) as error:
         raise RealtimeError(f"proxy: its URL can't be used: {mask(str(error))}") from None
 
@@ -372,12 +374,12 @@ class _Holder(Generic[ClientT]):
         """
         with self._lock:
             if self._closed:
-                raise APIConnectionError("this client was closed; make a new one")
+                raise APIConnectionError("this client is closed; create a new one")
             if self._client is None:
                 self._client = make_httpx(self._class_names[0], self.settings.base_url)
             client: ClientT = self._client
             if client.is_closed:
-                raise APIConnectionError("the http_client that was handed in is closed")
+                raise APIConnectionError("the http_client that was passed in is closed")
             return client
 
     def _made(self) -> ClientT | None:
@@ -436,7 +438,7 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
             with quiet():
                 request = client.build_request(**exchange.request(key))
                 arguments, limit = exchange.sending(request), exchange.deadline()
-                response = receive(client, request, arguments, limit)
+                response = receive(client, request, arguments, limit, operation.longest)
         except exchange.http_error as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
@@ -458,7 +460,7 @@ async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOption
             with quiet():
                 request = client.build_request(**exchange.request(key))
                 arguments, limit = exchange.sending(request), exchange.deadline()
-                response = await areceive(client, request, arguments, limit)
+                response = await areceive(client, request, arguments, limit, operation.longest)
         except exchange.http_error as error:
             outcome: Done[T] | float = exchange.failed(error)
         else:
@@ -482,7 +484,10 @@ _SILENCER = _Silencer()
 def silence(loggers: Iterable[str]) -> None:
     """Add to loggers the filter by which `quiet` drops records; it does not reach their children."""
     for name in loggers:
-        logging.getLogger(name).addFilter(_SILENCER)
+        _logger(name).addFilter(_SILENCER)
+
+
+_logger = functools.cache(logging.getLogger)  # each lookup takes the lock of the logging module
 
 
 @contextlib.contextmanager

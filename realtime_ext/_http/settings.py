@@ -141,7 +141,7 @@ class RequestOptions:
     Args:
         timeout: Seconds, or an httpx.Timeout; None for the client's.
         headers: Further headers, lower-case names; they win over all others.
-        query: Further query parameters; they win over the client's.
+        query: Additional query parameters; they override the client's.
     """
 
     timeout: Timeout | None
@@ -294,5 +294,5 @@ def checked_key(value: object) -> Secret:
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
-        raise TypeError("api_key: an async callable works in AsyncRealtimeClient alone; pass a plain one")
+        raise TypeError("api_key: an async callable only works in AsyncRealtimeClient; pass a plain one")
     return check_key("api_key", value)

@@ -1,4 +1,4 @@
-"""Client resources: `calls`, `client_secrets`, `sessions`, …; and the methods that open connections."""
+"""Client resources: `calls`, `client_secrets`, `live`, …; and the methods that open connections."""
 
 from .calls import AsyncCalls, Calls
 from .client_secrets import (
@@ -8,6 +8,7 @@ from .client_secrets import (
     TranslationClientSecrets,
 )
 from .connections import AsyncConnections, Connections
+from .live import AsyncLive, AsyncLiveCalls, Live, LiveCalls
 from .sessions import AsyncSessions, AsyncTranscriptionSessions, Sessions, TranscriptionSessions
 from .webhooks import Webhooks
 
@@ -15,12 +16,16 @@ __all__ = [
     "AsyncCalls",
     "AsyncClientSecrets",
     "AsyncConnections",
+    "AsyncLive",
+    "AsyncLiveCalls",
     "AsyncSessions",
     "AsyncTranscriptionSessions",
     "AsyncTranslationClientSecrets",
     "Calls",
     "ClientSecrets",
     "Connections",
+    "Live",
+    "LiveCalls",
     "Sessions",
     "TranscriptionSessions",
     "TranslationClientSecrets",

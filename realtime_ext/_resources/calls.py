@@ -34,7 +34,7 @@ _LOCATION = re.compile(r"(?:^|/)calls/([^/?#]+)/?(?:[?#].*)?")
 
 
 class Calls:
-    """Make, accept, reject, refer and hang up calls."""
+    """Create, accept, reject, refer and hang up calls."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -52,13 +52,13 @@ class Calls:
         """Start a WebRTC call with the API key.
 
         Args:
-            offer: The peer connection's offer, exactly as it came.
+            offer: The peer connection's offer, unchanged.
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
                 API's defaults.
             safety_identifier: A stable, hashed id of the end user.
             timeout: Seconds, or an httpx.Timeout; None for the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
+            extra_headers: Additional headers; they override all others.
+            extra_query: Additional query parameters; they override the client's.
 
         Returns:
             The call, with its id and the answer.
@@ -67,7 +67,7 @@ class Calls:
             SdpError: The API would refuse the offer; nothing was sent.
             SessionConfigError: The API would refuse the session; nothing was sent.
             MissingApiKeyError: The client has no key.
-            APIConnectionError: No answer came; `may_have_applied` says whether there may be a call.
+            APIConnectionError: There was no response; `may_have_applied` says whether there may be a call.
             APIStatusError: The API refused or failed.
             APIResponseError: The answer has no SDP, or no call id.
 
@@ -91,10 +91,10 @@ class Calls:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> Call:
-        """Start a WebRTC call as a browser does: with a client secret, which brings its session along.
+        """Start a WebRTC call as a browser does: with a client secret, which already has its session.
 
         Args:
-            offer: The peer connection's offer, exactly as it came.
+            offer: The peer connection's offer, unchanged.
             client_secret: An `ek_…` value, or what `client_secrets.create` returned.
             translation: Whether the secret is of `translation_client_secrets.create`.
             timeout, extra_headers, extra_query: As for `create`.
@@ -130,7 +130,7 @@ class Calls:
         Raises:
             SessionConfigError: The API would refuse the session, or accept it and drop the call.
             ValueError: The id is empty, `.` or `..`.
-            NotFoundError: There is no such call, or no longer.
+            NotFoundError: There is no such call, or it has ended.
             APIConnectionError, APIStatusError: As with `create`.
         """
         operation = build_accept(call_id, session, validate=self._http.settings.validate)
@@ -156,7 +156,7 @@ class Calls:
 
         Raises:
             ValueError: The id is empty, `.` or `..`, or the status is out of range.
-            NotFoundError: There is no such call, or no longer.
+            NotFoundError: There is no such call, or it has ended.
             APIConnectionError, APIStatusError: As with `create`.
         """
         operation = build_reject(call_id, status_code, not_found_ok=not_found_ok)
@@ -180,7 +180,7 @@ class Calls:
 
         Raises:
             ValueError: The id is empty, `.` or `..`, or the URI is none of these.
-            NotFoundError: There is no such call, or no longer.
+            NotFoundError: There is no such call, or it has ended.
             APIConnectionError, APIStatusError: As with `create`.
         """
         operation = build_refer(call_id, target_uri)
@@ -204,15 +204,15 @@ class Calls:
 
         Raises:
             ValueError: The id is empty, `.` or `..`.
-            NotFoundError: There is no such call, or no longer.
-            APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
+            NotFoundError: There is no such call, or it has ended.
+            APIConnectionError, APIStatusError: There was no response, or the API refused or failed.
         """
         operation = build_hangup(call_id, not_found_ok=not_found_ok)
         send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
 class AsyncCalls:
-    """Make, accept, reject, refer and hang up calls; the async form of `Calls`."""
+    """Create, accept, reject, refer and hang up calls; the async form of `Calls`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -320,7 +320,7 @@ def build_create(
     """
     from realtime_api.api.realtime import create_realtime_call
 
-    parts = {"sdp": _checked_offer(offer)}
+    parts = {"sdp": checked_offer(offer)}
     if session is not None:
         parts["session"] = _session_bytes(session, validate)
     return Operation(
@@ -352,7 +352,7 @@ def build_create_with_secret(
     bearer = check_client_secret(client_secret)
     return Operation(
         name="calls.create_with_secret",
-        request=made.build_request(body=_checked_offer(offer)),
+        request=made.build_request(body=checked_offer(offer)),
         read=_read_call,
         idempotent=False,
         bearer=bearer,
@@ -398,7 +398,7 @@ def build_reject(
     """
     from realtime_api.api.realtime import reject_realtime_call
 
-    body = None if status_code is None else {"status_code": _checked_status(status_code)}
+    body = None if status_code is None else {"status_code": checked_status(status_code)}
     return Operation(
         name="calls.reject",
         request=reject_realtime_call.build_request(check_call_id(call_id), body=body),
@@ -482,7 +482,7 @@ def _session_bytes(session: ConversationLike, validate: bool) -> bytes:
     return encode_body(resolve(session, validate=validate, kinds=("realtime",)))
 
 
-def _checked_offer(offer: object) -> bytes:
+def checked_offer(offer: object) -> bytes:
     if isinstance(offer, str):
         try:
             data = offer.encode()
@@ -505,13 +505,13 @@ def _checked_offer(offer: object) -> bytes:
     return data
 
 
-def _checked_status(status_code: object) -> int:
+def checked_status(status_code: object) -> int:
     low, high = bounds("RealtimeCallRejectRequest", "status_code")
     allowed = f"a SIP status from {low} to {high}"
     if isinstance(status_code, bool) or not isinstance(status_code, int):
         raise TypeError(f"status_code: expected {allowed}, got {type(status_code).__name__}")
     if not low <= status_code <= high:
-        got = status_code if abs(status_code) < 10**30 else "a number beyond all bounds"
+        got = status_code if abs(status_code) < 10**30 else "a number out of all bounds"
         raise ValueError(f"status_code: expected {allowed}, got {got}")
     return status_code
 

@@ -48,7 +48,7 @@ class ClientSecret(Generic[SessionT]):
 
     Args:
         value: The `ek_…` value; masked in the repr.
-        expires_at: When it stops starting sessions, in UTC. A session that runs by then goes on.
+        expires_at: Until when it can start sessions, in UTC. A running session continues.
         session: The session as the API understood it, a dict if it fits no class; not in the repr, since it
             may hold prompts.
         request_id: The `x-request-id` header, for support.
@@ -82,7 +82,7 @@ class ClientSecret(Generic[SessionT]):
 
 
 class ClientSecrets:
-    """Make client secrets for browsers."""
+    """Create client secrets for browsers."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -97,7 +97,7 @@ class ClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[ConversationSession]:
-        """Make a client secret; make a fresh one for each call.
+        """Create a client secret; create a new one for each call.
 
         Args:
             session: The conversation or transcription session that it starts: a builder, a generated model or
@@ -105,8 +105,8 @@ class ClientSecrets:
             expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
             safety_identifier: A stable, hashed id of the end user.
             timeout: Seconds, or an httpx.Timeout; None for the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
+            extra_headers: Additional headers; they override all others.
+            extra_query: Additional query parameters; they override the client's.
 
         Returns:
             The secret. `to_browser()` returns the fields for the browser.
@@ -114,8 +114,8 @@ class ClientSecrets:
         Raises:
             SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
             MissingApiKeyError: The client has no key.
-            APIConnectionError, APIStatusError: No answer came, or the API refused or failed.
-            APIResponseError: The answer holds no secret.
+            APIConnectionError, APIStatusError: There was no response, or the API refused or failed.
+            APIResponseError: The response has no secret.
         """
         operation = build_create(session, expires_after, validate=self._http.settings.validate)
         options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
@@ -123,7 +123,7 @@ class ClientSecrets:
 
 
 class AsyncClientSecrets:
-    """Make client secrets for browsers; the async form of `ClientSecrets`."""
+    """Create client secrets for browsers; the async form of `ClientSecrets`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -138,14 +138,14 @@ class AsyncClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[ConversationSession]:
-        """Make a client secret; the async form of `ClientSecrets.create`."""
+        """Create a client secret; the async form of `ClientSecrets.create`."""
         operation = build_create(session, expires_after, validate=self._http.settings.validate)
         options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
         return await asend(operation, self._http, options)
 
 
 class TranslationClientSecrets:
-    """Make client secrets that start translation sessions."""
+    """Create client secrets that start translation sessions."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -159,7 +159,7 @@ class TranslationClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[TranslationSession]:
-        """Make a client secret that starts a translation session.
+        """Create a client secret that starts a translation session.
 
         Args:
             session: The translation session that it starts: a builder, a generated model or a dict.
@@ -179,7 +179,7 @@ class TranslationClientSecrets:
 
 
 class AsyncTranslationClientSecrets:
-    """Make client secrets for translation sessions; the async form of `TranslationClientSecrets`."""
+    """Create client secrets for translation sessions; the async form of `TranslationClientSecrets`."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -193,7 +193,7 @@ class AsyncTranslationClientSecrets:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> ClientSecret[TranslationSession]:
-        """Make a client secret; the async form of `TranslationClientSecrets.create`."""
+        """Create a client secret; the async form of `TranslationClientSecrets.create`."""
         operation = build_create_for_translation(
             session, expires_after, validate=self._http.settings.validate
         )

@@ -88,10 +88,10 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
             call_id: A call to attach to: its id, a `Call`, or a webhook's data; it is not hung up when the
                 block ends.
             intent: `transcription`, for a session that transcribes alone.
-            tools: A toolbox, or functions to make one of: declared in the session and run from the start. A
-                call's own tools, with `call_id`, are replaced by them.
+            tools: A toolbox, or functions to create one from: declared in the session and run from the start.
+                A call's own tools, with `call_id`, are replaced by them.
             safety_identifier: A stable, hashed id of the end user.
-            reconnect: What to do when the link is lost. None: a sideband attaches again, a model's session
+            reconnect: What to do when the link is lost. None: a sideband reconnects, a model's session
                 doesn't. False: nothing.
             observer: A function, or a list of several, called with `"in"` or `"out"`, the event and
                 monotonic nanoseconds, for every event, on the event loop; it must neither block nor send.
@@ -106,8 +106,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 has no effect: what waits is bounded by `max_queue_bytes`.
             timeout: Seconds for the handshake, and again for the session's confirmation; None for the
                 client's.
-            extra_headers: Further headers of the handshake; they win over all others.
-            extra_query: Further query parameters.
+            extra_headers: Additional headers of the handshake; they override all others.
+            extra_query: Additional query parameters.
 
         Returns:
             A context manager (`async with` for the async client) whose value is the connection.
@@ -115,8 +115,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         Raises:
             TypeError, ValueError: An argument can't be used, or they contradict each other.
             SessionConfigError: The API would refuse the session; nothing was sent.
-            MissingApiKeyError: The client has no key. This and what follows is raised on entering.
-            APIStatusError: The API refused; `NotFoundError` for a call that isn't there.
+            MissingApiKeyError: The client has no key. This and the following are raised on entering.
+            APIStatusError: The API refused; `NotFoundError` for a call that does not exist.
             APIConnectionError: There is no connection; `APITimeoutError` if it took too long.
             ConnectionClosedError: The API closed it before the session was confirmed.
 
@@ -170,7 +170,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         Raises:
             TypeError, ValueError: An argument can't be used.
             SessionConfigError: The API would refuse the session; nothing was sent.
-            NotFoundError: There is no such call, or no longer. This and what follows is raised on entering.
+            NotFoundError: There is no such call, or it has ended. This and the following are raised on
+                entering.
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
         session, toolbox = _declared(session, tools)
@@ -183,8 +184,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
     def dial(
         self,
-        *,
         session: ConversationLike | None = None,
+        *,
         audio_in: AudioInT | None = None,
         audio_out: AudioOutT | None = None,
         client_secret: str | ClientSecret[Any] | None = None,
@@ -201,11 +202,11 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
     ) -> DialingT:
-        """Make a WebRTC call, with audio both ways (extra `webrtc`), and enter when it is connected.
+        """Make a WebRTC call with audio in both directions (extra `webrtc`), and enter when it is connected.
 
         Args:
             session: The conversation's configuration: a builder, a generated model or a dict; None for the
-                API's defaults, or for what the client secret brings along.
+                API's defaults, or for the client secret's session.
             audio_in: The audio to send: path of a WAV file, or an iterator of PCM16 24 kHz mono in pieces of
                 any length: an async one for the async client; the sync client's may block, since it runs in
                 worker threads. None: silence. An exception of it ends the connection, and is the cause.
@@ -213,18 +214,18 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 with PCM16 24 kHz mono, 20 ms at a time: an async one, or one that may block. None: it is
                 dropped. An exception of it ends the connection, and is the cause.
             client_secret: An `ek_…` value to make the call with, as a browser does; None for the API key.
-            tools: As for `connect`; not with a client secret, which brings its session along.
+            tools: As for `connect`; not with a client secret, which already has its session.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
-            safety_identifier: A stable, hashed id of the end user; a client secret brings its own.
+            safety_identifier: A stable, hashed id of the end user; a client secret has its own.
             observer: As for `connect`.
             max_queue_bytes, budget: As for `connect`.
             connect_timeout: Seconds from the answer to an open data channel.
-            host_addresses: IP addresses of this machine to be reached at; None for all that it has.
-            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each when it is there,
+            host_addresses: IP addresses of this machine at which it can be reached; None for all.
+            on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each once it is done,
                 on the event loop; it must not block. Its exceptions are logged.
             timeout: Seconds for the request that makes the call; None for the client's.
-            extra_headers: Further headers of that request.
-            extra_query: Further query parameters of that request.
+            extra_headers: Additional headers of that request.
+            extra_query: Additional query parameters of that request.
 
         Returns:
             A context manager (`async with` for the async client) whose value is the connection.
@@ -232,9 +233,9 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
         Raises:
             TypeError, ValueError: An argument can't be used; nothing was sent. On entering, before the call
-                is made: `audio_in` is no WAV file, or `host_addresses` are not this machine's.
+                is made: `audio_in` is not a WAV file, or `host_addresses` are not this machine's.
             SessionConfigError: The API would refuse the session; nothing was sent.
-            ImportError: The extra `webrtc` isn't installed. This and what follows is raised on entering.
+            ImportError: The extra `webrtc` isn't installed. This and the following are raised on entering.
             OSError: A file can't be read or written; no call was made.
             MissingApiKeyError, APIStatusError, APIResponseError: As with `calls.create`.
             APIConnectionError: It did not connect; the message says which of ICE, DTLS and the data channel
@@ -242,7 +243,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
 
         Example:
             ```python
-            with client.dial(session=session, audio_in="question.wav", audio_out="reply.wav") as connection:
+            with client.dial(session, audio_in="question.wav", audio_out="reply.wav") as connection:
                 connection.wait_for("output_audio_buffer.stopped")
             ```
         """
@@ -251,7 +252,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         validate = self._http.settings.validate
         client_secret = hidden(client_secret)  # a traceback may show locals
         if client_secret is not None and session is not None:
-            raise ValueError("dial: a client secret brings its session along; pass one of the two")
+            raise ValueError("dial: a client secret already has its session; pass one of the two")
         if client_secret is not None and safety_identifier is not None:
             raise ValueError("dial: safety_identifier belongs to client_secrets.create, not to its use")
         if client_secret is not None and tools is not None:

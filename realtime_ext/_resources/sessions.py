@@ -43,8 +43,8 @@ class Sessions:
         Args:
             session: Its configuration: a builder, a generated model or a dict, of the present or older form.
             timeout: Seconds, or an httpx.Timeout; None for the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
+            extra_headers: Additional headers; they override all others.
+            extra_query: Additional query parameters; they override the client's.
 
         Returns:
             The session as the API understood it; a client secret inside is masked in its repr.
@@ -95,8 +95,8 @@ class TranscriptionSessions:
         Args:
             session: Its configuration: a builder, a generated model or a dict, of the present or older form.
             timeout: Seconds, or an httpx.Timeout; None for the client's.
-            extra_headers: Further headers; they win over all others.
-            extra_query: Further query parameters; they win over the client's.
+            extra_headers: Additional headers; they override all others.
+            extra_query: Additional query parameters; they override the client's.
 
         Returns:
             The session as the API understood it; the client secret inside is masked in its repr.

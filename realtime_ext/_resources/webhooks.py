@@ -36,7 +36,7 @@ class Webhooks:
             The event: a generated model, or `UnknownEvent` for other types.
 
         Raises:
-            WebhookVerificationError: It was not signed with the secret, or too long ago, or is no webhook.
+            WebhookVerificationError: It was not signed with the secret, or too long ago, or is not a webhook.
             ValueError: There is no secret, or it is malformed.
         """
         from .. import webhooks

@@ -10,21 +10,25 @@ from .._core.files import private_opener
 from ._options import (
     Instructions,
     Json,
+    Live,
     Model,
     SessionFile,
     Voice,
     group,
     is_translation,
     read_bytes,
+    read_json,
     read_session,
 )
 from ._output import note, print_fields, working, write_bytes
 from ._profiles import server
 
-calls: typer.Typer = group("Make, accept, reject, refer and hang up calls.")
-secrets: typer.Typer = group("Make short-lived keys for browsers.")
+calls: typer.Typer = group("Create, accept, reject, refer and hang up calls.")
+secrets: typer.Typer = group("Create short-lived keys for browsers.")
 
-CallId = Annotated[str, typer.Argument(help="The call's id, such as rtc_u1_….")]
+CallId = Annotated[
+    str, typer.Argument(help="The call's id, such as rtc_u1_…; with --live the session's, such as live_….")
+]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show secrets.")]
 
 
@@ -36,25 +40,28 @@ def create(
     instructions: Instructions = None,
     voice: Voice = None,
     answer: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the SDP answer there; - for standard output.")
+        str | None,
+        typer.Option(metavar="FILE", help="Write the SDP answer to this file; - for standard output."),
     ] = None,
+    live: Live = False,
     as_json: Json = False,
     reveal: Reveal = False,
 ) -> None:
-    """Make a WebRTC call from an SDP offer."""
+    """Create a WebRTC call from an SDP offer."""
     from .._core.secrets import mask
     from ..client import RealtimeClient
 
-    given: Any = read_session(session, model, instructions, voice, default=False)
+    given: Any = read_session(session, model, instructions, voice, default=live, live=live)
     content = read_bytes(offer)
     with RealtimeClient(**server()) as client, working("Making the call"):
-        call = client.calls.create(content, given)
-    fields = {"call_id": call.id, "location": call.location, "request_id": call.request_id}
+        call: Any = (client.live.calls if live else client.calls).create(content, given)
+    fields = {"session_id": call.session_id} if live else {"call_id": call.id, "location": call.location}
+    fields["request_id"] = call.request_id
     if as_json:
         fields["sdp_answer"] = call.sdp_answer if reveal else mask(call.sdp_answer)
     if answer == "-":
         write_bytes(call.sdp_answer.encode())
-        note(f"call_id  {call.id}")
+        note("  ".join(next(iter(fields.items()))))
     else:
         print_fields(
             fields, as_json=as_json
@@ -65,17 +72,44 @@ def create(
 
 
 @calls.command()
-def accept(
-    call_id: CallId,
+def place(
+    number: Annotated[str, typer.Argument(help="The number to call, such as +14155550123.")],
+    trunk: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="The provider's trunk, as JSON: provider_url, auth, caller_number; - for standard input.",
+        ),
+    ],
     session: SessionFile = None,
     model: Model = None,
     instructions: Instructions = None,
     voice: Voice = None,
     as_json: Json = False,
 ) -> None:
+    """Call a telephone number through the Live API. It is never retried."""
+    from ..client import RealtimeClient
+
+    given: Any = read_session(session, model, instructions, voice, live=True)
+    line: Any = read_json(trunk)
+    with RealtimeClient(**server()) as client, working(f"Calling {number}"):
+        call = client.live.calls.call(given, to=number, trunk=line)
+    print_fields({"session_id": call.session_id, "request_id": call.request_id}, as_json=as_json)
+
+
+@calls.command()
+def accept(
+    call_id: CallId,
+    session: SessionFile = None,
+    model: Model = None,
+    instructions: Instructions = None,
+    voice: Voice = None,
+    live: Live = False,
+    as_json: Json = False,
+) -> None:
     """Accept an incoming phone call, with a session."""
-    given: Any = read_session(session, model, instructions, voice)
-    _control("accept", call_id, given, done="accepted", as_json=as_json)
+    given: Any = read_session(session, model, instructions, voice, live=live)
+    _control("accept", call_id, given, done="accepted", live=live, as_json=as_json)
 
 
 @calls.command()
@@ -85,26 +119,29 @@ def reject(
         int | None,
         typer.Option("--status", min=300, max=699, help="SIP status for the caller, such as 486 (busy)."),
     ] = None,
+    live: Live = False,
     as_json: Json = False,
 ) -> None:
     """Reject an incoming phone call."""
-    _control("reject", call_id, status_code, done="rejected", as_json=as_json)
+    status = () if status_code is None else (status_code,)
+    _control("reject", call_id, *status, done="rejected", live=live, as_json=as_json)
 
 
 @calls.command()
 def refer(
     call_id: CallId,
-    target: Annotated[str, typer.Argument(help="Where to, such as tel:+14155550123.")],
+    target: Annotated[str, typer.Argument(help="The target, such as tel:+14155550123.")],
+    live: Live = False,
     as_json: Json = False,
 ) -> None:
     """Transfer a phone call."""
-    _control("refer", call_id, target, done="referred", as_json=as_json)
+    _control("refer", call_id, target, done="referred", live=live, as_json=as_json)
 
 
 @calls.command()
-def hangup(call_id: CallId, as_json: Json = False) -> None:
+def hangup(call_id: CallId, live: Live = False, as_json: Json = False) -> None:
     """Hang up a call."""
-    _control("hangup", call_id, done="hung up", as_json=as_json)
+    _control("hangup", call_id, done="hung up", live=live, as_json=as_json)
 
 
 @secrets.command("create")
@@ -119,7 +156,7 @@ def create_secret(
     as_json: Json = False,
     reveal: Reveal = False,
 ) -> None:
-    """Make a client secret; its value is masked without --reveal.
+    """Create a client secret; its value is masked without --reveal.
 
     The session of a translation has no type, and a model such as gpt-realtime-translate.
     """
@@ -127,7 +164,7 @@ def create_secret(
     from ..client import RealtimeClient
 
     given: Any = read_session(session, model, instructions, voice, default=False)
-    with RealtimeClient(**server()) as client, working("Making a client secret"):
+    with RealtimeClient(**server()) as client, working("Creating a client secret"):
         resource: Any = client.translation_client_secrets if is_translation(given) else client.client_secrets
         made = resource.create(given, expires_after)
     value = made.value if reveal else made.value[:3] + MASK
@@ -137,9 +174,9 @@ def create_secret(
     print_fields(fields, as_json=as_json)
 
 
-def _control(operation: str, call_id: str, *arguments: Any, done: str, as_json: bool) -> None:
+def _control(operation: str, call_id: str, *arguments: Any, done: str, live: bool, as_json: bool) -> None:
     from ..client import RealtimeClient
 
     with RealtimeClient(**server()) as client, working(f"{operation.capitalize()} {call_id}"):
-        getattr(client.calls, operation)(call_id, *arguments)
-    print_fields({"call_id": call_id, "status": done}, as_json=as_json)
+        getattr(client.live.calls if live else client.calls, operation)(call_id, *arguments)
+    print_fields({"session_id" if live else "call_id": call_id, "status": done}, as_json=as_json)

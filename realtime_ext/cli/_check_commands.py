@@ -19,32 +19,33 @@ offers: typer.Typer = group("Check and repair SDP offers.")
 @sessions.command("check")
 def check_session(
     file: Annotated[str, typer.Argument(help="The session, as JSON; - for standard input.")],
-    strict: Annotated[bool, typer.Option("--strict", help="Let warnings fail the check.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List everything for which the API would refuse a session.
+    """List everything that would make the API refuse a session.
 
-    The status is 1 if there is something.
+    The exit status is 1 if there is a problem.
     """
     from ..errors import SessionConfigError, SessionConfigWarning
     from ..session import resolve
 
     session = read_json(file)
     kinds = ("translation",) if is_translation(session) else ("realtime", "transcription")
-    rows: list[dict[str, Any]] = []
+    problems: list[dict[str, Any]] = []
+    notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SessionConfigWarning)
         try:
             resolve(session, validate=True, kinds=kinds)
         except SessionConfigError as error:
-            rows = [_row("error", problem.message, problem.field) for problem in error.problems]
-    errors = len(rows)
-    rows += [_row("warning", str(warning.message)) for warning in caught]
+            problems = [_row("error", problem.message, problem.field) for problem in error.problems]
+            notes = getattr(error, "__notes__", [])
+    rows = problems + [_row("warning", text) for text in (*(str(one.message) for one in caught), *notes)]
     if rows or as_json:
         print_rows(rows, as_json=as_json)
     if not rows:
         note("the session is valid")
-    if errors or (strict and rows):
+    if problems or (strict and rows):
         raise typer.Exit(FAILED)
 
 
@@ -52,9 +53,9 @@ def check_session(
 def check_offer(
     file: Annotated[str, typer.Argument(help="The offer; - for standard input.")], as_json: Json = False
 ) -> None:
-    """List what makes the API refuse an offer, or the call silent.
+    """List problems that would make a call fail or stay silent.
 
-    The status is 1 if it would be refused.
+    The exit status is 1 if the offer would be refused.
     """
     from .. import sdp
 
@@ -74,9 +75,9 @@ def check_offer(
 @offers.command()
 def repair(
     file: Annotated[str, typer.Argument(help="The offer; - for standard input.")],
-    in_place: Annotated[bool, typer.Option("--in-place", "-i", help="Write it over the file.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", "-i", help="Overwrite the file.")] = False,
 ) -> None:
-    """Print an offer with the line ends that SDP needs.
+    """Print an offer with the line ends that SDP requires.
 
     Nothing else is changed.
     """

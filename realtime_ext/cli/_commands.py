@@ -16,7 +16,7 @@ from ._fleet import fleet
 from ._listen import listen
 from ._options import Json
 from ._output import write
-from ._simulator import simulator
+from ._simulator import Shortcut, rehearse, simulator, step
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
@@ -51,11 +51,11 @@ def realtime(
         typer.Option(
             metavar="NAME",
             autocompletion=_profiles.completed,
-            help="The profile to use, of the configuration file; else that of REALTIME_PROFILE.",
+            help="The profile to use, from the configuration file; by default REALTIME_PROFILE.",
         ),
     ] = None,
 ) -> None:
-    """Work with OpenAI's Realtime API, or with a simulator of it on this machine."""
+    """Use OpenAI's Realtime and Live APIs, or a simulator of them on this machine."""
     if context.invoked_subcommand is None:
         write(context.get_help())
     _profiles.use(profile)
@@ -64,7 +64,7 @@ def realtime(
 @app.command()
 def demo(
     live: Annotated[
-        bool, typer.Option("--live", help="Call the real API, with OPENAI_API_KEY; costs some cents.")
+        bool, typer.Option("--live", help="Call the real API, with OPENAI_API_KEY; costs a few cents.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the recording and the picture.")] = Path("build/demo"),
     model: Annotated[str | None, typer.Option(help=f"The model to talk to ({MODEL}).")] = None,
@@ -72,7 +72,7 @@ def demo(
 ) -> None:
     """Make a WebRTC call, talk, listen and hang up.
 
-    Every step is shown, and the reply kept as WAV and picture. With --json, each step is an object a line.
+    Every step is shown, and the reply is saved as WAV and picture. With --json, each step is one line.
     """
     from ._demo import run
 
@@ -87,6 +87,8 @@ app.add_typer(sessions, name="session")
 app.add_typer(offers, name="sdp")
 app.add_typer(deliveries, name="webhook")
 app.add_typer(fleet, name="fleet")
+app.command(cls=Shortcut)(rehearse)
+app.command(cls=Shortcut)(step)
 app.command()(talk)
 app.command()(transcribe)
 app.command()(translate)

@@ -211,7 +211,7 @@ class Conversation:
         """
         view = View(as_json=self.as_json, is_patient=bool(self.files))
         async with contextlib.AsyncExitStack() as open_now:
-            client = await open_now.enter_async_context(_client(self.simulated, self.dialect))
+            client = await open_now.enter_async_context(talking_client(self.simulated, self.dialect))
             observers: list[Any] = []
             if self.record is not None:
                 observers.append(open_now.enter_context(Recorder(self.record)))
@@ -223,13 +223,13 @@ class Conversation:
             connection = await open_now.enter_async_context(connecting)
             observers.append(view.observe)  # only now: what goes wrong before is raised
             if self.audio_out is not None and self.audio_out != SPEAKER:
-                sink = open_now.enter_context(_open_wav(self.audio_out))
+                sink = open_now.enter_context(open_wav(self.audio_out))
                 connection.on("response.output_audio.delta", lambda event: _keep(sink, connection, event))
             headset = await self._headset(
                 open_now, connection
             )  # before what counts: handlers are called in order
             connection.on("response.done", self._count)
-            open_now.enter_context(_on_interrupt(lambda: self._interrupted(view, connection, headset)))
+            open_now.enter_context(on_interrupt(lambda: self._interrupted(view, connection, headset)))
             await self._talk(view, connection, headset)
 
     async def _headset(self, open_now: contextlib.AsyncExitStack, connection: AsyncConnection) -> Any:
@@ -270,7 +270,7 @@ class Conversation:
             view.show_all()
         if not self.messages and not self._spoken:
             view.prompt()
-            async for line in _lines():
+            async for line in lines():
                 if line.strip():
                     await self._turn(view, connection, line.strip())
                 view.prompt()
@@ -301,7 +301,8 @@ class Conversation:
 
 
 @contextlib.asynccontextmanager
-async def _client(simulated: bool, dialect: Any) -> AsyncIterator[AsyncRealtimeClient]:
+async def talking_client(simulated: bool, dialect: Any) -> AsyncIterator[AsyncRealtimeClient]:
+    """Yield a client of the API that the environment names, or of a simulator made for it."""
     if not simulated:
         async with AsyncRealtimeClient(**server(dialect)) as client:
             yield client
@@ -316,7 +317,8 @@ async def _client(simulated: bool, dialect: Any) -> AsyncIterator[AsyncRealtimeC
 
 
 @contextlib.contextmanager
-def _open_wav(path: str) -> Any:
+def open_wav(path: str) -> Any:
+    """Yield a WAV file of the API's PCM, to be written."""
     with open(path, "wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -331,7 +333,7 @@ def _keep(sink: wave.Wave_write, connection: AsyncConnection, event: Any) -> Non
 
 
 @contextlib.contextmanager
-def _on_interrupt(function: Any) -> Any:
+def on_interrupt(function: Any) -> Any:
     """Call an async function at each Ctrl-C, in the running event loop, until the block ends."""
     loop = asyncio.get_running_loop()
     running: set[asyncio.Task[None]] = set()
@@ -348,7 +350,7 @@ def _on_interrupt(function: Any) -> Any:
         signal.signal(signal.SIGINT, before)
 
 
-async def _lines() -> AsyncIterator[str]:
+async def lines() -> AsyncIterator[str]:
     """Yield the lines of standard input as they are typed.
 
     A thread reads them, without Python's buffer: what waits in that would hold up the end of the program.

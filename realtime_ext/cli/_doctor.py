@@ -44,18 +44,19 @@ class Finding:
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="Ask the API also when the models end.", show_default=False)
+        bool,
+        typer.Option("--live", help="Also ask the API for announced model shutdowns.", show_default=False),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the set-up, with a hint for each problem.
 
-    That is versions, extras, key, proxy, certificates, models, reachability, audio devices and browser; the
-    status is 1 if one fails. To see whether the API is there and accepts the key, it makes a client secret,
-    which costs nothing.
+    It checks versions, extras, key, proxy, certificates, models, reachability, audio devices and browser; the
+    exit status is 1 if a check fails. To test whether the API is reachable and accepts the key, it creates a
+    client secret, which costs nothing.
     """
     if offline and live:
-        raise CommandError("--offline and --live contradict each other", status=WRONG_USE)
+        raise CommandError("--offline and --live exclude each other", status=WRONG_USE)
     findings: list[Finding] = []
     with working("Looking around"):
         for look in (
@@ -175,7 +176,7 @@ def _certificates() -> Iterator[Finding]:
 
     variable = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
     if variable is None:
-        yield Finding("certificates", "ok", "those of certifi; SSL_CERT_FILE and SSL_CERT_DIR are not set")
+        yield Finding("certificates", "ok", "from certifi; SSL_CERT_FILE and SSL_CERT_DIR are not set")
         return
     path = os.environ[variable]
     is_file = variable == "SSL_CERT_FILE"
@@ -211,7 +212,7 @@ def _models() -> Iterator[Finding]:
     for model, place in used.items():
         yield _end(place, model, *MODEL_SHUTDOWNS[model], today())
     if not used:
-        yield Finding("models", "ok", "no environment variable names a model that ends")
+        yield Finding("models", "ok", "no environment variable names a model that will be shut down")
 
 
 def _end(place: str, model: str, end: datetime.date, successor: str | None, today: datetime.date) -> Finding:
@@ -267,7 +268,7 @@ def _make_secret() -> str:
 def _any_answer(url: str) -> str:
     import httpx
 
-    from .._core.network import certificate_hint
+    from .._core.network import certificate_hint, environment_proxy
     from .._http.sending import make_httpx
     from ..errors import APIConnectionError
 
@@ -275,8 +276,11 @@ def _any_answer(url: str) -> str:
         with make_httpx("Client", url, timeout=10) as client:
             client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise APIConnectionError((str(error) or type(error).__name__) + certificate_hint(error)) from error
-    return "answers; whether it accepts a key was not tried"
+        proxy = environment_proxy(url)
+        way = "" if proxy is None else f" through the proxy {proxy}"
+        reason = f"{str(error) or type(error).__name__}{certificate_hint(error)}"
+        raise APIConnectionError(f"no connection{way}: {reason}") from error
+    return "answers; no key was tried"
 
 
 def _devices() -> Iterator[Finding]:

@@ -88,14 +88,14 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         case ImportError():
             return _missing(error)
         case MissingApiKeyError():
-            hint = f"{set_line(key_variable(), '…')}; `realtime doctor` looks at the set-up"
+            hint = f"{set_line(key_variable(), '…')}; `realtime doctor` checks the set-up"
             return "there is no API key", hint, NO_KEY
         case AuthenticationError() | PermissionDeniedError():
-            return text, f"check {key_variable()}; `realtime doctor` looks at the set-up", NO_KEY
+            return text, f"check {key_variable()}; `realtime doctor` checks the set-up", NO_KEY
         case APIConnectionError() if " through the proxy " in text:
-            return text, "check the network and the proxy; `realtime doctor` looks at both", NO_ANSWER
+            return text, "check the network and the proxy; `realtime doctor` checks both", NO_ANSWER
         case APIConnectionError():
-            return text, "check the network and OPENAI_BASE_URL; `realtime doctor` looks at both", NO_ANSWER
+            return text, "check the network and OPENAI_BASE_URL; `realtime doctor` checks both", NO_ANSWER
         case SessionConfigError() if len(error.problems) > 1:
             more = f"{len(error.problems) - 1} more: `realtime session check FILE` lists them all"
             return error.problems[0].message, more, FAILED
@@ -103,9 +103,9 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
             message, _, hint = text.partition("; Send ")
             return message, f"send {hint}" if hint else "", FAILED
         case NotFoundError() if error.code == "call_id_not_found":
-            return text, "calls and sessions are gone once they have ended", FAILED
+            return text, "ended calls and sessions no longer exist at the API", FAILED
         case RateLimitError():
-            return text, "try again later, or look at the account's limits", FAILED
+            return text, "try again later, or check the account's limits", FAILED
         case OSError() if error.filename is not None and error.strerror:
             return f"{error.filename}: {error.strerror}", "", FAILED
         case RealtimeError() | OSError() | ValueError():

@@ -26,7 +26,7 @@ _SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 def listen(
     forward_to: Annotated[
-        str | None, typer.Option(metavar="URL", help="Forward genuine deliveries to this URL, unaltered.")
+        str | None, typer.Option(metavar="URL", help="Forward verified deliveries to this URL, unchanged.")
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 chooses a free one.")] = 8766,
@@ -34,22 +34,22 @@ def listen(
     tolerance: Tolerance = 300,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Append deliveries to this file; created for its owner alone."),
+        typer.Option(metavar="FILE", help="Append deliveries to this file, readable only by its owner."),
     ] = None,
     replay: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Sign saved deliveries anew, send them to --forward-to, and end; - for pipes.",
+            help="Sign saved deliveries again, send them to --forward-to, and exit; - for standard input.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Receive webhooks: verify, show, save, forward and replay them.
 
-    It runs until Ctrl-C. The sender gets your app's answer; 400 for invalid signatures, 502 if your app
-    doesn't answer, 200 without --forward-to. To receive the API's, open a tunnel to this port and enter its
-    URL as the webhook's.
+    It runs until Ctrl-C. The sender gets your app's response; 400 for invalid signatures, 502 if your app
+    does not respond, 200 without --forward-to. To receive webhooks from the API, open a tunnel to this port
+    and set its URL as the webhook's.
     """
     key = secret_of(secret)
     if replay is not None:

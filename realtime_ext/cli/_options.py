@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from .._core.models import MODEL
+from .._core.models import LIVE_MODEL, MODEL
 from ._failures import WRONG_USE, CommandError
 from ._output import write
 from ._profiles import Profile, active
@@ -21,8 +21,9 @@ SessionFile = Annotated[
 Model = Annotated[str | None, typer.Option("--model", help="The session's model.")]
 Instructions = Annotated[str | None, typer.Option("--instructions", help="The session's instructions.")]
 Voice = Annotated[str | None, typer.Option("--voice", help="The session's voice.")]
+Live = Annotated[bool, typer.Option("--live", help="Use the Live API.")]
 Simulated = Annotated[
-    bool, typer.Option("--simulator", help="Use a simulator in this process, without key or network.")
+    bool, typer.Option("--simulator", help="Use a simulator in this process, without a key or network.")
 ]
 
 
@@ -77,7 +78,7 @@ def read_bytes(file: str) -> bytes:
         return Path(file).read_bytes()
     if sys.stdin in _has_read:
         raise CommandError(
-            "- is named twice, and standard input can only be read once", "name a file", WRONG_USE
+            "- is used twice, but standard input can only be read once", "name a file", WRONG_USE
         )
     _has_read[:] = [sys.stdin]
     return sys.stdin.buffer.read()
@@ -113,6 +114,7 @@ def read_session(
     *,
     default: bool = True,
     with_profile: bool = True,
+    live: bool = False,
 ) -> dict[str, Any] | None:
     """Return the session that the options describe.
 
@@ -121,16 +123,17 @@ def read_session(
         model, instructions, voice: Settings that are added to it, or to a new one.
         default: Whether there is one where neither an option nor the profile says anything.
         with_profile: Whether a new one has the profile's model and voice.
+        live: Whether it is a session of the Live API; a profile's model is of the Realtime API.
 
     Raises:
         CommandError: The file holds no JSON object, or the options can't be set in its kind of session.
         OSError: The file can't be read.
     """
     profile = active() if file is None and with_profile else Profile()
-    model, voice = model or profile.model, voice or profile.voice
+    model, voice = model or (None if live else profile.model), voice or profile.voice
     if file is None and not default and (model, instructions, voice) == (None, None, None):
         return None
-    session: dict[str, Any] = {"type": "realtime", "model": MODEL}
+    session: dict[str, Any] = {"model": LIVE_MODEL} if live else {"type": "realtime", "model": MODEL}
     if file is not None:
         session = read_json(file)
     given = {"model": model, "instructions": instructions}
@@ -139,6 +142,6 @@ def read_session(
         audio = session.setdefault("audio", {})
         output = audio.setdefault("output", {}) if isinstance(audio, dict) else None
         if not isinstance(output, dict):
-            raise CommandError("--voice: the session's audio.output is no object", status=WRONG_USE)
+            raise CommandError("--voice: the session's audio.output is not an object", status=WRONG_USE)
         output["voice"] = voice
     return session

@@ -97,7 +97,7 @@ def inert_log() -> Iterator[None]:
 
 
 def note(text: str) -> None:
-    """Print a line that is no result."""
+    """Print a line that is not part of the result."""
     write(text, stream=sys.stderr)
 
 

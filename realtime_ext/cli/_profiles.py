@@ -133,7 +133,7 @@ def _tables() -> dict[str, Any]:
     for name, settings in tables.items():
         if not isinstance(settings, dict):
             raise CommandError(
-                f"{path}: {name} belongs to no profile", "begin with a line such as [azure]", WRONG_USE
+                f"{path}: {name} is outside of a profile", "begin with a line such as [azure]", WRONG_USE
             )
     return tables
 
@@ -154,7 +154,7 @@ def _read(name: str) -> Profile:
         if setting not in _SETTINGS:
             hint = _near(setting, _SETTINGS)
             if _KEY.search(setting):
-                hint = "no key belongs in this file; key_env names the environment variable that has it"
+                hint = "keys must not be in this file; key_env names the environment variable of the key"
             raise CommandError(f"{where}: unknown setting {setting!r}", hint, WRONG_USE)
         values = list(value.values()) if setting == "query" and isinstance(value, dict) else [value]
         if (setting == "query") != isinstance(value, dict) or not all(

@@ -64,8 +64,36 @@ class _Simulator(_Words, typer.core.TyperGroup):
 
 
 simulator: typer.Typer = typer.Typer(
-    cls=_Simulator, invoke_without_command=True, help="Serve the simulator, or control one that serves."
+    cls=_Simulator, invoke_without_command=True, help="Serve the simulator, or control a running one."
 )
+
+
+class Shortcut(_Words, typer.core.TyperCommand):
+    """A command of the simulator, without the word before it."""
+
+    def invoke(self, ctx: Any) -> None:
+        from realtime_simulator.cli import main
+
+        raise typer.Exit(main([str(self.name), *ctx.args], program="realtime"))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [*_commands()[str(self.name)].params, *super().get_params(ctx)]
+
+
+def rehearse() -> None:
+    """Test a voice app with scripted callers, and report results.
+
+    The app must use this simulator: key and webhook secret come from the environment, or are set for --app.
+    The exit status is 1 if a call fails or something got worse, 2 for wrong usage, 3 if no app answers.
+    """
+
+
+def step() -> None:
+    """Step through a recorded session, and run on from an event.
+
+    See the session, items, audio and tools as they were at an event, change one event or answer, and run on
+    from there in a simulator.
+    """
 
 
 def _run(words: list[str]) -> None:

@@ -8,39 +8,50 @@ from typing import Annotated, Any
 
 import typer
 
-from ._options import Json, ServerDialect
+from ._options import Json, Live, ServerDialect
 from ._output import note, paint, print_line, write
 from ._profiles import server
 
 _LONGEST = 100  # characters of an event's content in a line
+_LIVE_SOUND = ("session.input_audio.append", "session.output_audio.delta")  # ten a second, silence included
 # What says most about an event, in the order in which it is looked for; audio and ids say nothing here.
 _TELLING = ("error", "transcript", "text", "delta", "arguments", "item", "response", "session", "event")
 
 
 def tail(
-    call_id: Annotated[str, typer.Argument(help="The call's id, such as rtc_u1_….")],
+    call_id: Annotated[
+        str,
+        typer.Argument(help="The call's id, such as rtc_u1_…; with --live the session's, such as live_…."),
+    ],
     only: Annotated[
         list[str] | None,
         typer.Option("--type", "-t", metavar="PATTERN", help="Show these types, such as 'response.*'."),
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option("--not", "-x", metavar="PATTERN", help="Leave these types out.")
+        list[str] | None, typer.Option("--not", "-x", metavar="PATTERN", help="Omit these types.")
     ] = None,
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="Stop after this many events.")
+    ] = None,
+    live: Live = False,
     dialect: ServerDialect = None,
     as_json: Json = False,
 ) -> None:
-    """Show the events of a call, live.
+    """Show the events of a call live.
 
-    It goes on until the call ends or Ctrl-C; with --json, whole events, one a line. It attaches to the call
-    by its id, and neither changes nor ends it.
+    It runs until the call ends or Ctrl-C; with --json, it prints whole events, one per line. It attaches to
+    the call by its id, and neither changes nor ends it. Audio events of a Live session are only shown with
+    --json, or if --type names them.
     """
+    if live and not only and not as_json:
+        without = [*(without or ()), *_LIVE_SOUND]
     from ..client import RealtimeClient
 
     shown = 0
     with RealtimeClient(**server(dialect)) as client:
         try:
-            with client.connect(call_id=call_id) as connection:
+            attaching: Any = client.live.attach(call_id) if live else client.connect(call_id=call_id)
+            with attaching as connection:
                 began = time.monotonic()
                 note(f"attached to {call_id}; Ctrl-C ends this, not the call")
                 for event in connection:
@@ -64,8 +75,8 @@ def tail(
 
 def brief(event: dict[str, Any]) -> str:
     """Summarize an event in one line, without its audio."""
-    if str(event.get("type", "")).endswith("audio.delta"):
-        return f"{len(str(event.get('delta', ''))) * 3 // 4:,} bytes"
+    if str(event.get("type", "")).endswith(("audio.delta", "audio.append")):
+        return f"{len(str(event.get('delta') or event.get('audio') or '')) * 3 // 4:,} bytes"
     value = next((event[name] for name in _TELLING if event.get(name)), None)
     if isinstance(value, dict):
         kept = ("type", "role", "status", "name", "code", "message", "id")

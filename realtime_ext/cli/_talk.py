@@ -13,6 +13,7 @@ from ._options import (
     MICROPHONE,
     Instructions,
     Json,
+    Live,
     Model,
     ServerDialect,
     SessionFile,
@@ -26,7 +27,7 @@ from ._output import working
 
 def talk(
     messages: Annotated[
-        list[str] | None, typer.Argument(help="Messages to send; without any, lines of standard input.")
+        list[str] | None, typer.Argument(help="Messages to send; by default lines of standard input.")
     ] = None,
     session: SessionFile = None,
     model: Model = None,
@@ -34,31 +35,31 @@ def talk(
     voice: Voice = None,
     audio_in: Annotated[
         list[str] | None,
-        typer.Option(help="A WAV file to say, after the messages; or mic, for the microphone."),
+        typer.Option(help="A WAV file to send after the messages, or mic for the microphone."),
     ] = None,
     audio_out: Annotated[
         str | None,
-        typer.Option(help="A WAV file to write the replies to; or speaker. Without it they are text."),
+        typer.Option(help="A WAV file for the replies, or speaker. Without it, replies are text."),
     ] = None,
     record: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Record both sides: a stereo WAV, and .jsonl beside it."),
+        typer.Option(metavar="FILE", help="Record both sides as a stereo WAV, and the transcript as .jsonl."),
     ] = None,
     tools: Annotated[
-        str | None, typer.Option(metavar="MODULE:NAME", help="A toolbox, a function or a list of them.")
+        str | None, typer.Option(metavar="MODULE:NAME", help="A Toolbox, a function or a list of functions.")
     ] = None,
+    live: Live = False,
     simulator: Simulated = False,
     dialect: ServerDialect = None,
     as_json: Json = False,
 ) -> None:
     """Talk to the model: type or speak.
 
-    Ctrl-C interrupts an answer, or ends; so does Ctrl-D. Without --audio-out the model writes, so nothing but
-    text is paid for. With --json, each thing that was said is an object a line.
+    Ctrl-C interrupts an answer, or ends the conversation, like Ctrl-D. Without --audio-out the model only
+    writes, so only text is billed. With --json, each message is an object per line. With --live the model
+    always speaks, and only receives audio: it says typed lines in its own words, and Ctrl-C ends the session.
     """
     import asyncio
-
-    from ._conversation import Conversation
 
     spoken = list(audio_in or ())
     files = [name for name in spoken if name != MICROPHONE]
@@ -66,12 +67,36 @@ def talk(
     if has_microphone and files:
         raise CommandError("--audio-in: either files or mic", status=WRONG_USE)
     if session == "-" and not (messages or spoken or sys.stdin.isatty()):
-        raise CommandError("standard input is the session, so nothing is said", "name a file", WRONG_USE)
-    body = read_session(session, model, instructions, voice, with_profile=not simulator)
+        raise CommandError(
+            "standard input is the session, so there are no messages to send", "name a file", WRONG_USE
+        )
+    body = read_session(session, model, instructions, voice, with_profile=not simulator, live=live)
     assert body is not None
+    if live:
+        if dialect is not None:
+            raise CommandError("--dialect: servers with a dialect have no Live API", status=WRONG_USE)
+        from ._live_conversation import LiveConversation
+
+        conversation: Any = LiveConversation(
+            session=body,
+            messages=messages or [],
+            files=files,
+            has_microphone=has_microphone,
+            audio_out=audio_out,
+            record=record,
+            tools=None if tools is None else load_tools(tools),
+            simulated=simulator,
+            as_json=as_json,
+        )
+        with working("Loading"):
+            conversation.load()
+        asyncio.run(conversation.run())
+        return
     if body.get("type", "realtime") != "realtime" or is_translation(body):
         hint = "`realtime transcribe` transcribes WAV files"
         raise CommandError("--session: expected a conversation session", hint)
+    from ._conversation import Conversation
+
     _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
     conversation = Conversation(
         session=body,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from .._core.models import TRANSCRIPTION_MODEL
+from .._core.models import LIVE_MODEL, TRANSCRIPTION_MODEL
 from ._failures import WRONG_USE, CommandError
-from ._options import Json, ServerDialect, Simulated, read_bytes
+from ._options import Json, Live, ServerDialect, Simulated, read_bytes
 from ._output import is_terminal, print_line, print_rows, progress, working, write
 from ._profiles import server
 
 _TIMED = "gpt-transcribe"  # the default model has no voice detection
 _PIECE = 48_000 * 10  # bytes of ten seconds, between two steps of the progress bar
+_STALLED_S = 30.0  # without sound of a Live session
+_Listen: TypeAlias = Callable[[Any, str, bytes], list[dict[str, Any]]]
 _SILENCE_MS = 2000  # more than the pause at which the API's voice detection ends an utterance
 
 
@@ -26,22 +30,24 @@ def transcribe(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The model that listens.", show_default=f"{TRANSCRIPTION_MODEL}; with times {_TIMED}"
+            help="The transcription model.", show_default=f"{TRANSCRIPTION_MODEL}; with times {_TIMED}"
         ),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="The language spoken, such as en.")] = None,
+    language: Annotated[str | None, typer.Option(help="The spoken language, such as en.")] = None,
+    live: Live = False,
     simulator: Simulated = False,
     dialect: ServerDialect = None,
     timestamps: Annotated[
-        bool, typer.Option("--timestamps", help="Print when each utterance is said.")
+        bool, typer.Option("--timestamps", help="Print the times of each utterance.")
     ] = False,
-    srt: Annotated[bool, typer.Option("--srt", help="Print subtitles in the format SRT.")] = False,
-    vtt: Annotated[bool, typer.Option("--vtt", help="Print subtitles in the format WebVTT.")] = False,
+    srt: Annotated[bool, typer.Option("--srt", help="Print subtitles in SRT format.")] = False,
+    vtt: Annotated[bool, typer.Option("--vtt", help="Print subtitles in WebVTT format.")] = False,
     as_json: Json = False,
 ) -> None:
     """Transcribe WAV files.
 
-    With --json, each is an object a line. Times are those of the API's voice detection.
+    With --json, each file is an object per line. Times come from the API's voice detection. With --live the
+    files are played in real time, and the session is billed by its duration.
     """
     from .. import audio
     from ..session import TranscriptionSessionBuilder
@@ -51,32 +57,40 @@ def transcribe(
     if (srt or vtt) and (as_json or len(files) > 1):
         message = f"{'--srt' if srt else '--vtt'} prints the subtitles of one file, without --json"
         raise CommandError(message, "--timestamps has both", WRONG_USE)
-    live = is_terminal(sys.stdout) and not as_json
+    if live and (dialect or language):
+        option = "--dialect" if dialect else "--language"
+        raise CommandError(f"{option}: the Live API has none", status=WRONG_USE)
+    is_shown = is_terminal(sys.stdout) and not as_json
     sounds = [(file, read_sound(file)) for file in files]
     timed = timestamps or srt or vtt
+    if live:
+        listen: _Listen = partial(_live_utterances, model or LIVE_MODEL, as_json=as_json)
+        _print_utterances(sounds, listen, simulator, srt=srt, vtt=vtt, timed=timed, as_json=as_json)
+        return
     session = TranscriptionSessionBuilder(model or (_TIMED if timed else TRANSCRIPTION_MODEL))
     session = session.transcribe(language=language) if language else session
     if timed:
-        _print_timed(sounds, session.server_vad(), simulator, dialect, srt=srt, vtt=vtt, as_json=as_json)
+        listen = partial(_timed_utterances, session.server_vad(), as_json=as_json)
+        _print_utterances(sounds, listen, simulator, dialect, srt=srt, vtt=vtt, as_json=as_json)
         return
     session = session.push_to_talk()
     with api(simulator, dialect) as client, client.connect(session) as connection:
         for file, pcm in sounds:
             seconds = audio.duration_ms(pcm) / 1000
             if not pcm:
-                raise CommandError(f"{file}: there is no sound in it")
+                raise CommandError(f"{file}: it contains no audio")
             with progress(f"Sending {file}", len(pcm), is_shown=not as_json) as sent:
                 _send(connection, pcm, sent)
             with (
                 contextlib.nullcontext()
-                if live or as_json
+                if is_shown or as_json
                 else working(f"Listening to {file}, {seconds:.1f} s")
             ):
                 connection.commit_audio()
-                text = _words(connection, live=live)
+                text = _words(connection, is_shown=is_shown)
             if as_json:
                 print_line({"file": file, "seconds": round(seconds, 3), "text": text})
-            elif not live:
+            elif not is_shown:
                 write(text)
 
 
@@ -98,37 +112,82 @@ def api(simulator: bool, dialect: Any = None) -> Iterator[Any]:
         yield client
 
 
-def _print_timed(
+def _print_utterances(
     sounds: list[tuple[str, bytes]],
-    session: Any,
+    listen: _Listen,
     simulator: bool,
-    dialect: Any,
+    dialect: Any = None,
     *,
     srt: bool,
     vtt: bool,
+    timed: bool = True,
     as_json: bool,
 ) -> None:
     from .. import audio
 
     with api(simulator, dialect) as client:
         for file, pcm in sounds:
-            seconds = audio.duration_ms(pcm) / 1000
             if not pcm:
-                raise CommandError(f"{file}: there is no sound in it")
-            # A session each, since times count from a session's first sound.
-            with client.connect(session) as connection:
-                with progress(f"Sending {file}", len(pcm), is_shown=not as_json) as sent:
-                    _send(connection, pcm + audio.silence(_SILENCE_MS), sent)
-                with progress(f"Listening to {file}", seconds, is_shown=not as_json) as heard:
-                    utterances = _utterances(connection, seconds, heard)
+                raise CommandError(f"{file}: it contains no audio")
+            utterances = listen(client, file, pcm)
+            text = " ".join(one["text"] for one in utterances)
             if as_json:
-                text = " ".join(one["text"] for one in utterances)
-                line = {"file": file, "seconds": round(seconds, 3), "text": text, "utterances": utterances}
-                print_line(line)
+                line = {"file": file, "seconds": round(audio.duration_ms(pcm) / 1000, 3), "text": text}
+                print_line(line | ({"utterances": utterances} if timed else {}))
             elif srt or vtt:
                 write(_subtitles(utterances, vtt=vtt), end="")
-            else:
+            elif timed:
                 print_rows(utterances, as_json=False)
+            else:
+                write(text)
+
+
+def _timed_utterances(
+    session: Any, client: Any, file: str, pcm: bytes, *, as_json: bool
+) -> list[dict[str, Any]]:
+    from .. import audio
+
+    seconds = audio.duration_ms(pcm) / 1000
+    # A session for each file, since times count from a session's first sound.
+    with client.connect(session) as connection:
+        with progress(f"Sending {file}", len(pcm), is_shown=not as_json) as sent:
+            _send(connection, pcm + audio.silence(_SILENCE_MS), sent)
+        with progress(f"Listening to {file}", seconds, is_shown=not as_json) as heard:
+            return _utterances(connection, seconds, heard)
+
+
+def _live_utterances(
+    model: str, client: Any, file: str, pcm: bytes, *, as_json: bool
+) -> list[dict[str, Any]]:
+    """Return what is said, as `_utterances`, by a Live session that hears the audio in real time."""
+    from .. import audio
+
+    session = {"model": model, "instructions": "Listen. Never say anything."}
+    seconds = audio.duration_ms(pcm) / 1000
+    with (
+        client.live.connect(session) as connection,
+        progress(f"Listening to {file}", seconds, is_shown=not as_json) as heard,
+    ):
+        sending = threading.Thread(target=_speak, args=(connection, pcm), daemon=True)
+        sending.start()
+        # The session's time is that of what it says, silence included; words come a second later.
+        position_ms, end_ms = 0.0, seconds * 1000 + _SILENCE_MS
+        while position_ms < end_ms:
+            event = connection.recv(timeout=_STALLED_S)
+            if event.type == "error":
+                raise CommandError(f"transcription failed: {event.error.message}")
+            if event.type == "session.output_audio.delta":
+                position_ms += audio.duration_ms(audio.decode(event))
+                heard(position_ms / 1000)
+        said = [one for one in connection.transcript if one.speaker == "user"]
+    return [_row(one.start_ms / 1000, min(one.end_ms / 1000, seconds), one.text) for one in said]
+
+
+def _speak(connection: Any, pcm: bytes) -> None:
+    from ..errors import RealtimeError
+
+    with contextlib.suppress(RealtimeError):  # `wait_for` raises it, too
+        connection.send_audio(pcm)
 
 
 def _send(connection: Any, pcm: bytes, sent: Callable[[float], None]) -> None:
@@ -158,7 +217,7 @@ def _utterances(connection: Any, seconds: float, heard: Callable[[float], None])
     while not all_sent or not times.keys() <= texts.keys():
         event = next(events, None)
         if event is None:
-            raise CommandError("the connection ended before the words came")
+            raise CommandError("the connection ended before the transcript was complete")
         match event.type:
             case "input_audio_buffer.speech_started":
                 times[event.item_id] = [event.audio_start_ms / 1000]
@@ -206,28 +265,28 @@ def _clock(seconds: float, point: str) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{milliseconds:03}"
 
 
-def _words(connection: Any, *, live: bool) -> str:
+def _words(connection: Any, *, is_shown: bool) -> str:
     """Wait for the transcript of the committed audio; on a terminal, show it as it arrives."""
     prefix = "conversation.item.input_audio_transcription."
     for event in connection:
-        if event.type == f"{prefix}delta" and live:
+        if event.type == f"{prefix}delta" and is_shown:
             write(event.delta, end="")
         elif event.type == f"{prefix}completed":
-            if live:
+            if is_shown:
                 write()
             return str(event.transcript)
         elif event.type in (f"{prefix}failed", "error"):
             raise CommandError(f"transcription failed: {event.error.message}")
-    raise CommandError("the connection ended before the words came")
+    raise CommandError("the connection ended before the transcript was complete")
 
 
 def read_sound(file: str) -> bytes:
     """Read a WAV file into the API's PCM; `-` is standard input.
 
     Raises:
-        CommandError: Standard input is no WAV file, or was read before.
+        CommandError: Standard input is not a WAV file, or was read before.
         OSError: It can't be read.
-        ValueError: It is no WAV file.
+        ValueError: It is not a WAV file.
     """
     from .. import audio
 

@@ -20,15 +20,15 @@ _SILENCE_MS = 2000  # so that the end of the last sentence is heard
 
 def translate(
     file: Annotated[str, typer.Argument(help="The WAV file; - for standard input.")],
-    to: Annotated[str, typer.Option(metavar="LANGUAGE", help="The language, such as es.")],
+    to: Annotated[str, typer.Option(metavar="LANGUAGE", help="The target language, such as es.")],
     audio_out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the translated speech to this WAV file.")
     ] = None,
-    model: Annotated[str, typer.Option(help="The model that translates.")] = TRANSLATION_MODEL,
+    model: Annotated[str, typer.Option(help="The translation model.")] = TRANSLATION_MODEL,
     simulator: Simulated = False,
     as_json: Json = False,
 ) -> None:
-    """Translate the speech of a WAV file, to text and speech."""
+    """Translate the speech of a WAV file to text and speech."""
     from .. import audio
     from ..session import TranslationSessionBuilder
 
@@ -43,7 +43,7 @@ def translate(
     pcm = read_sound(file)
     seconds = audio.duration_ms(pcm) / 1000
     if not pcm:
-        raise CommandError(f"{file}: there is no sound in it")
+        raise CommandError(f"{file}: it contains no audio")
     live = is_terminal(sys.stdout) and not as_json
     words: list[str] = []
     spoken = bytearray()
@@ -70,7 +70,7 @@ def translate(
     if live:
         write()
     if not is_over:
-        raise CommandError("the connection ended before the translation did")
+        raise CommandError("the connection ended before the translation was complete")
     if audio_out is not None:
         audio.write_wav(audio_out, spoken)
     text = "".join(words)

@@ -18,7 +18,8 @@ deliveries: typer.Typer = group("Sign, verify and send webhooks.")
 
 Body = Annotated[str, typer.Argument(help="File with the body; - for standard input.")]
 Secret = Annotated[
-    str | None, typer.Option("--secret", help="The webhook's secret, whsec_…; OPENAI_WEBHOOK_SECRET.")
+    str | None,
+    typer.Option("--secret", help="The webhook's secret, whsec_…; by default OPENAI_WEBHOOK_SECRET."),
 ]
 
 
@@ -31,10 +32,10 @@ def _check_tolerance(seconds: float) -> float:
 Tolerance = Annotated[
     float,
     typer.Option(
-        "--tolerance", metavar="SECONDS", callback=_check_tolerance, help="How old a delivery may be."
+        "--tolerance", metavar="SECONDS", callback=_check_tolerance, help="The maximum age of a delivery."
     ),
 ]
-WebhookId = Annotated[str | None, typer.Option("--id", help="The delivery's id; a random one.")]
+WebhookId = Annotated[str | None, typer.Option("--id", help="The delivery's id; random by default.")]
 
 
 @deliveries.command()
@@ -43,11 +44,11 @@ def sign(
     secret: Secret = None,
     webhook_id: WebhookId = None,
     timestamp: Annotated[
-        int | None, typer.Option(metavar="SECONDS", min=0, help="The time in it, since 1970; now.")
+        int | None, typer.Option(metavar="SECONDS", min=0, help="The delivery's Unix time; by default now.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the headers that prove a body, as `name: value` lines."""
+    """Print the signature headers of a body, as `name: value` lines."""
     from .. import webhooks
 
     headers = webhooks.sign(read_bytes(body), secret_of(secret), webhook_id=webhook_id, timestamp=timestamp)
@@ -61,18 +62,20 @@ def sign(
 def verify(
     body: Body,
     header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of it.")
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="'NAME: VALUE'", help="A header of the delivery."),
     ] = None,
     headers: Annotated[
-        str | None, typer.Option(metavar="FILE", help="File with its headers, a line each, as sign prints.")
+        str | None,
+        typer.Option(metavar="FILE", help="File with its headers, one per line, as printed by sign."),
     ] = None,
     secret: Secret = None,
     tolerance: Tolerance = 300,
     as_json: Json = False,
 ) -> None:
-    """Check that a delivery is genuine and recent.
+    """Check that a delivery has a valid signature and is recent.
 
-    The status is 1 if it is not.
+    The exit status is 1 otherwise.
     """
     from .. import webhooks
 
@@ -86,21 +89,21 @@ def verify(
 
 @deliveries.command()
 def send(
-    url: Annotated[str, typer.Argument(help="Where to, such as http://127.0.0.1:8000/webhook.")],
+    url: Annotated[str, typer.Argument(help="The webhook's URL, such as http://127.0.0.1:8000/webhook.")],
     body: Annotated[
-        str | None, typer.Argument(help="File with the body, - for standard input; a made-up call.")
+        str | None, typer.Argument(help="File with the body, - for standard input; by default a sample call.")
     ] = None,
     secret: Secret = None,
     webhook_id: WebhookId = None,
-    call_id: Annotated[str | None, typer.Option(help="The made-up call's id.")] = None,
-    caller: Annotated[str, typer.Option("--from", help="Who calls.")] = "sip:+14155550100@example.com",
-    called: Annotated[str, typer.Option("--to", help="Who is called.")] = "sip:proj_1@sip.example.com",
+    call_id: Annotated[str | None, typer.Option(help="The sample call's id.")] = None,
+    caller: Annotated[str, typer.Option("--from", help="The caller.")] = "sip:+14155550100@example.com",
+    called: Annotated[str, typer.Option("--to", help="The called number.")] = "sip:proj_1@sip.example.com",
     as_json: Json = False,
 ) -> None:
     """Sign a delivery and send it.
 
-    The status is 1 if the answer is no success. Without a body it announces a phone call that no API knows
-    of: your endpoint can be tried, not the call.
+    The exit status is 1 if the response is not a success. Without a body it announces a phone call that does
+    not exist at the API, to test your endpoint.
     """
     from .. import webhooks
 

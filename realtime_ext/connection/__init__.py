@@ -8,19 +8,43 @@
 must not load a WebSocket library before a connection is opened.
 """
 
-from ..events import Reconnected, SessionExpiring
-from ._async_connection import AsyncConnection, AsyncExpectation, AsyncPlayback, AsyncStream
+from .._core.utterances import Utterance
+from ..events import Reconnected, SessionExpiring, TalkedOver
+from ._async_connection import AsyncConnection, AsyncPlayback, AsyncStream
+from ._async_events import AsyncExpectation
 from ._call_media import AsyncAudioIn, AsyncAudioOut
+from ._delegation import AsyncDelegation
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
 from ._io import Observer, Observers
+from ._live_connection import AsyncLiveConnection
+from ._live_opening import (
+    AsyncLiveAnswering,
+    AsyncLiveCallConnection,
+    AsyncLiveConnecting,
+    AsyncLiveDialing,
+)
+from ._live_playback import LivePlayback
 from ._opening import AsyncAnswering, AsyncConnecting
 from ._state.conversation import TranscriptLine
+from ._state.handover import Handover
 from ._state.latency import Latencies, Latency, LatencyMeter
+from ._state.live import LiveUsage
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
 from ._state.turns import ToolCall, Turn
-from ._sync_connection import CallConnection, Connection, Expectation, Playback, Stream
-from ._sync_opening import Answering, AudioIn, AudioOut, Connecting, Dialing
+from ._sync_connection import CallConnection, Connection, Playback, Stream
+from ._sync_events import Expectation
+from ._sync_live import Delegation, LiveCallConnection, LiveConnection
+from ._sync_opening import (
+    Answering,
+    AudioIn,
+    AudioOut,
+    Connecting,
+    Dialing,
+    LiveAnswering,
+    LiveConnecting,
+    LiveDialing,
+)
 
 __all__ = [
     "Answering",
@@ -30,8 +54,14 @@ __all__ = [
     "AsyncCallConnection",
     "AsyncConnecting",
     "AsyncConnection",
+    "AsyncDelegation",
     "AsyncDialing",
     "AsyncExpectation",
+    "AsyncLiveAnswering",
+    "AsyncLiveCallConnection",
+    "AsyncLiveConnecting",
+    "AsyncLiveConnection",
+    "AsyncLiveDialing",
     "AsyncPlayback",
     "AsyncStream",
     "Attempt",
@@ -40,13 +70,22 @@ __all__ = [
     "CallConnection",
     "Connecting",
     "Connection",
+    "Delegation",
     "DialStep",
     "Dialing",
     "Expectation",
+    "Handover",
     "Interruption",
     "Latencies",
     "Latency",
     "LatencyMeter",
+    "LiveAnswering",
+    "LiveCallConnection",
+    "LiveConnecting",
+    "LiveConnection",
+    "LiveDialing",
+    "LivePlayback",
+    "LiveUsage",
     "Observer",
     "Observers",
     "Playback",
@@ -55,9 +94,11 @@ __all__ = [
     "Reconnected",
     "SessionExpiring",
     "Stream",
+    "TalkedOver",
     "ToolCall",
     "TranscriptLine",
     "Turn",
+    "Utterance",
 ]
 
 

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .._core.arguments import check_seconds
-from .._core.callbacks import wrapped
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
-from ._event_overloads import expects_async, registers, waits_async
+from ._async_events import AsyncEvents
 from ._io import ConnectionIO, Deadline, run_to_completion
 from ._spending import Spending
 from ._state.client_events import create_item, create_response, marked_response, text_item
 from ._state.conversation import TranscriptLine, read_item
 from ._state.core import ConnectionState
-from ._state.event_kinds import EventWaiter, Kind, Where, name_of
-from ._state.handlers import Handler, Handlers
+from ._state.handlers import Handler
 from ._state.latency import Latencies
 from ._state.playback import Interruption, Position
 from ._state.reconnect import OF_PARENT, CloseInfo
@@ -44,7 +41,7 @@ if TYPE_CHECKING:
 
     from .._core.argument_types import (
         AudioOutputLike,
-        ClientEventLike,
+        ClientEventLike,  # noqa: F401  (of the base class)
         InputItemLike,
         ItemLike,
         PromptLike,
@@ -57,7 +54,6 @@ if TYPE_CHECKING:
     from ..events import ServerEvent
     from ..session import SessionChanges
     from ..usage import Budget, Usage
-    from ._event_overloads import EventKind
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -72,63 +68,16 @@ _CANCEL_TIMEOUT = 2.0  # seconds
 _BATCH_EVENTS = 256
 
 
-class HandlesEvents:
-    """The handlers of a sync or async connection."""
-
-    def __init__(self) -> None:
-        self._handlers = Handlers()
-
-    @registers
-    def on(self, kind: Kind, handler: Any = None) -> Any:
-        """Call a function with every event of a kind, when it is read by `run`, iteration or `recv`.
-
-        Args:
-            kind: An event type such as `response.done`, an event class, or a union or a tuple of those.
-            handler: The function; without one, this is a decorator.
-
-        Returns:
-            The function.
-
-        Raises:
-            TypeError: The kind is no kind of event, or the handler can't be called here.
-            ValueError: The kind is empty.
-        """
-        return self._register(kind, handler, once=False)
-
-    @registers
-    def once(self, kind: Kind, handler: Any = None) -> Any:
-        """Call a function with the next event of a kind; as `on`."""
-        return self._register(kind, handler, once=True)
-
-    def off(self, kind: EventKind, handler: Handler | None = None) -> None:
-        """Stop calling a function, or all of that kind; one that isn't registered is ignored.
-
-        Raises:
-            TypeError: The kind is no kind of event.
-            ValueError: The kind is empty.
-        """
-        self._handlers.remove(kind, handler)
-
-    def _register(self, kind: Kind, handler: Any, *, once: bool) -> Any:
-        if handler is None:
-            return lambda function: self._register(kind, function, once=once)
-        self._check_handler(handler)
-        self._handlers.add(kind, handler, once=once)
-        return handler
-
-    def _check_handler(self, handler: Handler) -> None:
-        """Raise TypeError if this connection can't call a function."""
-
-
-class AsyncConnection(HandlesEvents):
+class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
     """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
     Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers first.
 
-    Methods that send return the `event_id` of what they sent. What a kind of session doesn't have is refused
-    with `RealtimeError` before anything is sent. They raise `ConnectionClosedError`, with what wasn't sent
-    in `unsent`, if the connection has ended. While it reconnects, they wait until that succeeds
-    or is given up, as `Reconnect` sets. Methods with a `timeout` stop then, and nothing is sent later.
+    Methods that send return the `event_id` of the sent event. Events that a kind of session does not support
+    raise `RealtimeError` before anything is sent. If the connection has ended, they raise
+    `ConnectionClosedError`, with the unsent events in `unsent`. During a reconnect they wait until it
+    succeeds or fails, as configured by `Reconnect`. Methods with a `timeout` stop then, and nothing is sent
+    later.
 
     Attributes:
         playback: Counts the audio that was played, for interruptions.
@@ -143,16 +92,12 @@ class AsyncConnection(HandlesEvents):
         hang_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
         budget: Budget | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(io)
         self._hang_up = hang_up
-        self._io = io
-        self._state = io.state
         self._call = call
         self._call_id = call_id if call is None else call.id
         self._tools: ToolRunner | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._on_drop: Callable[[], object] | None = None  # of the sync connection
-        self._take = io.state.queue.take  # called with every event
         self.playback: AsyncPlayback = AsyncPlayback(self)
         self._ending: asyncio.Task[None] | None = None  # by a spent budget
         if budget is not None:
@@ -183,7 +128,7 @@ class AsyncConnection(HandlesEvents):
 
     @property
     def session(self) -> RealtimeSessionUnion | RealtimeTranslationSession | dict[str, Any] | None:
-        """The session as the server last described it: a generated session; None before it did."""
+        """The session as last reported by the server, a generated session; None before that."""
         content = self._state.session.content
         if content is None:
             return None
@@ -199,8 +144,8 @@ class AsyncConnection(HandlesEvents):
     def replay_items(self) -> list[RealtimeConversationItem | dict[str, Any]]:
         """Return the conversation as items for a new session.
 
-        What was spoken becomes text: `input_text` of the user, `output_text` of the assistant. Of an answer
-        that was interrupted, the part is kept that was probably heard. Function calls come with
+        Speech becomes text: `input_text` of the user, `output_text` of the assistant. Of an interrupted
+        answer, the part that was probably heard is kept. Function calls are followed by
         their outputs.
 
         Returns:
@@ -212,7 +157,7 @@ class AsyncConnection(HandlesEvents):
     def transcript(self) -> list[TranscriptLine]:
         """The words of the conversation so far, in order.
 
-        The user's speech is included once it is transcribed, which `transcribe` in the session asks for.
+        The user's speech is included once it is transcribed, if the session has `transcribe`.
         """
         return self._state.conversation.transcript()
 
@@ -226,143 +171,7 @@ class AsyncConnection(HandlesEvents):
         """How long the connection's responses took, and percentiles of that."""
         return self._state.watch.latencies
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the connection has ended; events may still be there to be read."""
-        return self._state.close_info is not None
-
-    @property
-    def _is_forked(self) -> bool:
-        """Whether this is the copy of a connection in a forked process."""
-        return self._io.is_forked
-
-    # Receiving
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> ServerEvent:
-        event = self._take() or await self._next_event()
-        if event is None:
-            raise StopAsyncIteration
-        if self._handlers.by_key:
-            await self._call_handlers(event)
-        return event
-
-    async def recv(self) -> ServerEvent:
-        """Wait for the next event.
-
-        Raises:
-            ConnectionClosedError: There are no more events; the code is 1000 after a normal end.
-        """
-        event = await self._next_event()
-        if event is None:
-            assert self._state.close_info is not None
-            raise self._state.close_info.error()
-        await self._call_handlers(event)
-        return event
-
-    async def run(self) -> None:
-        """Read all events, for the handlers, until the connection ends.
-
-        Raises:
-            ConnectionClosedError: It did not end normally. Exceptions of handlers are raised as they are.
-        """
-        async for _ in self:
-            pass
-
-    @waits_async
-    async def wait_for(self, kind: Kind, where: Where | None = None, timeout: float | None = 60.0) -> Any:
-        """Wait for the next event of a kind.
-
-        It counts from the program's place in the stream: the latest event that it was given (by iteration,
-        `recv`, a handler, a turn or an earlier wait), or that had arrived when it last sent an event (audio
-        aside), whichever is later. So an answer that arrives quickly after `send` is not missed, and one of
-        an earlier turn doesn't count.
-
-        Args:
-            kind: An event type, an event class, or a union or a tuple of those.
-            where: A further condition, called on the event loop; it must not block.
-            timeout: Seconds; None for no limit.
-
-        Returns:
-            The event. It also stays in the queue for iteration.
-
-        Raises:
-            APITimeoutError: It didn't arrive in time.
-            ConnectionClosedError: The connection ended before it arrived.
-            TypeError, ValueError: The kind is not a kind of event, `where` is not a function, or `timeout` is
-                not a time limit.
-        """
-        check_seconds("timeout", timeout, or_zero=True)
-        expected: Any = AsyncExpectation(self._io, self._state.wait_for(kind, where), name_of(kind))
-        with expected:
-            return await expected.wait(timeout)
-
-    @expects_async
-    def expect(self, kind: Kind, where: Where | None = None) -> AsyncExpectation[Any]:
-        """Register for the next event of a kind to arrive from now on; otherwise as `wait_for`.
-
-        Example:
-            ```python
-            with connection.expect("response.done") as expected:
-                await connection.create_response()
-            event = await expected
-            ```
-        """
-        return AsyncExpectation(self._io, self._state.expect(kind, where), name_of(kind))
-
-    async def _next_event(self) -> ServerEvent | None:
-        """Wait for the next event without calling handlers; return None after a normal end.
-
-        Raises:
-            ConnectionClosedError: It did not end normally, and all events were returned.
-        """
-        while True:
-            event: ServerEvent | None = self._take()
-            if event is not None:
-                return event
-            closed = self._state.close_info
-            if closed is not None:
-                if closed.is_normal:
-                    return None
-                raise closed.error()
-            waiter = self._state.queue.wait()
-            try:
-                await self._io.wait(waiter, None, "an event")
-            except BaseException:
-                self._state.queue.cancel(waiter)
-                raise
-
-    async def _call_handlers(self, event: Any) -> None:
-        """Call the handlers of an event."""
-        for handler in self._handlers.pop(event):
-            try:
-                result = handler(event)
-                if inspect.isawaitable(result):
-                    await result
-            except (StopIteration, StopAsyncIteration) as error:  # they would end the iteration
-                raise wrapped(error, "handler") from error
-
     # Sending
-
-    async def send(self, event: ClientEventLike) -> str:
-        """Send an event.
-
-        Args:
-            event: A generated client event or a dict; without an `event_id` it gets one.
-
-        Returns:
-            Its `event_id`.
-
-        Raises:
-            TypeError: It is neither.
-            ValueError: The API would refuse it. An unknown type is sent.
-            ConnectionClosedError: The connection has ended.
-        """
-        out = self._state.client_events.prepare(event)
-        await self._io.send(out)
-        return out.event_id
 
     async def update_session(
         self, session: SessionChanges, *, wait: bool = True, timeout: float | None = 15.0
@@ -380,25 +189,20 @@ class AsyncConnection(HandlesEvents):
         Raises:
             SessionConfigError: The API would refuse it; nothing was sent.
             APIStatusError: The API refused it, all of it.
-            TypeError, ValueError: `timeout` is no time limit.
+            TypeError, ValueError: `timeout` is not a time limit.
             APITimeoutError: There was no acknowledgement in time; or no link, and nothing was sent.
             ConnectionClosedError: The connection has ended.
         """
-        deadline = Deadline(check_seconds("timeout", timeout))
-        out = self._state.client_events.session_update(session)
-        acknowledged = await self._io.send(out, deadline=deadline)
-        if wait and acknowledged is not None:
-            await self._io.acknowledged(acknowledged, deadline, "session.updated")
-        return out.event_id
+        return await self._update(session, wait, timeout)
 
     async def append_audio(self, data: bytes | bytearray | memoryview | str) -> str:
         """Send audio.
 
         Args:
-            data: Audio in the session's input format, of any length; or base64 text, which goes out as it is.
+            data: Audio in the session's input format, of any length; or base64 text, which is sent unchanged.
 
         Returns:
-            The `event_id` of the last event that it took.
+            The `event_id` of the last event sent.
 
         Raises:
             TypeError, ValueError: It is neither.
@@ -422,14 +226,14 @@ class AsyncConnection(HandlesEvents):
 
         Args:
             item: A generated item or a dict.
-            previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
+            previous_item_id: The item to insert it after, `root` for the beginning; None for the end.
         """
         self._state.role.require_conversation("create_item")
         event: Any = create_item(item, previous_item_id)
         return await self.send(event)
 
     async def send_text(self, text: str) -> str:
-        """Add what the user writes to the conversation; `create_response` asks for an answer."""
+        """Add the user's text to the conversation; `create_response` requests an answer."""
         self._state.role.require_conversation("send_text")
         return await self._send_own(text_item(text))
 
@@ -439,7 +243,7 @@ class AsyncConnection(HandlesEvents):
         return await self.send({"type": "conversation.item.delete", "item_id": item_id})
 
     async def retrieve_item(self, item_id: str) -> str:
-        """Retrieve an item, which comes with all that it has as `conversation.item.retrieved`."""
+        """Retrieve an item completely; it arrives as `conversation.item.retrieved`."""
         self._state.role.require_conversation("retrieve_item")
         return await self.send({"type": "conversation.item.retrieve", "item_id": item_id})
 
@@ -448,7 +252,7 @@ class AsyncConnection(HandlesEvents):
 
         Args:
             item_id: The item.
-            played_ms: Milliseconds that were heard; limited to the audio that came and wasn't cut already.
+            played_ms: Milliseconds that were heard; limited to the received audio that is not yet truncated.
 
         Returns:
             The `event_id`; None if there was nothing to cut: no audio, none heard, no more of it left, or the
@@ -474,19 +278,19 @@ class AsyncConnection(HandlesEvents):
         input: Sequence[InputItemLike] | None = None,
         timeout: float | None = 60.0,
     ) -> str:
-        """Ask the model for a response; waits while one is active.
+        """Request a response; waits while another one is active.
 
         Args:
-            instructions: For this response alone.
+            instructions: For this response only.
             output_modalities: `["audio"]` or `["text"]`.
             audio: The output's `format` and `voice`.
-            tools: For this response alone.
+            tools: For this response only.
             tool_choice: `auto`, `none`, `required`, or one tool.
-            parallel_tool_calls: Whether several calls may come at once; reasoning models only.
+            parallel_tool_calls: Whether a response may have several calls; reasoning models only.
             reasoning: Its effort; reasoning models only.
             max_output_tokens: 1–4096, or `inf`.
             conversation: `none` keeps the response out of the conversation, and waits for nothing.
-            metadata: Up to 16 pairs, which come back with the response.
+            metadata: Up to 16 pairs, which are returned with the response.
             prompt: A stored prompt.
             input: Items in place of the conversation, or references to its items: `{"type": "item_reference",
                 "id": …}`.
@@ -528,7 +332,7 @@ class AsyncConnection(HandlesEvents):
         which nothing was heard is deleted.
 
         Returns:
-            The audio to flush in the loudspeaker; None for nothing.
+            The audio to flush in the loudspeaker; None if there is none.
 
         Raises:
             RealtimeError: The session has no responses.
@@ -547,10 +351,10 @@ class AsyncConnection(HandlesEvents):
     # Turns and tools
 
     def stream(self, text: str | None = None, *, response: ResponseLike | None = None) -> AsyncStream:
-        """Ask the model, and follow its events over registered tools to the final message.
+        """Ask the model, and follow its events through tool calls to the final message.
 
         Args:
-            text: What the user says; None asks about what is in the conversation already.
+            text: What the user says; None to answer the existing conversation.
             response: `RealtimeResponseCreateParams` or a dict, for this response only.
 
         Returns:
@@ -570,16 +374,16 @@ class AsyncConnection(HandlesEvents):
         """Ask the model, and wait for the whole turn; as `stream`.
 
         Args:
-            text: What the user says; None asks about what is in the conversation already.
+            text: What the user says; None to answer the existing conversation.
             timeout: Seconds for the whole turn; None for no limit.
             response: For this response only.
 
         Returns:
-            The turn; look at its `status`.
+            The turn; check its `status`.
 
         Raises:
             TypeError: An argument has the wrong type.
-            ValueError: The API would refuse the response (nothing was sent), or `timeout` is no limit.
+            ValueError: The API would refuse the response (nothing was sent), or `timeout` is invalid.
             APITimeoutError: The turn took too long and was cancelled, or nothing was sent.
             APIStatusError: The server refused the request.
             ConnectionClosedError: The connection ended before the turn did; `TurnLost` if it reconnects: ask
@@ -598,17 +402,17 @@ class AsyncConnection(HandlesEvents):
         return stream.turn
 
     async def say_goodbye(self, text: str, *, timeout: float = 30.0) -> Turn:
-        """Say a last sentence in a phone or WebRTC call, wait until it was heard, and hang up.
+        """Speak a last sentence in a phone or WebRTC call, wait until it has been heard, and hang up.
 
-        A response that is active is finished first. The call is hung up whatever happens: if the sentence
+        An active response is finished first. The call is always hung up: also if the sentence
         takes too long, if the caller interrupts it, or if this is cancelled.
 
         Args:
-            text: What the model is told to say, word for word.
+            text: What the model says, word for word.
             timeout: Seconds until the call is hung up at the latest.
 
         Returns:
-            The turn that said it.
+            The turn in which it was said.
 
         Raises:
             TypeError, ValueError: `text` is not a str or is empty, or `timeout` is not a time limit.
@@ -630,7 +434,7 @@ class AsyncConnection(HandlesEvents):
             await run_to_completion(self._hang_up())
 
     async def _say_last(self, text: str, timeout: float, *, is_aside: bool = False) -> Turn:
-        """Have a text said, and wait until the API has played it."""
+        """Ask the model to say a text, and wait until the API has played it."""
         stream = self._asking(None, timeout=timeout, response=_saying(text))
         stream._is_aside = is_aside
         ended = self.expect(
@@ -650,7 +454,7 @@ class AsyncConnection(HandlesEvents):
                 raise  # a handler's own
             if stream._stream is None or not stream._stream.is_over:
                 raise stream._too_late() from error
-            logger.info("the last sentence was not heard to its end within %g s", timeout)
+            logger.info("the last sentence was not heard completely within %g s", timeout)
         return stream.turn
 
     def _asking(self, text: str | None, *, timeout: float | None, response: Any) -> AsyncStream:
@@ -670,20 +474,20 @@ class AsyncConnection(HandlesEvents):
         timeout: float | None = 60.0,
         approve: Callable[[RealtimeMCPApprovalRequest], bool | Awaitable[bool]] | None = None,
     ) -> None:
-        """Answer the model's function calls from now on, in a task of its own; returns at once.
+        """Answer the model's function calls from now on, in its own task; returns at once.
 
         Each call is run once, in order; when all calls of a response have their outputs, one further
-        response is asked for, unless all outputs are silent.
+        response is requested, unless all outputs are silent.
 
         Args:
-            toolbox: The tools, or functions to make them of. The session has to declare them separately.
+            toolbox: The tools, or functions to create them from. The session has to declare them separately.
             timeout: Seconds that a call may last; then its output is an error. None for no limit.
             approve: Called with each `RealtimeMCPApprovalRequest`; only True allows the call. None refuses
                 all.
 
         Raises:
             RealtimeError: Tools are registered already.
-            TypeError, ValueError: As `Toolbox`; or `timeout` is no time limit.
+            TypeError, ValueError: As `Toolbox`; or `timeout` is not a time limit.
         """
         if self._tools is not None:
             raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
@@ -692,7 +496,7 @@ class AsyncConnection(HandlesEvents):
         toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
         self._state.session.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
         asked = None if approve is None else lambda item: approve(read_item(item))
-        self._tools = ToolRunner(self._io, self, toolbox, timeout, asked)
+        self._tools = ToolRunner(self._io, self._state.turns, self, toolbox, timeout, asked)
 
     # The end
 
@@ -733,7 +537,7 @@ class AsyncConnection(HandlesEvents):
             await self.close()
 
     async def close(self) -> None:
-        """End the connection, within some seconds. May be called again, and from anywhere.
+        """End the connection, within a few seconds. It may be called again, and from anywhere.
 
         Events that came before can still be read, and then iteration ends. In a process that was forked
         after the connection was opened this does nothing: the connection is its parent's.
@@ -779,11 +583,6 @@ class AsyncConnection(HandlesEvents):
         if running:
             await asyncio.wait(running, timeout=_STOPPING)  # a tool may suppress its cancellation
 
-    async def _send_own(self, event: Mapping[str, Any]) -> str:
-        out = self._state.client_events.write(event)
-        await self._io.send(out)
-        return out.event_id
-
 
 def _saying(text: str) -> dict[str, Any]:
     """Return the response by which the model says a text."""
@@ -819,7 +618,7 @@ class AsyncStream:
 
     @property
     def turn(self) -> Turn:
-        """What the model did; complete once the events have come to their end.
+        """The result of the turn; complete once all its events have been read.
 
         Raises:
             RuntimeError: The block was not entered.
@@ -917,74 +716,10 @@ class AsyncStream:
         return self._stream
 
 
-class AsyncExpectation(Generic[EventT]):
-    """An event to come, registered when `expect` was called.
-
-        with connection.expect("response.done") as expected:
-            await connection.create_response()
-        event = await expected
-
-    Await it inside the block or after it. A block that raises ends the expectation.
-    """
-
-    def __init__(self, io: ConnectionIO, waiter: EventWaiter, what: str) -> None:
-        self._io = io
-        self._waiter = waiter
-        self._what = what
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the event has arrived, or can no longer arrive."""
-        return self._waiter.done
-
-    async def wait(self, timeout: float | None = 60.0) -> EventT:
-        """Wait for the event.
-
-        Args:
-            timeout: Seconds; None for no limit.
-
-        Returns:
-            The event.
-
-        Raises:
-            APITimeoutError: It didn't arrive in time.
-            ConnectionClosedError: The connection ended before it arrived.
-            TypeError, ValueError: `timeout` is no time limit.
-        """
-        check_seconds("timeout", timeout, or_zero=True)
-        event: EventT = await self._io.wait(self._waiter, timeout, self._what)
-        self._io.state.queue.given(self._waiter.number)
-        return event
-
-    async def result(self, timeout: float | None = 60.0) -> EventT:
-        """Wait for the event, as `wait`."""
-        return await self.wait(timeout)
-
-    def __await__(self) -> Generator[Any, None, EventT]:
-        return self.wait().__await__()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._io.state.queue.remove_waiter(self._waiter)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
-
-
 class AsyncPlayback:
-    """Counts what was played, so that an interruption cuts the conversation where the user stopped hearing.
+    """Tracks playback, so that an interruption truncates the conversation where the user stopped hearing it.
 
-    Where the API plays the audio itself (WebRTC, SIP), all of this does nothing.
+    If the API plays the audio itself (WebRTC, SIP), these methods have no effect.
 
         connection.playback.played_bytes(len(chunk))           # after each chunk, oldest audio first
         ...

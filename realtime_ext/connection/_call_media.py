@@ -84,7 +84,7 @@ def check_host_addresses(value: Sequence[str] | None) -> Sequence[str] | None:
         The addresses, in a tuple.
 
     Raises:
-        TypeError: It is no sequence of str.
+        TypeError: It is not a sequence of str.
         ValueError: It is empty, or holds what no machine can be reached at.
     """
     if value is None:

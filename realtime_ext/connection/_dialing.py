@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .._core.call import Call
     from .._http.operation import Operation
     from ..tools import Toolbox
+    from ._async_events import AsyncEvents
     from ._call_media import AsyncAudioIn, AsyncAudioOut
     from ._webrtc_peer import WebRtcPeer
 
@@ -65,7 +67,7 @@ class DialRequest:
         ValueError: One has a value that can't work.
     """
 
-    create: Callable[[str], Operation[Call]]
+    create: Callable[[str], Operation[Any]]
     hangup: Callable[[str], Operation[None]]
     session: Mapping[str, Any] | None
     audio_in: AsyncAudioIn | None
@@ -85,7 +87,27 @@ class DialRequest:
         Budget(MAX_QUEUE_BYTES if self.max_queue_bytes is None else self.max_queue_bytes)
 
 
-class AsyncCallConnection(AsyncConnection):
+class CallAudio:
+    """The audio of a connection's WebRTC call."""
+
+    _peer: WebRtcPeer
+
+    @property
+    def sent_ms(self) -> int:
+        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
+        return self._peer.sent_ms
+
+    @property
+    def received_ms(self) -> int:
+        """How much audio has been received, in milliseconds; silence does count."""
+        return self._peer.received_ms
+
+    async def finished_speaking(self) -> None:
+        """Wait until all of `audio_in` has been sent, or the call has ended."""
+        await self._peer.finished_speaking()
+
+
+class AsyncCallConnection(CallAudio, AsyncConnection):
     """A connection over a WebRTC call's data channel; audio flows on the call's track."""
 
     def __init__(
@@ -104,20 +126,6 @@ class AsyncCallConnection(AsyncConnection):
     def call(self) -> Call:
         """The call that `dial` made."""
         return self._made
-
-    @property
-    def sent_ms(self) -> int:
-        """How much of `audio_in` has been sent, in milliseconds; silence doesn't count."""
-        return self._peer.sent_ms
-
-    @property
-    def received_ms(self) -> int:
-        """How much audio has been received, in milliseconds; silence does count."""
-        return self._peer.received_ms
-
-    async def finished_speaking(self) -> None:
-        """Wait until all of `audio_in` has been sent, or the call has ended."""
-        await self._peer.finished_speaking()
 
 
 class _PeerLink:
@@ -149,18 +157,22 @@ class _PeerLink:
         """Return: without its loop's thread a copy of a peer neither sends nor receives."""
 
 
-class AsyncDialing(OpenedByWith):
-    """A call to be made by `async with`, and hung up when the block ends."""
+CallT = TypeVar("CallT")
+ConnectionT = TypeVar("ConnectionT", bound="AsyncEvents[Any, Any]")
 
-    _example = "async with client.dial(…) as connection"
+
+class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
+    """A call of either API to be made by `async with`, and hung up when the block ends."""
+
+    _id_field = "id"  # of a call
 
     def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
         self._http = http
         self._tools = tools
         self._request = DialRequest(**arguments)
-        self._connection: AsyncCallConnection | None = None
+        self._connection: ConnectionT | None = None
         self._offer: str | None = None
-        self._call: Call | None = None
+        self._call: CallT | None = None
         self._made: str | None = None  # the id of a call that exists even if its answer is invalid
 
     @property
@@ -169,14 +181,23 @@ class AsyncDialing(OpenedByWith):
         return self._offer
 
     @property
-    def call(self) -> Call | None:
+    def call(self) -> CallT | None:
         """The call; None before the API has answered the offer."""
         return self._call
 
-    async def __aenter__(self) -> AsyncCallConnection:
+    @staticmethod
+    @abstractmethod
+    def _id_in(response: httpx.Response) -> str | None:
+        """Return the id of the call in an answer that may be invalid otherwise; None if it has none."""
+
+    @abstractmethod
+    async def _connect(self, peer: WebRtcPeer, call: CallT) -> ConnectionT:
+        """Make the connection of a call whose peer is connected."""
+
+    async def __aenter__(self) -> ConnectionT:
         require_asyncio()
         if self._connection is not None:
-            raise RealtimeError("dial: it was entered already; call dial again")
+            raise RealtimeError("dial: it was already entered; call dial again")
         open_budget(self._request.budget)
         from ._webrtc_peer import WebRtcPeer, host_addresses_towards
 
@@ -189,33 +210,35 @@ class AsyncDialing(OpenedByWith):
             host_addresses=host_addresses_towards(http.settings.base_url) if addresses is None else addresses,
             on_progress=request.on_progress,
         )
-        making: asyncio.Task[Call] | None = None
+        making: asyncio.Task[CallT] | None = None
         try:
             self._offer = await peer.create_offer()
             report(request.on_progress, "offer")
-            operation = request.create(self._offer)
+            operation: Operation[CallT] = request.create(self._offer)
 
-            def read(response: httpx.Response) -> Call:
-                self._made = call_id_in(response.headers.get("location"))
+            def read(response: httpx.Response) -> CallT:
+                self._made = self._id_in(response)
                 return operation.read(response)
 
             making = asyncio.get_running_loop().create_task(
                 asend(attrs.evolve(operation, read=read), http, request.options)
             )
             await asyncio.wait([making])  # cancelling it would lose the call's id
-            call = self._call = making.result()
-            self._made = call.id
+            call: Any = making.result()
+            self._call = call
+            self._made = getattr(call, self._id_field)
             report(request.on_progress, "call")
             await peer.connect(call.sdp_answer)
-            self._connection = self._connect(peer, call)
+            connection: Any = await self._connect(peer, call)
+            self._connection = connection
             if self._tools is not None:
-                self._connection.run_tools(self._tools)
+                connection.run_tools(self._tools)
         except BaseException:
             await run_to_completion(self._undo(making), peer.close())
             raise
-        return self._connection
+        return cast(ConnectionT, connection)
 
-    async def _undo(self, making: asyncio.Task[Call] | None) -> None:
+    async def _undo(self, making: asyncio.Task[CallT] | None) -> None:
         """Hang up the call that was made, or that the API may be about to make."""
         if making is not None:
             if not (await asyncio.wait([making], timeout=ANSWER_PATIENCE))[0]:
@@ -226,24 +249,23 @@ class AsyncDialing(OpenedByWith):
         if self._made is not None:
             await hang_up(self._http, self._request.hangup, self._made)
 
-    def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
-        request, http = self._request, self._http
-        size = MAX_QUEUE_BYTES if request.max_queue_bytes is None else request.max_queue_bytes
-        state = ConnectionState(
-            _role(request.session),
-            id_prefix=uuid.uuid4().hex[:12],
-            max_queue_bytes=size,
-            validate=http.settings.validate,
-        )
-        state.session.began(http.clock.now())
-        io = ConnectionIO(
+    def _io(self, peer: WebRtcPeer, state: ConnectionState) -> ConnectionIO:
+        """Begin to receive a peer's events."""
+        return ConnectionIO(
             state,
-            translated(_PeerLink(peer), http.settings.dialect),
-            clock=http.clock,
-            observers=request.observers,
+            translated(_PeerLink(peer), self._http.settings.dialect),
+            clock=self._http.clock,
+            observers=self._request.observers,
         )
-        hangs_up = partial(hang_up, http, request.hangup, call.id)
-        return AsyncCallConnection(io, peer, call, hangs_up, request.budget)
+
+    def _options(self) -> dict[str, Any]:
+        """Return what the state of a connection needs besides its role."""
+        size = self._request.max_queue_bytes
+        return {
+            "id_prefix": uuid.uuid4().hex[:12],
+            "max_queue_bytes": MAX_QUEUE_BYTES if size is None else size,
+            "validate": self._http.settings.validate,
+        }
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -251,10 +273,27 @@ class AsyncDialing(OpenedByWith):
         connection = self._connection
         if connection is None or connection._is_forked:
             return
-        endings = [connection.close()]
-        if self._request.hangup_on_exit:
-            endings.insert(0, hang_up(self._http, self._request.hangup, connection.call.id))
+        endings: list[Coroutine[Any, Any, Any]] = [connection.close()]
+        if self._request.hangup_on_exit and self._made is not None:
+            endings.insert(0, hang_up(self._http, self._request.hangup, self._made))
         await run_to_completion(*endings)
+
+
+class AsyncDialing(DialsByWith["Call", AsyncCallConnection]):
+    """A call to be made by `async with`, and hung up when the block ends."""
+
+    _example = "async with client.dial(…) as connection"
+
+    @staticmethod
+    def _id_in(response: httpx.Response) -> str | None:
+        return call_id_in(response.headers.get("location"))
+
+    async def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
+        request, http = self._request, self._http
+        state = ConnectionState(_role(request.session), **self._options())
+        state.session.began(http.clock.now())
+        hangs_up = partial(hang_up, http, request.hangup, call.id)
+        return AsyncCallConnection(self._io(peer, state), peer, call, hangs_up, request.budget)
 
 
 def _role(session: Mapping[str, Any] | None) -> Role:

@@ -129,6 +129,7 @@ class ConnectionIO:
         "_asking",
         "_clock",
         "_has_link",
+        "_is_live",
         "_observers",
         "_reopen",
         "_timer",
@@ -160,6 +161,7 @@ class ConnectionIO:
         self._clock = clock
         self._reopen = reopen
         self._observers = observers
+        self._is_live = state.role.kind == "live"
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
@@ -255,12 +257,16 @@ class ConnectionIO:
                     await future
             except TimeoutError as error:
                 given = timeout.seconds if isinstance(timeout, Deadline) else timeout
-                raise APITimeoutError(f"{what} did not come within {given:g} s") from error
+                raise APITimeoutError(f"{what} did not arrive within {given:g} s") from error
         return waiter.result()
 
     def monotonic(self) -> float:
         """Return seconds of a clock that is never set."""
         return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that many seconds of the same clock."""
+        await self._clock.asleep(seconds)
 
     # Sending
 
@@ -339,10 +345,19 @@ class ConnectionIO:
         finally:
             self.state.release(ticket)
 
-    async def send_audio(self, messages: Iterator[tuple[str, str]]) -> str:
-        """Send audio messages, and return the id of the last one; raises as `send`."""
+    async def send_audio(
+        self, messages: Iterator[tuple[str, str]], due: Callable[[], Awaitable[object]] | None = None
+    ) -> str:
+        """Send audio messages, and return the id of the last one; raises as `send`.
+
+        Args:
+            messages: Their ids and JSON texts.
+            due: Awaited before each one; None to send all at once.
+        """
         last = ""
         for event_id, text in messages:
+            if due is not None:
+                await due()
             if self._observers:
                 self._observe("out", _json.decode(text))
             if not self.state.is_linked:
@@ -386,7 +401,8 @@ class ConnectionIO:
             self.state.suspend()
 
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
-        event = parse_event(event) if isinstance(event, dict) else event
+        if isinstance(event, dict):
+            event = parse_event(event, live=True) if self._is_live else parse_event(event)
         now = time.monotonic_ns()
         for observer in self._observers:
             try:
@@ -408,7 +424,7 @@ class ConnectionIO:
         if state.close_info is not None:
             return
         try:
-            content, event, size = read_message(data, state.budget.size_of)
+            content, event, size = read_message(data, state.budget.size_of, is_live=self._is_live)
             if self._observers:
                 self._observe("in", event)
             state.watch.now = self._clock.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
@@ -17,7 +18,7 @@ from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.event_loop import require_asyncio
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
-from ..errors import APITimeoutError, ConnectionClosedError, MissingApiKeyError, RealtimeError
+from ..errors import APITimeoutError, ConflictError, ConnectionClosedError, MissingApiKeyError, RealtimeError
 from ._async_connection import AsyncConnection
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, Observers, observers_of, run_to_completion
@@ -77,6 +78,7 @@ class ConnectRequest:
         call_id: str | None = None,
         intent: Literal["transcription"] | None = None,
         confirming: str | None = None,
+        plan: Plan | None = None,
         validate: bool,
         safety_identifier: str | None,
         reconnect: Reconnect | Literal[False] | None,
@@ -93,6 +95,7 @@ class ConnectRequest:
         """Check `connect`'s arguments.
 
         Args:
+            plan: Where it goes, if that is decided already.
             confirming: For a call that is being accepted: the type of its session.
             model, session, call_id, intent, validate, safety_identifier, reconnect, observer,
             max_queue_bytes, budget,
@@ -109,7 +112,9 @@ class ConnectRequest:
             check_header("safety_identifier", safety_identifier)
         size = MAX_QUEUE_BYTES if max_queue_bytes is None else max_queue_bytes
         Budget(size)
-        if confirming is not None and call_id is not None:
+        if plan is not None:
+            pass
+        elif confirming is not None and call_id is not None:
             plan = confirming_plan(call_id, confirming)
         else:
             plan = make_plan(model=model, session=session, call_id=call_id, intent=intent, validate=validate)
@@ -155,9 +160,18 @@ class AsyncConnecting(OpenedByWith):
 
     _example = "async with client.connect(…) as connection"
 
-    def __init__(self, http: AsyncHttp, tools: Toolbox | None, *, hangup: Hangup, **arguments: Any) -> None:
+    def __init__(
+        self,
+        http: AsyncHttp,
+        tools: Toolbox | None,
+        *,
+        hangup: Hangup,
+        runs_tools: bool = False,
+        **arguments: Any,
+    ) -> None:
         self._http = http
         self._tools = tools
+        self._runs_tools = runs_tools or tools is not None  # here, or once the connection was opened
         self._hangup = hangup
         self._request = ConnectRequest.check(validate=http.settings.validate, **arguments)
         if http.settings.dialect is not None and self._request.plan.role.kind == "translation":
@@ -180,13 +194,15 @@ class AsyncConnecting(OpenedByWith):
     async def _open(self) -> AsyncConnection:
         require_asyncio()
         if self._connection is not None:
-            raise RealtimeError("connect: it was entered already; call connect again")
+            raise RealtimeError("connect: it was already entered; call connect again")
         request, http = self._request, self._http
         plan = request.plan
         # Without a reference to this object, which holds the connection: the link's reader must not.
         opened = partial(_open_link, http, request)
         link = await opened(is_first=True)
         state = request.state(validate=http.settings.validate)
+        if self._runs_tools:
+            state.turns.collect_calls()  # those that a call's session makes before the update is acknowledged
         if not plan.role.is_sideband:
             state.session.began(http.clock.now())
         io = ConnectionIO(
@@ -224,7 +240,7 @@ class AsyncConnecting(OpenedByWith):
         try:
             await io.wait(created, GREETING if limit is None else min(limit, GREETING), "session.created")
         except APITimeoutError:
-            logger.info("no session.created within %g s; going on without it", GREETING)
+            logger.info("no session.created within %g s; continuing without it", GREETING)
         except ConnectionClosedError:
             if io.state.rejection() is not None:
                 raise  # any other end is raised to readers, after the events before it
@@ -232,7 +248,52 @@ class AsyncConnecting(OpenedByWith):
             io.state.queue.remove_waiter(created)
 
 
-class AsyncAnswering(AsyncConnecting):
+class Answers(ABC):
+    """What makes a context manager that attaches to a call answer that first, and hang up in the end."""
+
+    _http: AsyncHttp
+    _request: ConnectRequest
+    _connection: Any  # once there is one
+    _accept: Operation[None]
+    _hangup: Hangup
+    _hangs_up: bool
+
+    @property
+    @abstractmethod
+    def _call_id(self) -> str: ...
+
+    async def __aenter__(self) -> Any:
+        call_id = self._call_id
+        open_budget(self._request.budget)
+        try:
+            await asend(self._accept, self._http, self._request.options)
+        except ConflictError:
+            raise  # another program has answered the call, which is not this one's to end
+        except BaseException as error:
+            # The caller must not be left in a silent call.
+            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
+                await run_to_completion(hang_up(self._http, self._hangup, call_id))
+            raise
+        try:
+            return await super().__aenter__()  # type: ignore[misc]
+        except BaseException:
+            await run_to_completion(hang_up(self._http, self._hangup, call_id))
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None and self._connection._is_forked:
+            return
+        endings = [super().__aexit__(kind, error, trace)]  # type: ignore[misc]
+        if self._hangs_up:
+            if self._connection is not None:
+                self._connection._state.is_hung_up = True
+            endings.insert(0, hang_up(self._http, self._hangup, self._call_id))
+        await run_to_completion(*endings)
+
+
+class AsyncAnswering(Answers, AsyncConnecting):
     """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
 
     _example = "async with client.answer(…) as connection"
@@ -251,33 +312,9 @@ class AsyncAnswering(AsyncConnecting):
         self._accept = accept
         self._hangs_up = hangup_on_exit
 
-    async def __aenter__(self) -> AsyncConnection:
-        call_id = self._request.plan.query["call_id"]
-        open_budget(self._request.budget)
-        try:
-            await asend(self._accept, self._http, self._request.options)
-        except BaseException as error:
-            # The caller must not be left in a silent call.
-            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
-                await run_to_completion(hang_up(self._http, self._hangup, call_id))
-            raise
-        try:
-            return await super().__aenter__()
-        except BaseException:
-            await run_to_completion(hang_up(self._http, self._hangup, call_id))
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connection is not None and self._connection._is_forked:
-            return
-        endings = [super().__aexit__(kind, error, trace)]
-        if self._hangs_up:
-            if self._connection is not None:
-                self._connection._state.is_hung_up = True
-            endings.insert(0, hang_up(self._http, self._hangup, self._request.plan.query["call_id"]))
-        await run_to_completion(*endings)
+    @property
+    def _call_id(self) -> str:
+        return self._request.plan.query["call_id"]
 
 
 async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
@@ -308,7 +345,9 @@ async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
         async with limit:
             await asend(hangup(call_id), http, RequestOptions.check(None, None, None))
     except MissingApiKeyError:  # the call was made with a client secret
-        logger.debug("%s is not hung up, which needs a key: it ends with the peer's connection", call_id)
+        logger.debug(
+            "%s is not hung up, because that needs a key: it ends with the peer's connection", call_id
+        )
     except BaseException as error:
         raise_if_interrupt(error)
         if is_cancelled(error, task):

@@ -90,7 +90,7 @@ class Portal:
         self.check()
         with self._lock:
             self._finish()
-            # An interrupt may have come before, amid or after the start of an earlier thread: one that has
+            # An interrupt may have come before, during or after the start of an earlier thread: one that has
             # not begun to run by now never will.
             if self._thread is None and (self._started.cancel() or self._started.done()):
                 self._started = Future()
@@ -316,7 +316,7 @@ class _Call(Generic[T]):
     def result(self) -> T:
         error, self._error = self._error, None  # or the exception's traceback would hold itself
         if isinstance(error, asyncio.CancelledError):
-            raise RealtimeError("the call was cancelled, for the connection was closed") from error
+            raise RealtimeError("the call was cancelled, because the connection was closed") from error
         if error is not None:
             raise error
         return cast(T, self._value)

@@ -57,7 +57,7 @@ class Spending:
 
     def check(self) -> None:
         """Charge the budget if tokens were used since the last time, here or by another connection."""
-        if self._state.meter.usage is not self._charged or self.budget.charges != self._charges:
+        if self._state.used is not self._charged or self.budget.charges != self._charges:
             self._charge()
 
     def refuse(self) -> None:
@@ -71,14 +71,14 @@ class Spending:
             self._timer.cancel()
             self._timer = None
         if self._began >= 0:
-            used = self._state.meter.usage
+            used = self._state.used
             self.budget.charge(id(self), used, self._monotonic() - self._began, is_over=True)
             self._began = -1.0
 
     def _charge(self) -> None:
         if self._began < 0:
             return
-        used = self._charged = self._state.meter.usage
+        used = self._charged = self._state.used
         spent = self.budget.charge(id(self), used, self._monotonic() - self._began)
         self._charges = self.budget.charges
         if self._timer is not None:

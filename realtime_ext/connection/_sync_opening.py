@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -22,14 +22,17 @@ from .._http.receiving import cut, receive
 from .._http.sending import AsyncHttp, Http
 from .._http.settings import checked_key
 from ._dialing import AsyncDialing
+from ._live_opening import AsyncLiveAnswering, AsyncLiveConnecting, AsyncLiveDialing
 from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith
 from ._portal import Hold, shared_portal
-from ._sync_connection import CallConnection, Connection, check_sync
+from ._sync_connection import CallConnection, Connection
+from ._sync_events import Events, check_sync
+from ._sync_live import LiveCallConnection, LiveConnection
 
 if TYPE_CHECKING:
     import httpx
 
-    from .._core.call import Call
+    from .._core.call import Call, LiveCall
     from .._core.secrets import Secret
     from .._http.operation import Operation
     from ..tools import Toolbox
@@ -40,7 +43,7 @@ AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
 AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
 
 T = TypeVar("T")
-ConnectionT = TypeVar("ConnectionT", bound=Connection)
+ConnectionT = TypeVar("ConnectionT", bound=Events[Any, Any])
 
 _LAST_STEPS = 1.0  # seconds for a request that was cut to end
 
@@ -63,7 +66,7 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
         try:
             connection = self._run(partial(self._open, hold))
             if self._tools is not None:
-                connection.run_tools(self._tools)
+                cast(Any, connection).run_tools(self._tools)  # those of Live have none
             return connection
         except BaseException:
             self.__exit__(None, None, None)  # it may have been opened, and a signal handler have raised
@@ -110,7 +113,37 @@ class Connecting(_Opening[Connection]):
     _kind = Connection
 
     def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
-        super().__init__(AsyncConnecting(HttpInThreads(http), None, **arguments), tools)
+        has_tools = tools is not None
+        opening = AsyncConnecting(HttpInThreads(http), None, runs_tools=has_tools, **arguments)
+        super().__init__(opening, tools)
+
+
+class LiveConnecting(_Opening[LiveConnection]):
+    """A connection to be opened by `with`, and closed when the block ends."""
+
+    _kind = LiveConnection
+    _example = "with client.live.connect(…) as connection"
+
+    def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
+        super().__init__(AsyncLiveConnecting(HttpInThreads(http), None, **arguments), tools)
+
+
+class LiveAnswering(_Opening[LiveConnection]):
+    """A telephone call to be accepted and attached to by `with`, and hung up when the block ends."""
+
+    _kind = LiveConnection
+    _example = "with client.live.answer(…) as connection"
+    _is_call = True
+
+    def __init__(
+        self,
+        http: Http,
+        tools: Toolbox | None,
+        accept: Operation[None],
+        hangup: Hangup,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(AsyncLiveAnswering(HttpInThreads(http), None, accept, hangup, **arguments), tools)
 
 
 class Answering(_Opening[Connection]):
@@ -128,16 +161,16 @@ class Answering(_Opening[Connection]):
         hangup: Hangup,
         **arguments: Any,
     ) -> None:
+        arguments["runs_tools"] = tools is not None
         super().__init__(AsyncAnswering(HttpInThreads(http), None, accept, hangup, **arguments), tools)
 
 
-class Dialing(_Opening[CallConnection]):
-    """A call to be made by `with`, and hung up when the block ends."""
+class _Dialing(_Opening[ConnectionT]):
+    """A call of either API to be made by `with`, and hung up when the block ends."""
 
-    _kind = CallConnection
-    _example = "with client.dial(…) as connection"
     _is_call = True
-    _opening: AsyncDialing
+    _async: type[AsyncDialing] | type[AsyncLiveDialing]
+    _opening: Any
 
     def __init__(
         self,
@@ -148,23 +181,46 @@ class Dialing(_Opening[CallConnection]):
         **arguments: Any,
     ) -> None:
         source, sink = audio_in_threads(audio_in, audio_out)
-        dialing = AsyncDialing(HttpInThreads(http), None, audio_in=source, audio_out=sink, **arguments)
+        dialing = self._async(HttpInThreads(http), None, audio_in=source, audio_out=sink, **arguments)
         super().__init__(dialing, tools)
 
     @property
     def offer(self) -> str | None:
         """The SDP offer; None before it was made."""
-        return self._opening.offer
+        offer: str | None = self._opening.offer
+        return offer
+
+    def __enter__(self) -> ConnectionT:
+        from . import _webrtc_peer as peer  # noqa: F401  (here, since loading it would hold up the loop)
+
+        return super().__enter__()
+
+
+class Dialing(_Dialing[CallConnection]):
+    """A call to be made by `with`, and hung up when the block ends."""
+
+    _kind = CallConnection
+    _async = AsyncDialing
+    _opening: AsyncDialing
 
     @property
     def call(self) -> Call | None:
         """The call; None before the API has answered the offer."""
         return self._opening.call
 
-    def __enter__(self) -> CallConnection:
-        from . import _webrtc_peer as peer  # noqa: F401  (here, since loading it would hold up the loop)
 
-        return super().__enter__()
+class LiveDialing(_Dialing[LiveCallConnection]):
+    """A session over WebRTC to be started by `with`, and ended when the block ends."""
+
+    _kind = LiveCallConnection
+    _example = "with client.live.dial(…) as connection"
+    _async = AsyncLiveDialing
+    _opening: AsyncLiveDialing
+
+    @property
+    def call(self) -> LiveCall | None:
+        """The call; None before the API has answered the offer."""
+        return self._opening.call
 
 
 def audio_in_threads(

@@ -7,16 +7,45 @@ import inspect
 import logging
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from .._core.callbacks import contained, is_cancelled, is_ctrl_c, log_own_failure
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
 from ._io import ConnectionIO
 from ._state.client_events import Outgoing
-from ._state.function_calls import ApprovalJob, CallJob, FollowUpJob, output_item
+from ._state.function_calls import ApprovalJob, CallJob, FollowUpJob, Job
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
+
+
+class Calls(Protocol):
+    """The function calls of a session: what is to be done, and what was."""
+
+    def next_job(self) -> Job | None:
+        """Remove and return the oldest job; None if there is none now."""
+
+    def answered(self, job: CallJob, *, silent: bool) -> None:
+        """Record that a call's output was sent."""
+
+    def decided(self, job: ApprovalJob) -> None:
+        """Record that the answer to a request for permission was sent."""
+
+
+class Rounds(Protocol):
+    """Writes what answers the function calls of a session, of either API."""
+
+    def register_tools(self, on_job: Callable[[], None]) -> Calls:
+        """Begin to collect function calls; `on_job` is called when there is one to run."""
+
+    def output(self, job: CallJob, output: str) -> dict[str, Any] | None:
+        """Return the event that answers a call; None if it needs no answer any more."""
+
+    def approval(self, job: ApprovalJob, event_id: str, *, approve: bool) -> dict[str, Any]:
+        """Return the event that answers a request for permission, and has this id."""
+
+    def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any]:
+        """Return the event that asks for the response which follows, and has this id."""
 
 
 class ToolRunner:
@@ -24,6 +53,7 @@ class ToolRunner:
 
     Args:
         io: Where their answers are sent.
+        rounds: The session's function calls.
         connection: What a `ToolContext` has as its connection.
         toolbox: The tools.
         timeout: Time limit of a call in seconds; None for no limit.
@@ -36,6 +66,7 @@ class ToolRunner:
     def __init__(
         self,
         io: ConnectionIO,
+        rounds: Rounds,
         connection: Any,
         toolbox: Toolbox,
         timeout: float | None,
@@ -43,13 +74,14 @@ class ToolRunner:
     ) -> None:
         self._io = io
         self._state = io.state
+        self._rounds = rounds
         # A weak reference, so that the task doesn't keep the connection alive.
         self._connection = weakref.ref(connection)
         self._toolbox = toolbox
         self._timeout = timeout
         self._approve = approve
         self._wake = asyncio.Event()
-        self._calls = self._state.turns.register_tools(self._wake.set)
+        self._calls = rounds.register_tools(self._wake.set)
         self.task: asyncio.Task[None] = io.loop.create_task(self._run(), name="realtime_ext tools")
 
     async def _run(self) -> None:
@@ -78,9 +110,12 @@ class ToolRunner:
             return
         context: ToolContext[Any] = ToolContext(connection, job.call_id, self._toolbox.state)
         try:
-            async with asyncio.timeout(self._timeout):
-                result = await self._toolbox.arun(job.name, job.arguments, context=context)
-            output, is_silent = result.output, result.silent
+            if job.refusal is not None:
+                output, is_silent = error_output("too_many_calls", job.refusal), False
+            else:
+                async with asyncio.timeout(self._timeout):
+                    result = await self._toolbox.arun(job.name, job.arguments, context=context)
+                output, is_silent = result.output, result.silent
         except TimeoutError:
             logger.warning("tool %s took longer than %s s", job.name, self._timeout)
             output = error_output("timeout", f"{job.name} did not finish within {self._timeout:g} s")
@@ -92,9 +127,8 @@ class ToolRunner:
             output = error_output("tool_failed", f"{job.name} failed: {type(error).__name__}")
             is_silent = False
         try:
-            turns, write = self._state.turns, self._state.client_events.write
-            turns.answered(job.response_id, job.call_id, output)
-            await self._send_output(write(output_item(job, output)))
+            if (answer := self._rounds.output(job, output)) is not None:
+                await self._send_output(self._state.client_events.write(answer))
         finally:
             self._calls.answered(job, silent=is_silent)
 
@@ -120,7 +154,7 @@ class ToolRunner:
                 logger.error("approve raised %s; the call is refused", type(error).__name__)
         try:
             events = self._state.client_events
-            answer = self._state.turns.approval(job, events.next_id(), approve=is_approved)
+            answer = self._rounds.approval(job, events.next_id(), approve=is_approved)
             await self._io.send(events.write(answer), by_program=False)
         finally:
             self._calls.decided(job)
@@ -134,7 +168,7 @@ class ToolRunner:
         try:
             await self._io.wait(ticket, None, "the previous response")
             events = self._state.client_events
-            request = self._state.turns.follow_up(job, events.next_id())
+            request = self._rounds.follow_up(job, events.next_id())
             await self._io.send(events.write(request), by_program=False)
         finally:
             self._state.release(ticket)

@@ -6,6 +6,7 @@ Outside of this module audio is PCM, 16 bit little-endian, 24 kHz, mono; on the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -16,29 +17,29 @@ from typing import Any, cast
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, Packet
+from av import AudioCodecContext, AudioFrame, AudioResampler, CodecContext, FFmpegError, Packet
 
 from .. import audio
 from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.files import private_opener
 from .._core.pcm import as_bytes
 from ._call_media import AsyncAudioIn, AsyncAudioOut
+from ._webrtc_packets import LATE_S, PACKET_S
 
 logger: logging.Logger = logging.getLogger("realtime_ext.webrtc")
 
 
 RATE = 24_000
 BYTES_PER_MS = RATE * 2 // 1000
-FRAME_S = 0.020
-FRAME_SAMPLES = int(RATE * FRAME_S)
+FRAME_SAMPLES = int(RATE * PACKET_S)
 FRAME_BYTES = FRAME_SAMPLES * 2
 # Read from an async iterator ahead of its time: enough for a jittery source, little enough to stay live.
 AHEAD_BYTES = 10 * FRAME_BYTES
-# When the event loop was held up for longer, the missed time is left out instead of sent in one burst.
-LATE_S = 0.2
 # RTP timestamps of Opus count at 48 kHz whatever the encoder's rate (RFC 7587 §4.1).
 CLOCK = Fraction(1, 48_000)
 CLOCK_PER_FRAME = 960
+# Effort of the encoder, 0 to 10: at this bit rate more is not heard in speech, and costs up to twice as much.
+COMPLEXITY = 2
 # One frame of digital silence: table-of-contents byte 0xd8 (CELT, 20 ms, mono; RFC 6716 §3.1) as libopus
 # writes it.
 SILENT_PACKET = b"\xd8\xff\xfe"
@@ -102,7 +103,7 @@ class OutgoingAudio(MediaStreamTrack):
         await self._pace()
         if self.readyState != "live":
             raise MediaStreamError
-        packet = Packet(self._next_payload())
+        packet = Packet(self.next_payload())
         packet.pts = self._frames * CLOCK_PER_FRAME
         packet.time_base = CLOCK
         self._frames += 1
@@ -120,9 +121,10 @@ class OutgoingAudio(MediaStreamTrack):
         if self._due is None or now - self._due > LATE_S:
             self._due = now
         await asyncio.sleep(max(0.0, self._due - now))
-        self._due += FRAME_S
+        self._due += PACKET_S
 
-    def _next_payload(self) -> bytes:
+    def next_payload(self) -> bytes:
+        """Return the next 20 ms as the payload of an Opus packet."""
         pcm = bytes(self._buffer[:FRAME_BYTES])
         del self._buffer[: len(pcm)]
         if len(self._buffer) < AHEAD_BYTES:
@@ -174,54 +176,122 @@ class OutgoingAudio(MediaStreamTrack):
 
 
 class IncomingAudio:
-    """Passes the audio of a received track on as PCM16 24 kHz mono, until the track ends.
+    """Passes received audio on as PCM16 24 kHz mono, until the call ends.
 
     Args:
-        track: The remote track.
-        sink: Awaited with each piece (20 ms, 960 bytes) in order; None: the audio is read and dropped.
+        sink: Awaited with each piece (20 ms, 960 bytes) in order; None: the audio is dropped.
         on_error: Called with what the sink raised; after that audio is dropped.
     """
 
     def __init__(
-        self,
-        track: MediaStreamTrack,
-        sink: Callable[[bytes], Awaitable[None]] | None,
-        on_error: Callable[[BaseException], None],
+        self, sink: Callable[[bytes], Awaitable[None]] | None, on_error: Callable[[BaseException], None]
     ) -> None:
-        self._track = track
         self._sink = sink
         self._on_error = on_error
-        self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._decoder = PacketDecoder()
+        self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self._closing = False
-        self._task = asyncio.ensure_future(self._run())
+        self._tasks: list[asyncio.Task[None]] = []
+        if sink is not None:
+            self._tasks.append(asyncio.ensure_future(self._run(sink)))
         self.received_bytes: int = 0
+
+    def push(self, payload: bytes) -> None:
+        """Receive an Opus packet; one that can't be decoded is dropped."""
+        if self._sink is None:
+            self.received_bytes += packet_ms(payload) * BYTES_PER_MS
+            return
+        try:
+            pcm = self._decoder.decode(payload)
+        except FFmpegError as error:
+            logger.debug("a packet of audio can't be decoded: %s", error)
+            return
+        self._put(pcm)
+
+    def listen(self, track: MediaStreamTrack) -> None:
+        """Receive what a track decodes."""
+        self._tasks.append(asyncio.ensure_future(self._read(track)))
 
     async def aclose(self) -> None:
         """Stop reading."""
         self._closing = True
-        await _cancelled(self._task, "audio_out")
+        for task in self._tasks:
+            await _cancelled(task, "audio_out")
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                frame = cast(AudioFrame, await self._track.recv())
-            except MediaStreamError:
-                return
-            for piece in self._resampler.resample(frame):
-                pcm = bytes(piece.planes[0])[: piece.samples * 2]
-                self.received_bytes += len(pcm)
-                if self._sink is not None:
-                    await self._hand_on(self._sink, pcm)
+    async def _read(self, track: MediaStreamTrack) -> None:
+        resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = cast(AudioFrame, await track.recv())
+                self._put(_samples(resampler.resample(frame)))
 
-    async def _hand_on(self, sink: Callable[[bytes], Awaitable[None]], pcm: bytes) -> None:
+    def _put(self, pcm: bytes) -> None:
+        if pcm:
+            self.received_bytes += len(pcm)
+            if self._sink is not None:
+                self._pieces.put_nowait(pcm)
+
+    async def _run(self, sink: Callable[[bytes], Awaitable[None]]) -> None:
         try:
-            await sink(pcm)
+            while not self._closing:
+                await sink(await self._pieces.get())
         except BaseException as exc:
-            if self._closing or is_cancelled(exc, self._task):
+            if self._closing or is_cancelled(exc, asyncio.current_task()):
                 raise
             self._sink = None
             self._on_error(exc)
             raise_if_interrupt(exc)
+
+
+class PacketDecoder:
+    """A decoder for one stream of Opus packets."""
+
+    def __init__(self) -> None:
+        self._codec = CodecContext.create("libopus", "r")
+        self._codec.format = "s16"
+        self._codec.layout = "mono"
+        self._codec.sample_rate = 2 * RATE
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._silence: bytes | None = None  # the packet that is known to be silent from here on
+        self._was_silent = False
+        self._silent_pcm = b""
+
+    def decode(self, payload: bytes) -> bytes:
+        """Return a packet's sound, as far as the resampler has finished it.
+
+        Raises:
+            av.FFmpegError: It is not an Opus packet.
+        """
+        if payload == self._silence:
+            return self._silent_pcm  # most packets of a call are silent
+        if not payload:
+            return b""  # FFmpeg would take it for the end of the stream
+        self._silence = None
+        frames = self._codec.decode(Packet(payload))
+        pcm = b"".join(_samples(self._resampler.resample(frame)) for frame in frames)
+        was_silent, self._was_silent = self._was_silent, not any(pcm)
+        if was_silent and self._was_silent:  # codec and resampler have nothing left to come
+            self._silence, self._silent_pcm = payload, pcm
+        return pcm
+
+
+def packet_ms(payload: bytes) -> int:
+    """Return how long the sound of an Opus packet is, in milliseconds (RFC 6716 §3.1)."""
+    if not payload:
+        return 0
+    configuration, code = payload[0] >> 3, payload[0] & 3
+    if configuration < 12:
+        frame: float = (10, 20, 40, 60)[configuration & 3]
+    elif configuration < 16:
+        frame = (10, 20)[configuration & 1]
+    else:
+        frame = (2.5, 5, 10, 20)[configuration & 3]
+    frames = (1, 2, 2, payload[1] & 63 if len(payload) > 1 else 0)[code]
+    return int(frame * frames)
+
+
+def _samples(frames: list[AudioFrame]) -> bytes:
+    return b"".join(bytes(frame.planes[0])[: frame.samples * 2] for frame in frames)
 
 
 async def open_source(source: AsyncAudioIn | None) -> bytes | AsyncIterable[bytes] | None:
@@ -281,7 +351,7 @@ async def _cancelled(task: asyncio.Task[None], whose: str) -> None:
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
     if not done:
-        logger.warning("%s goes on although it was cancelled", whose)
+        logger.warning("%s continues although it was cancelled", whose)
     elif not task.cancelled() and (error := task.exception()) is not None:
         logger.warning("%s raised %s when it was cancelled", whose, type(error).__name__)
 
@@ -293,5 +363,9 @@ def _opus_encoder() -> AudioCodecContext:
     encoder.sample_rate = RATE
     encoder.bit_rate = 48_000
     encoder.time_base = Fraction(1, RATE)
-    encoder.options = {"application": "voip", "frame_duration": "20"}
+    encoder.options = {
+        "application": "voip",
+        "frame_duration": "20",
+        "compression_level": str(COMPLEXITY),
+    }
     return encoder

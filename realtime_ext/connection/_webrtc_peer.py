@@ -44,6 +44,7 @@ from ._webrtc_audio import (
     open_sink,
     open_source,
 )
+from ._webrtc_packets import internal, receive_packets, send_packets
 
 Progress: TypeAlias = Literal["ice", "dtls", "data channel"]
 
@@ -155,16 +156,19 @@ class WebRtcPeer:
             )
         source = await open_source(self._audio_in)
         self._outgoing = OutgoingAudio(source, lambda exc: self._broken("audio_in", exc))
-        self._sink, self._close_sink = open_sink(self._audio_out)
+        sink, self._close_sink = open_sink(self._audio_out)
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._connecting = connecting_tasks(pc)
         self._pc = pc
-        pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._on_state)
         # Audio before the data channel: with max-bundle the other order never connects in aiortc.
         transceiver = pc.addTransceiver(self._outgoing, direction="sendrecv")
         codecs = RTCRtpSender.getCapabilities("audio").codecs
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == "audio/opus"])
+        self._incoming = IncomingAudio(sink, lambda exc: self._broken("audio_out", exc))
+        send_packets(transceiver.sender, self._outgoing.next_payload)
+        self._decodes = receive_packets(transceiver.receiver, self._incoming.push)
+        pc.on("track", self._on_track)
         channel = self._channel = pc.createDataChannel(DATA_CHANNEL)
         channel.bufferedAmountLowThreshold = SEND_AHEAD_BYTES // 2
         channel.on("open", self._on_open)
@@ -180,7 +184,7 @@ class WebRtcPeer:
         await pc.setLocalDescription(await pc.createOffer())
         if not dtls.transport.iceGatherer.getLocalCandidates():
             if self._host_addresses is None:
-                raise APIConnectionError("this machine has no address to be reached at")
+                raise APIConnectionError("this machine has no address at which it can be reached")
             given = ", ".join(self._host_addresses)
             raise ValueError(f"host_addresses: expected addresses of this machine, got {given}")
         return pc.localDescription.sdp
@@ -198,7 +202,7 @@ class WebRtcPeer:
             APIConnectionError: The same, known before the time was up.
         """
         if self._pc is None:
-            raise RealtimeError("connect needs create_offer first")
+            raise RealtimeError("connect: call create_offer first")
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         except Exception as exc:  # aiortc's parser lets IndexError, KeyError and its own kinds through
@@ -302,8 +306,10 @@ class WebRtcPeer:
         return self._pc is not None and self._channel.readyState == "open"
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "audio" and self._incoming is None:
-            self._incoming = IncomingAudio(track, self._sink, lambda exc: self._broken("audio_out", exc))
+        if track.kind == "audio" and not self._decodes:
+            self._decodes = True
+            assert self._incoming is not None
+            self._incoming.listen(track)
 
     def _on_open(self) -> None:
         self._progress("data channel", True)
@@ -379,19 +385,6 @@ def _transports(connection: RTCPeerConnection) -> set[RTCIceTransport]:
     return found
 
 
-@functools.cache
-def _report_missing(name: str) -> None:
-    logger.debug("the installed aiortc has no %s: its documented interface is used", name)
-
-
-def _internal(owner: Any, name: str) -> Any:
-    """Return an internal of aiortc; None, and one log record, where the installed version lacks it."""
-    found = getattr(owner, name, None)
-    if found is None:
-        _report_missing(name)
-    return found
-
-
 def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] | None = None) -> None:
     """Choose the host addresses from which ``connection`` gathers its candidates.
 
@@ -404,7 +397,7 @@ def use_host_addresses(connection: RTCPeerConnection, addresses: Sequence[str] |
     Source: RFC 8445 §5.1.1.1 (host candidates; loopback addresses are left out where there are others).
     """
     for transport in _transports(connection):
-        agent = _internal(transport.iceGatherer, AGENT)
+        agent = internal(transport.iceGatherer, AGENT)
         if agent is not None:  # otherwise all addresses of the machine but loopback are used
             _gather_from(agent, addresses)
 
@@ -421,7 +414,7 @@ def drop_invalid_datagrams(connection: RTCPeerConnection) -> None:
         connection: A peer connection that is not connected yet.
     """
     for transport in _transports(connection):
-        receive = _internal(transport, RECEIVE)
+        receive = internal(transport, RECEIVE)
         if receive is not None:
             setattr(transport, RECEIVE, functools.partial(_receive_valid, receive))
 
@@ -443,7 +436,7 @@ def drop_malformed_packets(connection: RTCPeerConnection) -> None:
     if connection.sctp is not None:
         handlers.append((connection.sctp, HANDLE_SCTP))
     for owner, name in handlers:
-        handle = _internal(owner, name)
+        handle = internal(owner, name)
         if handle is not None:
             setattr(owner, name, functools.partial(_handle_valid, handle))
 
@@ -474,7 +467,7 @@ def connecting_tasks(connection: RTCPeerConnection) -> set[asyncio.Task[Any]]:
         The tasks that run, kept up to date; for `close_connection`.
     """
     tasks: set[asyncio.Task[Any]] = set()
-    connect = _internal(connection, CONNECT)
+    connect = internal(connection, CONNECT)
     if connect is None:
         return tasks
 

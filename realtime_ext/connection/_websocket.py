@@ -309,7 +309,7 @@ class WebSocketLink(PlainLink):
 
     def _end(self, error: Any) -> LinkClosed:
         if self._is_stuck:
-            return LinkClosed(1011, "the other side does not read", error)
+            return LinkClosed(1011, "the peer does not read", error)
         return _closed_by(error)
 
 

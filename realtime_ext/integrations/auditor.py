@@ -1,6 +1,6 @@
 """Keep what happened in a call: both sides' audio, the words, latencies, tool calls and cost, in one folder.
 
-An `Auditor` is an observer of a connection. It must not change what goes by.
+An `Auditor` is an observer of a connection. It must not change events.
 
     with Auditor(Path("audits") / call.id, prices=PRICES) as auditor:
         with client.answer(call, session, observer=auditor) as connection: …
@@ -36,26 +36,27 @@ def __dir__() -> list[str]:
 
 
 _PERCENTILES = (50, 95)
+_WRITTEN_AFTER = ("response.done", "session.usage.updated")
 _MOST = 10_000  # tool calls and errors that a report has at most, of each
 
 
 class Auditor:
     """Writes a folder about one call, as its observer.
 
-    `report.json` is written after every response and at the end, so that it is there if the process is
-    killed. What looks like a key or a password is masked in it. The folder can be read by its owner alone
-    (mode 0700, files 0600).
+    `report.json` is written after every response and at the end, so that it exists if the process is
+    killed; in a Live session as often as the API reports its usage. What looks like a key or a password is
+    masked in it. Only the owner can read the folder (mode 0700, files 0600).
 
     Args:
         folder: The folder; it is created, and may exist if it is empty.
-        prices: Your prices, as for `Usage.cost`; None leaves the cost out.
-        model: The model, until an event names it: a connection to a call that exists gets no
+        prices: Your prices, as for `Usage.cost`; None omits the cost.
+        model: The model, until an event names it: a connection to an existing call gets no
             `session.created`.
         sound: Whether to record the audio.
 
     Raises:
         OSError: The folder can't be written, or is not empty.
-        TypeError, ValueError: `prices` are no price table.
+        TypeError, ValueError: `prices` is not a price table.
 
     Example:
         ```python
@@ -78,7 +79,7 @@ class Auditor:
         self._folder = Path(folder)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(self._folder.iterdir()):
-            raise FileExistsError(f"folder: expected an empty folder or none, got {str(self._folder)!r}")
+            raise FileExistsError(f"folder: expected an empty or new folder, got {str(self._folder)!r}")
         self._recorder = Recorder(
             self._folder / "call.wav" if sound else None, self._folder / "transcript.jsonl"
         )
@@ -113,7 +114,7 @@ class Auditor:
             if direction == "in":
                 self._usage.observe(event)
             self._note(event, round((monotonic_ns - self._began_ns) / 1e9, 3))
-            if event.type == "response.done":
+            if event.type in _WRITTEN_AFTER:
                 self._write()
 
     def said(self, pcm: bytes) -> None:
@@ -125,7 +126,7 @@ class Auditor:
         self._recorder.heard(pcm)
 
     def close(self) -> None:
-        """Write the report, and close the files; closing twice does nothing more."""
+        """Write the report, and close the files; closing again has no effect."""
         with self._lock:
             if not self._is_closed:
                 self._recorder.close()
@@ -144,9 +145,14 @@ class Auditor:
         self.close()
 
     def _note(self, event: Any, at: float) -> None:
-        match event.type:
-            case "session.created" | "session.updated":
+        match getattr(event, "type", None):  # a nested event of a new type is a dict
+            case "session.created" | "session.updated" | "session.started":
                 self._session = event.session
+            case "response.event":
+                self._note(event.event, at)
+            case "response.completed" | "response.incomplete" | "response.failed":  # of a Live backend
+                status = event.type.partition(".")[2]
+                self._responses[status] = self._responses.get(status, 0) + 1
             case "response.done":
                 status = str(event.response.status)
                 self._responses[status] = self._responses.get(status, 0) + 1
@@ -155,7 +161,9 @@ class Auditor:
                 if len(self._calls) < _MOST:
                     called = {"at": at, "name": item.name, "arguments": mask(item.arguments or "")}
                     self._calls[str(item.call_id)] = {**called, "output": None, "ms": None}
-            case "conversation.item.create" if getattr(event.item, "type", None) == "function_call_output":
+            case "conversation.item.create" | "response.item.create" if (
+                getattr(event.item, "type", None) == "function_call_output"
+            ):
                 call = self._calls.get(str(event.item.call_id))
                 if call is not None and call["ms"] is None:
                     call["output"] = mask(str(event.item.output))

@@ -1,7 +1,7 @@
 """The microphone and the loudspeaker of this machine (extra ``devices``); sounddevice is loaded on use.
 
 `Microphone` yields the recorded audio, `Loudspeaker` plays audio and counts the part that was heard, and
-`Headset` puts both on a connection: it feeds the session, plays the replies, and falls silent when the user
+`Headset` connects both to a session: it sends the user's audio, plays the replies, and stops when the user
 begins to speak.
 
     async with client.connect(session) as connection, Headset(connection):
@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import audio
 from .._core.callbacks import log_own_failure, raise_if_interrupt
 from .._core.extras import install
+from .._core.pcm import is_quiet
+from ..connection import AsyncLiveConnection
 from ..errors import RealtimeError
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ _logger: logging.Logger = logging.getLogger("realtime_ext")
 _RATE = 24000
 _BLOCK_MS = 20
 _BLOCK = _RATE * _BLOCK_MS // 1000  # frames
+_LATE_MS = 400  # of a Live model's sound that waits, after which its silence is left out
 _WAITING = 500  # blocks of the microphone, ten seconds, after which the oldest are dropped
 _END = b""
 
@@ -97,7 +100,7 @@ class _Stream(ABC):
         self.close()
 
     def close(self) -> None:
-        """Close the device; closing twice does nothing more."""
+        """Close the device; closing again has no effect."""
         if self._stream is not None:
             stream, self._stream = self._stream, None
             stream.close()
@@ -110,19 +113,19 @@ class _Stream(ABC):
 class Microphone(_Stream):
     """The microphone's audio, in pieces of 20 ms, while the block lasts.
 
-    Iterating it blocks or awaits, so that it is also an `audio_in` for `dial` of either client. What is not
-    read within ten seconds is dropped, the oldest first.
+    It is a sync and an async iterator, and so an `audio_in` for `dial` of either client. Audio that is not
+    read within ten seconds is dropped, oldest first.
 
-        with Microphone() as microphone, client.dial(session=session, audio_in=microphone) as connection: …
+        with Microphone() as microphone, client.dial(session, audio_in=microphone) as connection: …
 
     Args:
         device: Which one; None for the system's default.
 
     Attributes:
-        is_muted: Whether silence is yielded in place of the recorded audio; False at first.
+        is_muted: Whether silence is yielded instead of the recorded audio; initially False.
 
     Raises:
-        ImportError: The extra `devices` is not installed. This and what follows is raised on entering.
+        ImportError: The extra `devices` is not installed. This and the following are raised on entering.
         RealtimeError: There is no microphone, or it is in use.
     """
 
@@ -181,7 +184,7 @@ class Loudspeaker(_Stream):
             block was entered, else in PortAudio's thread.
 
     Raises:
-        ImportError: The extra `devices` is not installed. This and what follows is raised on entering.
+        ImportError: The extra `devices` is not installed. This and the following are raised on entering.
         RealtimeError: There is no loudspeaker, or it is in use.
     """
 
@@ -243,19 +246,21 @@ class Loudspeaker(_Stream):
 class Headset:
     """A microphone and a loudspeaker on a connection over a WebSocket, while the block lasts.
 
-    What the microphone hears goes to the session; replies are played and counted as heard; when the user
-    begins to speak, the loudspeaker falls silent and the conversation is cut where it was heard last. The
-    application goes on reading events: the replies are played as they are read.
+    The microphone's audio is sent to the session; replies are played, and playback is tracked; when the user
+    begins to speak, playback stops and the conversation is truncated at what was heard. The application has
+    to read events: the replies are played as they are read. A Live model decides by itself when to stop, and
+    speaks in real time: pending audio is dropped about a second after the user begins to talk over it, and
+    delays are made up for in the next pause.
 
-    A loudspeaker next to a microphone is heard by it: use headphones, or `noise_reduction`.
+    The microphone also picks up the loudspeaker: use headphones, or `noise_reduction`.
 
     Args:
-        connection: A connection whose session has PCM in both directions.
+        connection: A connection of either API, whose session has PCM at 24 kHz in both directions.
         microphone: The device to listen to; None for the system's default, False for none.
         loudspeaker: The device to play on; None for the system's default, False for none.
 
     Raises:
-        ImportError: The extra `devices` is not installed. This and what follows is raised on entering.
+        ImportError: The extra `devices` is not installed. This and the following are raised on entering.
         RealtimeError: A device can't be opened.
 
     Example:
@@ -268,18 +273,19 @@ class Headset:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        connection: AsyncConnection | AsyncLiveConnection,
         *,
         microphone: Device | bool | None = None,
         loudspeaker: Device | bool | None = None,
     ) -> None:
-        self._connection = connection
+        self._connection: Any = connection
+        self._is_live = isinstance(connection, AsyncLiveConnection)
         self.microphone: Microphone | None = None
         self.loudspeaker: Loudspeaker | None = None
         if microphone is not False:
             self.microphone = Microphone(_device(microphone))
         if loudspeaker is not False:
-            played = connection.playback.played_bytes
+            played = None if isinstance(connection, AsyncLiveConnection) else connection.playback.played_bytes
             self.loudspeaker = Loudspeaker(_device(loudspeaker), on_played=played)
         self._feeding: asyncio.Task[None] | None = None
         self._open = contextlib.ExitStack()
@@ -290,10 +296,8 @@ class Headset:
                 if device is not None:
                     opening.enter_context(device)
             self._open = opening.pop_all()
-        connection = self._connection
-        if self.loudspeaker is not None:
-            connection.on("response.output_audio.delta", self._play)
-            connection.on("input_audio_buffer.speech_started", self._user_speaks)
+        for kind, handler in self._handlers().items():
+            self._connection.on(kind, handler)
         if self.microphone is not None:
             self._feeding = asyncio.create_task(self._feed(self.microphone))
         return self
@@ -301,8 +305,8 @@ class Headset:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.off("response.output_audio.delta", self._play)
-        self._connection.off("input_audio_buffer.speech_started", self._user_speaks)
+        for event_type, handler in self._handlers().items():
+            self._connection.off(event_type, handler)
         self._open.close()
         if self._feeding is not None:
             self._feeding.cancel()
@@ -310,29 +314,45 @@ class Headset:
                 await self._feeding
 
     async def interrupt(self) -> None:
-        """Fall silent, stop the model, and cut the conversation where it was heard last."""
+        """Stop playback and the model, and truncate the conversation at what was heard.
+
+        A Live model cannot be stopped: whatever else it says is played.
+        """
         if self.loudspeaker is not None:
             self.loudspeaker.flush()
-        await self._connection.interrupt()
+        if not self._is_live:
+            await self._connection.interrupt()
+
+    def _handlers(self) -> dict[str, Callable[[Any], object]]:
+        if self.loudspeaker is None:
+            return {}
+        sound, speech = "response.output_audio.delta", "input_audio_buffer.speech_started"
+        if self._is_live:
+            sound, speech = "session.output_audio.delta", "realtime_ext.talked_over"
+        return {sound: self._play, speech: self._user_speaks}
 
     def _play(self, event: Any) -> None:
         assert self.loudspeaker is not None
         try:
-            self.loudspeaker.play(audio.decode(event))
+            pcm = audio.decode(event)
         except ValueError as error:
-            _logger.warning("a piece of the answer is left out: %s", error)
+            _logger.warning("a piece of the answer was skipped: %s", error)
+            return
+        if not (self._is_live and self.loudspeaker.waiting_ms > _LATE_MS and is_quiet(pcm)):
+            self.loudspeaker.play(pcm)
 
     async def _user_speaks(self, event: Any) -> None:
         await self.interrupt()
 
     async def _feed(self, microphone: Microphone) -> None:
         try:
+            send = self._connection.send_audio if self._is_live else self._connection.append_audio
             async for piece in microphone:
-                await self._connection.append_audio(piece)
+                await send(piece)
         except RealtimeError:
             raise
         except Exception as error:
-            log_own_failure(_logger, "send what the microphone hears", error)
+            log_own_failure(_logger, "send the microphone's audio", error)
             raise
 
 

@@ -48,17 +48,19 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 @attrs.frozen(kw_only=True)
 class IncomingCall:
-    """A phone call that wants to be answered, from a webhook that was verified.
+    """An incoming phone call, announced by a verified webhook.
 
     Args:
         id: The call's id, for `client.answer`, `client.calls.reject` and `client.calls.refer`; with the Live
             API the session's id.
-        sip_headers: Its SIP headers as they came, each with `name` and `value`.
+        api: The API that the app uses, `realtime` or `live`.
+        sip_headers: Its SIP headers as received, each with `name` and `value`.
         webhook_id: The delivery's id; the API may deliver more than once.
         event: The whole event.
     """
 
     id: str
+    api: Api = "realtime"
     sip_headers: Sequence[Mapping[str, str]] = attrs.field(repr=False)
     webhook_id: str
     event: WebhookEvent = attrs.field(repr=False)
@@ -73,28 +75,30 @@ def webhook_endpoint(
     client: AsyncRealtimeClient | Callable[[], AsyncRealtimeClient],
     on_call: Callable[[IncomingCall], Awaitable[object]],
     *,
-    api: Api = "realtime",
+    api: Api | Callable[[SipHeaders], Api] = "realtime",
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Endpoint:
-    """Make the endpoint of the API's webhooks, which verifies a delivery and hands an incoming call on.
+    """Create the endpoint for webhooks, which verifies deliveries and passes incoming calls on.
 
-    It answers 200 when `on_call` has returned, and to events that are no calls; 400 to a delivery that is not
-    genuine; and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
+    It answers 200 when `on_call` has returned, and for events other than calls; 400 for a delivery that is
+    not genuine; and 503 if `on_call` raises a `RealtimeError`: the API then delivers again.
 
-    One call is announced for the Realtime API and for the Live API, in two events with different ids, and the
-    first accept decides. Only the announcement for `api` is handed on; the other is acknowledged and logged.
+    Every call is announced for both the Realtime API and the Live API, in two events with different ids, and
+    the first accept decides. Only the announcement for `api` is passed on; the other is acknowledged and
+    logged.
 
     Args:
         client: A client with the webhook's secret, or a function that returns it.
         on_call: Called with each delivery of a call; it must return at once, since the caller is waiting. The
-            same call may come more than once: see `Deduplicator`.
-        api: The API by which the app answers, `realtime` or `live`.
+            same call may be delivered more than once: see `Deduplicator`.
+        api: The API that the app uses, `realtime` or `live`; or a function that chooses it by the
+            call's SIP headers.
         max_body_bytes: A longer body is answered with 413.
     """
 
-    if api not in ("realtime", "live"):
-        raise ValueError(f"api: expected 'realtime' or 'live', got {api!r}")
-    others = _OtherApi(api)
+    if not callable(api):
+        _check_api(api)
+    others = _OtherApi()
 
     async def webhook(request: Request) -> Response:
         body = await _read_body(request, max_body_bytes)
@@ -110,11 +114,15 @@ def webhook_endpoint(
             announced = announcement(event.to_dict())
         except (TypeError, ValueError, RecursionError):
             return Response(status_code=400)
-        if announced is not None and announced.api != api:
-            others.log(announced, event.type)
-        elif announced is not None:
+        if announced is None:
+            return Response()
+        own = _check_api(api(SipHeaders(announced.sip_headers))) if callable(api) else api
+        if announced.api != own:
+            others.log(announced, event.type, own)
+        else:
             call = IncomingCall(
                 id=announced.call_id,
+                api=announced.api,
                 sip_headers=announced.sip_headers,
                 webhook_id=request.headers["webhook-id"],
                 event=event,
@@ -129,15 +137,20 @@ def webhook_endpoint(
     return webhook
 
 
+def _check_api(api: Api) -> Api:
+    if api not in ("realtime", "live"):
+        raise ValueError(f"api: expected 'realtime' or 'live', got {api!r}")
+    return api
+
+
 class _OtherApi:
     """Logs each call that is announced for the API by which the app does not answer, once."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self) -> None:
         self._known = Deduplicator()
         self._has_warned = False
 
-    def log(self, announced: Announcement, event_type: str) -> None:
+    def log(self, announced: Announcement, event_type: str, api: Api) -> None:
         if self._known.seen(announced.key or announced.call_id):
             return
         # The first is a warning: without a subscription to the other event, the app would answer no call.
@@ -145,10 +158,10 @@ class _OtherApi:
         self._has_warned = True
         _logger.log(
             level,
-            "%s (%s) is left to the other announcement of the call: this app answers by the %s API",
+            "%s (%s) is ignored in favour of the call's other announcement: this app uses the %s API",
             event_type,
             announced.call_id,
-            self._api.capitalize(),
+            api.capitalize(),
         )
 
 
@@ -162,7 +175,7 @@ async def _read_body(request: Request, limit: int) -> bytes | Response:
                 if len(body) > limit:
                     return _error_response(413, f"the body is longer than {limit} bytes")
     except TimeoutError:
-        return _error_response(408, f"the body did not come within {_BODY_SECONDS:g} s")
+        return _error_response(408, f"the body did not arrive within {_BODY_SECONDS:g} s")
     except ClientDisconnect:
         return _error_response(400, "the body ended before it was complete")  # which is not read any more
     return bytes(body)

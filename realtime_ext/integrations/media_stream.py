@@ -7,7 +7,8 @@
             await stream.bridge(connection)
 
 The messages are JSON: `connected`, `start`, `media`, `mark`, `dtmf` and `stop` come in, `media`, `mark` and
-`clear` go out. G.711 passes as it is, both ways. This module must not decide on the conversation.
+`clear` go out. G.711 is passed on unchanged, in both directions. This module must not decide on the
+conversation.
 
 Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
@@ -29,6 +30,8 @@ import attrs
 from .. import audio
 from .._core import json as _json
 from .._core.callbacks import contained
+from .._core.pcm import is_quiet
+from ..connection import AsyncLiveConnection
 from ..errors import ConnectionClosedError, RealtimeError
 
 if TYPE_CHECKING:
@@ -89,7 +92,7 @@ class StreamStart:
 
     Args:
         stream_id: The stream's id (`streamSid`).
-        call_id: The id that the telephone service has for the call (`callSid`); None if it says none.
+        call_id: The telephone service's id for the call (`callSid`); None if there is none.
         parameters: The values in the app's `<Stream>` element (`customParameters`).
         format: The audio's format, `pcmu` or `pcma`, for `SessionBuilder.telephony`.
     """
@@ -103,15 +106,17 @@ class StreamStart:
 class MediaStream:
     """One phone call's media stream.
 
-    What the model says is sent no more than `ahead_ms` before it is heard, as the marks that come back show:
-    so an interruption drops little, and the conversation is cut where the caller heard it last.
+    The model's audio is sent at most `ahead_ms` before it is played, according to the returned marks, so an
+    interruption drops little, and the conversation is truncated at what the caller heard. A Live model
+    decides by itself when to stop, and speaks in real time: pending audio is dropped about a second after the
+    caller begins to talk over it, and delays are made up for in the next pause.
 
     Args:
         websocket: The accepted WebSocket: Starlette's, FastAPI's, or one of the websockets library.
-        ahead_ms: How much audio may be on its way. Less than some 200 ms may be heard as gaps.
+        ahead_ms: How much audio may be in flight. Less than about 200 ms may be heard as gaps.
 
     Raises:
-        ValueError: `ahead_ms` is below the 100 ms that go out at once.
+        ValueError: `ahead_ms` is below 100 ms, the size of a chunk.
     """
 
     def __init__(self, websocket: AsgiSocket | PlainSocket, *, ahead_ms: int = 400) -> None:
@@ -143,13 +148,13 @@ class MediaStream:
         await self.close()
 
     async def close(self) -> None:
-        """Close the WebSocket, if it is open; the telephone service goes on with its next step."""
+        """Close the WebSocket, if it is open; the telephone service continues with its next step."""
         self._is_over = True
         with contextlib.suppress(Exception):  # each library has its own for a connection that has ended
             await self._socket.close()
 
     async def start(self) -> StreamStart:
-        """Wait for the `start` message, which comes first; asked again, it returns the same.
+        """Wait for the `start` message, which comes first; further calls return the same.
 
         Raises:
             RealtimeError: The stream ended before it or does not start within 10 s, or its audio is not
@@ -168,37 +173,27 @@ class MediaStream:
         return self._start
 
     async def bridge(
-        self, connection: AsyncConnection, *, on_dtmf: Callable[[str], object] | None = None
+        self,
+        connection: AsyncConnection | AsyncLiveConnection,
+        *,
+        on_dtmf: Callable[[str], object] | None = None,
     ) -> None:
-        """Connect the caller with a session, until one of them ends; received speech is played.
+        """Connect the caller to a session until one of them ends; pending speech is played.
 
         It reads the connection's events, for the handlers that are registered with `on` and for its tools.
 
         Args:
-            connection: A connection whose session speaks and hears the stream's format.
+            connection: A connection of either API, whose session uses the stream's format in both directions.
             on_dtmf: Called with each key that the caller presses, async or not.
 
         Raises:
             RealtimeError: The session has another audio format.
-            ConnectionClosedError: The connection ended otherwise than normally. What a handler raises comes
+            ConnectionClosedError: The connection ended abnormally. What a handler raises comes
                 through.
         """
         start = await self.start()
         _check_formats(connection, start.format)
-
-        async def speak(event: Any) -> None:
-            try:
-                self._waiting += audio.decode(event)
-            except ValueError as error:
-                _logger.warning("a piece of the answer is left out: %s", error)
-            self._silent.clear()
-            self._changed.set()
-
-        async def fall_silent(event: Any) -> None:
-            await self.interrupt(connection)
-
-        connection.on("response.output_audio.delta", speak)
-        connection.on("input_audio_buffer.speech_started", fall_silent)
+        registered = self._register(connection, start.format)
         reading = asyncio.create_task(contained(self._read(connection, on_dtmf), "on_dtmf"))
         hearing = asyncio.create_task(contained(connection.run(), "a handler"))
         playing = asyncio.create_task(self._play())
@@ -208,8 +203,9 @@ class MediaStream:
             if hearing.done() and hearing.exception() is None:
                 await self._finish(reading)
         finally:
-            connection.off("response.output_audio.delta", speak)
-            connection.off("input_audio_buffer.speech_started", fall_silent)
+            unregister: Any = connection.off
+            for kind, handler in registered.items():
+                unregister(kind, handler)
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -217,27 +213,61 @@ class MediaStream:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def interrupt(self, connection: AsyncConnection) -> None:
-        """Fall silent, stop the model, and cut the conversation where the caller heard it last."""
+    async def interrupt(self, connection: AsyncConnection | AsyncLiveConnection) -> None:
+        """Stop playback and the model, and truncate the conversation at what the caller heard.
+
+        A Live model cannot be stopped: whatever else it says is played.
+        """
         if self._waiting or self._sent:
             self._waiting.clear()
             self._sent.clear()  # marks also come back for cleared audio, and are ignored
             self._on_the_way = 0
             self._silent.set()
             await self._send({"event": "clear"})
-        await connection.interrupt()
+        if not isinstance(connection, AsyncLiveConnection):
+            await connection.interrupt()
 
-    async def _read(self, connection: AsyncConnection, on_dtmf: Callable[[str], object] | None) -> None:
+    def _register(self, connection: Any, form: Literal["pcmu", "pcma"]) -> dict[str, Callable[[Any], Any]]:
+        """Register the handlers of a session's sound, and return them."""
+        to_pcm = audio.pcmu_to_pcm16 if form == "pcmu" else audio.pcma_to_pcm16
+
+        async def speak(event: Any) -> None:
+            try:
+                piece = audio.decode(event)
+            except ValueError as error:
+                _logger.warning("a piece of the answer was skipped: %s", error)
+                return
+            if live and len(self._waiting) > self._ahead and is_quiet(to_pcm(piece)):
+                return
+            self._waiting += piece
+            self._silent.clear()
+            self._changed.set()
+
+        async def fall_silent(event: Any) -> None:
+            await self.interrupt(connection)
+
+        live = isinstance(connection, AsyncLiveConnection)
+        sound, speech = "response.output_audio.delta", "input_audio_buffer.speech_started"
+        if live:
+            sound, speech = "session.output_audio.delta", "realtime_ext.talked_over"
+        handlers: dict[str, Callable[[Any], Any]] = {sound: speak, speech: fall_silent}
+        for kind, handler in handlers.items():
+            connection.on(kind, handler)
+        return handlers
+
+    async def _read(self, connection: Any, on_dtmf: Callable[[str], object] | None) -> None:
+        live = isinstance(connection, AsyncLiveConnection)
+        send = connection.send_audio if live else connection.append_audio
         while (message := await self._next()) is not None:
             match message:
                 case {"event": "media", "media": {"payload": str(payload), **media}}:
                     if media.get("track", "inbound") == "inbound":
                         try:
-                            await connection.append_audio(payload)
+                            await send(payload)
                         except ConnectionClosedError:
                             pass  # `run` reports it
                         except ValueError as error:
-                            _logger.warning("a piece of the media stream is left out: %s", error)
+                            _logger.warning("a piece of the media stream was skipped: %s", error)
                 case {"event": "mark", "mark": {"name": str(name)}}:
                     self._heard(connection, name)
                 case {"event": "dtmf", "dtmf": {"digit": str(digit)}} if on_dtmf is not None:
@@ -263,14 +293,15 @@ class MediaStream:
                 await self._send({"event": "media", "media": {"payload": b64encode(piece).decode()}})
                 await self._send({"event": "mark", "mark": {"name": name}})
 
-    def _heard(self, connection: AsyncConnection, name: str) -> None:
+    def _heard(self, connection: Any, name: str) -> None:
         if all(name != known for known, _ in self._sent):
             return  # of cleared audio
         known = ""
         while known != name:
             known, size = self._sent.popleft()
             self._on_the_way -= size
-            connection.playback.played_bytes(size)
+            if not isinstance(connection, AsyncLiveConnection):
+                connection.playback.played_bytes(size)
         self._changed.set()
         if not self._waiting and not self._sent:
             self._silent.set()
@@ -343,13 +374,18 @@ def _read_start(message: Mapping[str, Any]) -> StreamStart:
     )
 
 
-def _check_formats(connection: AsyncConnection, form: str) -> None:
+def _check_formats(connection: Any, form: str) -> None:
     """Raise RealtimeError if the session is known to hear or speak another format."""
     sound = getattr(connection.session, "audio", None)
-    for side in ("input", "output"):
-        given = getattr(getattr(sound, side, None), "format", None)
+    fields, builder = ["audio.input.format", "audio.output.format"], "SessionBuilder.telephony"
+    if isinstance(connection, AsyncLiveConnection):
+        fields, builder = ["audio.format"], "LiveSessionBuilder.format"
+    for field in fields:
+        given: Any = sound
+        for name in field.split(".")[1:]:
+            given = getattr(given, name, None)
         if given is not None and audio.audio_format(given).name != form:
             raise RealtimeError(
-                f"audio.{side}.format: the media stream is {form}, the session "
-                f"{audio.audio_format(given).name}; set it with SessionBuilder.telephony({form!r})"
+                f"{field}: the media stream is {form}, the session {audio.audio_format(given).name}; "
+                f"set it with {builder}({form!r})"
             )

@@ -1,12 +1,12 @@
 """Record a conversation: both sides as a stereo WAV, and a transcript as JSON lines.
 
-A `Recorder` is an observer of a connection. It must not change what goes by, and keeps no audio in memory: it
-is written as it comes, and an interruption cuts it in the file.
+A `Recorder` is an observer of a connection. It must not change events, and keeps no audio in memory: audio
+is written as it arrives, and truncated in the file after an interruption.
 
     with Recorder("call.wav") as recorder, client.connect(session, observer=recorder) as connection: …
 
-The user is left, the model right. Events bring the audio of WebSockets; that of a WebRTC call flows beside
-them, and is handed over with `said` and `heard`.
+The user is on the left, the model on the right. The audio of WebSockets is in the events; that of a WebRTC
+call is not, and is passed with `said` and `heard`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import binascii
 import json
 import logging
+import math
 import os
 import struct
 import threading
@@ -27,6 +28,7 @@ from .. import audio
 from .._core.callbacks import log_own_failure
 from .._core.files import private_opener
 from .._core.pcm import from_samples, to_samples
+from .._core.utterances import Utterances
 from ..audio import AudioFormat, audio_format
 
 __all__ = ["Recorder"]
@@ -43,29 +45,34 @@ _KEPT_S = 5.0  # how long after its audio an item can still be cut
 _KEPT_HALVES = 64  # items of which half a sample waits for its other half
 _MAX_FRAMES = (2**32 - 1 - 36) // 4  # a WAV file's sizes have 32 bits: about 12 hours
 
+_PCM = audio_format()
+_TRANSCRIPTS = ("session.input_transcript.delta", "session.output_transcript.delta")
+_APPENDS = tuple(f"session.{kind}.append" for kind in ("instructions", "thinking", "commentary"))
+
 _Speaker = Literal["user", "assistant"]
 
 
 class Recorder:
     """Writes both sides of a conversation, as its observer.
 
-    Audio that is sent faster than it is spoken, such as files and the model's replies, is put behind the
-    earlier audio of the same side. An interrupted reply is cut where the conversation is.
+    Audio that is sent faster than real time, such as files and the model's replies, is appended to the
+    earlier audio of the same side. An interrupted reply is truncated like the conversation.
 
-    Any thread may call it. Writing to the files is the only thing that it waits for. The files
-    can be read by their owner alone (mode 0600). Audio past a WAV file's 4 GiB, some 12 hours, is dropped.
+    It is thread-safe, and only blocks to write to the files, which only their owner can read (mode 0600).
+    Audio beyond a WAV file's 4 GiB, some 12 hours, is dropped.
 
     Args:
-        sound: The WAV file, 24 kHz, 16 bits, stereo: the user left, the model right. None for none.
+        sound: The WAV file, 24 kHz, 16 bits, stereo: the user left, the model right. None to write none.
         transcript: The file of JSON lines; None for the WAV file's name with `.jsonl`. Each line has `at`
             (seconds since the beginning), `role` (`user`, `assistant`, `system`, `tool`), `text` and ids. A
-            tool's call has `name`, and its `text` is the arguments; its output has the same `call_id`. Of an
-            interrupted reply all words are there, for they come before they are heard; a line with its
-            `item_id`, no text and `heard_ms` says how much of it was heard.
+            tool's call has `name`, and its `text` is the arguments; its output has the same `call_id`. An
+            interrupted reply has all its words, because they arrive before the audio is played; another line
+            with its `item_id`, no text and `heard_ms` says how much of it was heard. Lines of a Live session
+            have `start_ms` and `end_ms` on its timeline in place of an `item_id`, and are written at a pause.
 
     Raises:
         OSError: A file can't be written.
-        ValueError: Neither file is named.
+        ValueError: Both are None.
 
     Example:
         ```python
@@ -99,6 +106,8 @@ class Recorder:
             "user": _Side(self._sound, 0),
             "assistant": _Side(self._sound, 1),
         }
+        self._utterances = Utterances()
+        self._spoken_at: dict[_Speaker, float] = {}  # when each side's utterance began
 
     @property
     def began_ns(self) -> int:
@@ -111,37 +120,57 @@ class Recorder:
             if self._transcript.closed:
                 return
             try:
-                self._record(event, (monotonic_ns - self._began_ns) / 1e9)
+                self._record(direction, event, (monotonic_ns - self._began_ns) / 1e9)
             except OSError:
                 raise
             except binascii.Error as error:
-                _logger.warning("audio of %s is left out of the recording: %s", event.type, error)
+                _logger.warning("audio of %s was not recorded: %s", event.type, error)
             except Exception as error:
                 log_own_failure(_logger, f"record {event.type}", error)
 
-    def _record(self, event: Any, now: float) -> None:
+    def _record(self, direction: str, event: Any, now: float) -> None:
         self._forget(now)
-        self._hear(event, now)
-        line = _line_of(event)
-        if line is not None:
-            text = json.dumps({"at": round(now, 3), **line}, ensure_ascii=False)
-            self._transcript.write(text + "\n")
-            self._transcript.flush()
+        self._hear(direction, event, now)
+        if event.type in _TRANSCRIPTS:
+            self._spoken(event, now)
+        elif (line := _line_of(event)) is not None:
+            self._write(now, line)
+
+    def _spoken(self, event: Any, now: float) -> None:
+        """Add to an utterance, and write those that are over."""
+        self._write_utterances(event.start_ms)
+        if (said := self._utterances.add(event.type, event.delta, event.start_ms, event.end_ms)) is not None:
+            utterance, is_new = said
+            if is_new:
+                self._spoken_at[utterance.speaker] = now
+
+    def _write_utterances(self, position_ms: float) -> None:
+        for one in self._utterances.ended(position_ms):
+            line = {"role": one.speaker, "text": one.text, "start_ms": one.start_ms, "end_ms": one.end_ms}
+            self._write(self._spoken_at[one.speaker], line)
+
+    def _write(self, at: float, line: dict[str, Any]) -> None:
+        text = json.dumps({"at": round(at, 3), **line}, ensure_ascii=False)
+        self._transcript.write(text + "\n")
+        self._transcript.flush()
 
     def said(self, pcm: bytes) -> None:
-        """Record what the user says now, PCM16 at 24 kHz, where no event brings it."""
+        """Record what the user says now, PCM16 at 24 kHz, if it is not in the events."""
         self._beside("user", pcm)
 
     def heard(self, pcm: bytes) -> None:
-        """Record what the user hears now, PCM16 at 24 kHz, where no event brings it."""
+        """Record what the user hears now, PCM16 at 24 kHz, if it is not in the events."""
         self._beside("assistant", pcm)
 
     def close(self) -> None:
-        """Write the remaining audio, and close the files; closing twice does nothing more."""
+        """Write the remaining audio, and close the files; closing again has no effect."""
         with self._lock:
             if self._transcript.closed:
                 return
-            self._transcript.close()
+            try:
+                self._write_utterances(math.inf)
+            finally:
+                self._transcript.close()
             if self._sound is not None:
                 self._sound.close(max(self._length, *(side.end for side in self._sides.values())))
 
@@ -163,10 +192,16 @@ class Recorder:
                 self._forget(now)
                 self._sides[side].add(pcm, now, is_pcm=True)
 
-    def _hear(self, event: Any, now: float) -> None:
+    def _hear(self, direction: str, event: Any, now: float) -> None:
         match event.type:
-            case "session.created" | "session.updated":
+            case "session.created" | "session.updated" | "session.started":
                 self._use(event.session)
+            case "session.input_audio.append":  # a sideband gets copies, which are PCM
+                sound = binascii.a2b_base64(event.audio)
+                self._sides["user"].add(sound, now, is_pcm=direction == "in")
+            case "session.output_audio.delta":  # copies have times
+                sound = binascii.a2b_base64(event.delta)
+                self._sides["assistant"].add(sound, now, is_pcm=event.start_ms is not None)
             case "input_audio_buffer.append":
                 self._sides["user"].add(binascii.a2b_base64(event.audio), now)
             case "response.output_audio.delta":
@@ -178,8 +213,10 @@ class Recorder:
 
     def _use(self, session: Any) -> None:
         """Learn the formats from what the server says of the session."""
+        sound = getattr(session, "audio", None)
         for side, name in (("user", "input"), ("assistant", "output")):
-            form = getattr(getattr(getattr(session, "audio", None), name, None), "format", None)
+            # A Live session has one format for both.
+            form = getattr(getattr(sound, name, None), "format", None) or getattr(sound, "format", None)
             self._sides[side].use(audio_format() if form is None else audio_format(form))  # type: ignore[index]
 
     def _forget(self, now: float) -> None:
@@ -219,13 +256,16 @@ class _Side:
         """Put a piece where the one before ends, or now if that was over."""
         if self._file is None:
             return
-        match "pcm" if is_pcm else self._form.name:
+        form = _PCM if is_pcm else self._form
+        match form.name:
             case "pcmu":
-                pcm = _tripled(audio.pcmu_to_pcm16(raw))
+                pcm = audio.pcmu_to_pcm16(raw)
             case "pcma":
-                pcm = _tripled(audio.pcma_to_pcm16(raw))
+                pcm = audio.pcma_to_pcm16(raw)
             case _:
                 pcm = self._whole_samples(raw, item_id)
+        if form.rate != _RATE:
+            pcm = _resampled(pcm, form.rate)
         if not pcm:
             return
         begin = max(self.end, int(now * _RATE))
@@ -347,6 +387,12 @@ def _line_of(event: Any) -> dict[str, Any] | None:
             return {"role": "tool", "name": item.name, "text": item.arguments, "call_id": item.call_id}
         case "conversation.item.added":
             return _line_of_item(event.item)
+        case "response.event" if getattr(event.event, "type", None) == "response.output_item.done":
+            return _line_of(event.event)
+        case "response.item.create":
+            return _line_of_item(event.item)
+        case kind if kind in _APPENDS:
+            return {"role": "system", "text": event.content}
         case "conversation.item.truncated":
             return {"role": "assistant", "text": "", "item_id": event.item_id, "heard_ms": event.audio_end_ms}
     return None
@@ -354,20 +400,24 @@ def _line_of(event: Any) -> dict[str, Any] | None:
 
 def _line_of_item(item: Any) -> dict[str, Any] | None:
     if getattr(item, "type", None) == "function_call_output":
-        return {"role": "tool", "text": item.output, "call_id": item.call_id}
+        output = item.output if isinstance(item.output, str) else _texts(item.output)
+        return {"role": "tool", "text": output, "call_id": item.call_id}
     if getattr(item, "role", None) not in ("user", "system"):
         return None  # an answer's words come when they are complete
-    text = " ".join(part.text for part in item.content if getattr(part, "text", None))
-    return {"role": item.role, "text": text, "item_id": item.id} if text else None
+    text = item.content if isinstance(item.content, str) else _texts(item.content)
+    return {"role": item.role, "text": text, "item_id": getattr(item, "id", None) or None} if text else None
 
 
-def _tripled(pcm: bytes) -> bytes:
-    """Return 8 kHz as 24 kHz, by straight lines between the samples; a telephone's sound has no more."""
+def _texts(parts: Any) -> str:
+    return " ".join(part.text for part in parts if getattr(part, "text", None))
+
+
+def _resampled(pcm: bytes, rate: int) -> bytes:
+    """Return audio at 24 kHz, by straight lines between the samples: it has no more to be heard."""
     samples = to_samples(pcm)
-    wide = array("h", bytes(len(samples) * 6))
-    for index, sample in enumerate(samples):
-        after = samples[index + 1] if index + 1 < len(samples) else sample
-        wide[index * 3] = sample
-        wide[index * 3 + 1] = (2 * sample + after) // 3
-        wide[index * 3 + 2] = (sample + 2 * after) // 3
-    return from_samples(wide)
+    samples.append(samples[-1] if samples else 0)
+    made = array("h", bytes(2 * ((len(samples) - 1) * _RATE // rate)))
+    for index in range(len(made)):
+        place, part = divmod(index * rate, _RATE)
+        made[index] = (samples[place] * (_RATE - part) + samples[place + 1] * part) // _RATE
+    return from_samples(made)

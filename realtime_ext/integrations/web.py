@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
 from .._core.arguments import check_header
-from .._core.call import check_call_id
+from .._core.call import Api, LiveCall, check_call_id
 from .._core.callbacks import contained
 from ..client import AsyncRealtimeClient
 from ..errors import (
@@ -48,10 +48,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from ._call_apis import CallApi, call_api
+
 if TYPE_CHECKING:
-    from .._core.argument_types import CallLike
-    from ..connection import AsyncConnection
-    from ..session import ConversationLike
+    from .._core.argument_types import CallLike, LiveCallLike
+    from ..connection import AsyncConnection, AsyncLiveConnection
+    from ..session import ConversationLike, LiveSessionLike
     from ..tools import Toolbox
 
 __all__ = [
@@ -79,22 +81,25 @@ _logger: logging.Logger = logging.getLogger("realtime_ext.web")
 _HANGUP_TIMEOUT = 5.0  # seconds
 
 _T = TypeVar("_T")
-OnConnection = Callable[["AsyncConnection"], Awaitable[object] | None]
-"""An async function of a call's connection."""
+OnConnection = (
+    Callable[["AsyncConnection"], Awaitable[object] | None]
+    | Callable[["AsyncLiveConnection"], Awaitable[object] | None]
+)
+"""A function of a call's connection, async or not."""
 PerRequest: TypeAlias = _T | Callable[[Request], _T | Awaitable[_T]]
 """A value, or a function of the request that returns it, async or not; a plain one must not block."""
 ToolsLike: TypeAlias = "Toolbox | Iterable[Callable[..., Any]] | None"
-"""A toolbox, or functions to make one of."""
+"""A toolbox, or functions to create one from."""
 
 
 class RunningCalls:
-    """Owns the calls of this process: one task each, and an end to all of them when the app shuts down.
+    """Owns the calls of this process: one task each, all of which end when the app shuts down.
 
     Args:
         client: The client of the calls; it is left open. None for a new client, set up by the
             environment and closed at the end.
-        hangup_on_exit: Whether calls that are attached to are hung up at the end. False keeps them for the
-            process that attaches next, as in a deployment; until then their tools are not run.
+        hangup_on_exit: Whether attached calls are hung up at the end. False keeps them for the process that
+            attaches next, for instance after a deployment; until then their tools are not run.
 
     Example:
         ```python
@@ -112,23 +117,28 @@ class RunningCalls:
 
     @property
     def client(self) -> AsyncRealtimeClient:
-        """The client that calls are made with."""
+        """The client of the calls."""
         if self._client is None:
             self._client = AsyncRealtimeClient()
         return self._client
 
     @property
     def call_ids(self) -> list[str]:
-        """The ids of the calls that are going on, oldest first."""
+        """The ids of the active calls, oldest first."""
         return list(self._tasks)
 
     @property
     def is_closing(self) -> bool:
-        """Whether no call may begin any more."""
+        """Whether no further call may begin."""
         return self._is_closing
 
     def attach(
-        self, call: CallLike, on_connection: OnConnection | None = None, *, tools: ToolsLike = None
+        self,
+        call: CallLike | LiveCallLike,
+        on_connection: OnConnection | None = None,
+        *,
+        tools: ToolsLike = None,
+        api: Api | None = None,
     ) -> asyncio.Task[None]:
         """Attach to a call in the background: run its tools, and a handler, until the call ends.
 
@@ -136,21 +146,24 @@ class RunningCalls:
 
         Args:
             call: The call, or its id.
-            on_connection: Called with the connection once it is there, async or not. When it returns, events
+            on_connection: Called with the connection once it is open, async or not. When it returns, events
                 are still read, for the tools and for handlers that it registered with `on`.
-            tools: A toolbox, or functions to make one of. The call's session declares them already.
+            tools: A toolbox, or functions to create one from. The call's session declares them already.
+            api: The API that the call is of, `realtime` or `live`; None for that of a `Call` or `LiveCall`,
+                and for an id the Realtime API.
 
         Returns:
-            The task, which raises nothing but its cancellation.
+            The task, which only raises its cancellation.
 
         Raises:
             RealtimeError: The calls are being ended, or this one is running already.
             TypeError, ValueError: The id can't be one.
         """
-        call_id = check_call_id(call)
-        return self.run(call_id, self._attend(call_id, on_connection, tools))
+        way = call_api(api or ("live" if isinstance(call, LiveCall) else "realtime"))
+        call_id = way.check_id(call)
+        return self.run(call_id, self._attend(way, call_id, on_connection, tools))
 
-    def run(self, call: CallLike, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+    def run(self, call: CallLike | LiveCall, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Run a coroutine for a call in the background, such as a phone call's `answer` block.
 
         Args:
@@ -158,14 +171,14 @@ class RunningCalls:
             work: A coroutine. Its exceptions are logged; it is cancelled when the app shuts down.
 
         Returns:
-            The task, which raises nothing but its cancellation.
+            The task, which only raises its cancellation.
 
         Raises:
             RealtimeError: The calls are being ended, or this one is running already.
             TypeError, ValueError: The id can't be one.
         """
         try:
-            call_id = check_call_id(call)
+            call_id = check_call_id(call.session_id if isinstance(call, LiveCall) else call)
             if self._is_closing:
                 raise RealtimeError(f"{call_id} can't begin: the app is shutting down")
             if call_id in self._tasks:
@@ -179,7 +192,7 @@ class RunningCalls:
         return task
 
     async def aclose(self) -> None:
-        """End all calls, within some seconds, and close a client made here; calls may begin again later."""
+        """End all calls, within a few seconds, and close a client created here; new calls may begin later."""
         self._is_closing = True
         try:
             await asyncio.sleep(0)  # a task that has not begun would end without hanging up
@@ -207,39 +220,41 @@ class RunningCalls:
         async with self:
             yield
 
-    async def _attend(self, call_id: str, on_connection: OnConnection | None, tools: ToolsLike) -> None:
+    async def _attend(
+        self, way: CallApi, call_id: str, on_connection: OnConnection | None, tools: ToolsLike
+    ) -> None:
         try:
-            async with self.client.connect(call_id=call_id) as connection:
-                if tools is not None:
-                    connection.run_tools(_toolbox(tools))
+            toolbox = None if tools is None else _toolbox(tools)
+            async with way.attach(self.client, call_id, toolbox) as connection:
                 if on_connection is not None:
                     await contained(_of(on_connection, connection), "on_connection")
                 await contained(connection.run(), "a handler")
         except asyncio.CancelledError:
             if self._hangs_up:
-                await self._hang_up(call_id)
+                await self._hang_up(way, call_id)
             raise
         except BaseException:
-            await self._hang_up(call_id)  # its tools would not be run
+            await self._hang_up(way, call_id)  # its tools would not be run
             raise
 
-    async def _hang_up(self, call_id: str) -> None:
+    async def _hang_up(self, way: CallApi, call_id: str) -> None:
         with contextlib.suppress(RealtimeError, TimeoutError):
             async with asyncio.timeout(_HANGUP_TIMEOUT):
-                await self.client.calls.hangup(call_id)
+                await way.hang_up(self.client, call_id)
 
 
 class Seen(Protocol):
     """The interface of `Deduplicator`, for stores that several processes share."""
 
     def seen(self, webhook_id: str, call_id: str | None = None) -> bool:
-        """Return whether a delivery or a call has come before, and remember both."""
+        """Return whether a delivery or a call was seen before, and remember both."""
 
 
 def router(
     calls: RunningCalls,
-    session: PerRequest[ConversationLike] | None = None,
+    session: PerRequest[ConversationLike] | PerRequest[LiveSessionLike] | None = None,
     *,
+    api: Api = "realtime",
     tools: PerRequest[ToolsLike] = None,
     on_connection: OnConnection | None = None,
     on_incoming: Callable[[IncomingCall], Awaitable[object] | None] | None = None,
@@ -249,22 +264,25 @@ def router(
     expires_after: int | timedelta | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Router:
-    """Make `POST /offer` and `/secret` for pages and `/webhook` for phone calls, to be mounted in an app.
+    """Create `POST /offer` and `/secret` for pages and `/webhook` for phone calls, to be mounted in an app.
+
+    The Live API has no client secrets, and so no `/secret`.
 
     Args:
         calls: The owner of the calls; its `lifespan` is to be the app's, or a part of it.
         session: The conversation's configuration: a builder, a generated model or a dict; or a function of
-            the request. None for phone calls alone: then there are no `/offer` and no `/secret`.
-        tools: A toolbox, or functions to make one of: declared in the session of `/offer`, and run here. A
-            function of the request makes one for each call, with that user's state.
+            the request. None for phone calls only: then there are no `/offer` and no `/secret`.
+        api: The API of the calls, `realtime` or `live`.
+        tools: A toolbox, or functions to create one from: declared in the session of `/offer`, and run here.
+            A function of the request makes one for each call, with that user's state.
         on_connection: As for `RunningCalls.attach`.
         on_incoming: A function, async or not, that is run in the background for every phone call, once; it
             answers, rejects or refers. Without it there is no `/webhook`.
         deduplicator: The memory of deliveries; one for this process unless given.
         authorize: Called with each request of `/offer` and `/secret`, async or not, and what it returns
-            decides: true admits it, a `Response` is sent in place of an answer, anything else is a 403. An
-            `HTTPException` that it raises is the app's, as in any endpoint. None admits all requests, at your
-            expense.
+            decides: true admits it, a `Response` is sent instead of an answer, anything else is a 403. An
+                `HTTPException` is handled by the app, as in any endpoint. None admits all requests, at your
+                expense.
         safety_identifier: A stable, hashed id of the end user, or a function of the request.
         expires_after: How long a secret may be used to make a call: seconds, or a timedelta, 10 to 7200 s.
         max_body_bytes: A longer body is answered with 413.
@@ -287,13 +305,16 @@ def router(
         "safety_identifier": safety_identifier,
         "expires_after": expires_after,
     }
+    call_api(api)
+    if api == "live" and expires_after is not None:
+        raise ValueError("expires_after: no effect here: the Live API has no client secrets")
     if session is None and on_incoming is None:
         raise ValueError("router: expected a session, on_incoming or both, got neither")
     for name, value in pages.items():
         if session is None and value is not None:
-            raise ValueError(f"{name}: it has no effect without a session, by which there is an /offer")
+            raise ValueError(f"{name}: no effect without a session, which enables /offer")
     if on_incoming is None and deduplicator is not None:
-        raise ValueError("deduplicator: it has no effect without on_incoming")
+        raise ValueError("deduplicator: no effect without on_incoming")
     _check_callable("on_incoming", on_incoming)
     routes = []
     if session is not None:
@@ -301,13 +322,17 @@ def router(
         offer = offer_endpoint(
             calls,
             session,
+            api=api,
             tools=tools,
             on_connection=on_connection,
             max_body_bytes=max_body_bytes,
             **admitted,
         )
-        secret = secret_endpoint(calls, session, expires_after=expires_after, **admitted)
-        routes += [Route("/offer", offer, methods=["POST"]), Route("/secret", secret, methods=["POST"])]
+        routes.append(Route("/offer", offer, methods=["POST"]))
+        if api == "realtime":
+            conversation: Any = session
+            secret = secret_endpoint(calls, conversation, expires_after=expires_after, **admitted)
+            routes.append(Route("/secret", secret, methods=["POST"]))
     if on_incoming is not None:
         handler, known = on_incoming, deduplicator or Deduplicator()
 
@@ -317,52 +342,52 @@ def router(
             if not known.seen(call.webhook_id, call.id):
                 calls.run(call.id, _of(handler, call))
 
-        webhook = webhook_endpoint(lambda: calls.client, begin, max_body_bytes=max_body_bytes)
+        webhook = webhook_endpoint(lambda: calls.client, begin, api=api, max_body_bytes=max_body_bytes)
         routes.append(Route("/webhook", webhook, methods=["POST"]))
     return Router(routes=routes)
 
 
 def offer_endpoint(
     calls: RunningCalls,
-    session: PerRequest[ConversationLike],
+    session: PerRequest[ConversationLike] | PerRequest[LiveSessionLike],
     *,
+    api: Api = "realtime",
     tools: PerRequest[ToolsLike] = None,
     on_connection: OnConnection | None = None,
     authorize: Callable[[Request], object] | None = None,
     safety_identifier: PerRequest[str | None] = None,
     max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Endpoint:
-    """Make the endpoint to which a page posts its offer; the arguments are those of `router`.
+    """Create the endpoint to which a page posts its offer; the arguments are those of `router`.
 
-    It answers as the API does, with 201, the SDP answer and a `Location` that ends with the call's id; 400 to
-    a bad offer, 413 to a long one, 415 to media types other than application/sdp, 403 as `authorize`
-    decides, 502 where the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type
+    It answers like the API, with 201, the SDP answer and a `Location` that ends with the call's id; 400 for
+    an invalid offer, 413 for a long one, 415 for media types other than application/sdp, 403 if `authorize`
+    denies it, 502 if the API refused or is unavailable, 503 if it is busy, 504 if it is slow. The media type
     keeps other sites' pages from making calls unless the app's CORS rules allow that. It raises as `router`.
     """
     if tools is not None and not callable(tools):
         tools = _toolbox(tools)
+    way = call_api(api)
     _check_callable("on_connection", on_connection)
-    _check_at_start(calls, session, authorize, safety_identifier, tools=tools)
+    _check_at_start(calls, session, authorize, safety_identifier, tools=tools, api=api)
 
     async def offer(request: Request) -> Response:
         if (refusal := await _refusal(authorize, request)) is not None:
             return refusal
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/sdp":
-            return _error_response(415, "the offer must come as the body, with Content-Type: application/sdp")
+            return _error_response(415, "the offer must be the body, with Content-Type: application/sdp")
         body = await _read_body(request, max_body_bytes)
         if isinstance(body, Response):
             return body
         toolbox = await _of(tools, request)
         if toolbox is not None:
             toolbox = _toolbox(toolbox)
-        options: dict[str, Any] = {"safety_identifier": await _of(safety_identifier, request)}
+        user = await _of(safety_identifier, request)
         configured: Any = await _of(session, request)
         if toolbox is not None:
-            from ..session import with_tools
-
-            configured = with_tools(configured, toolbox)
+            configured = way.with_tools(configured, toolbox)
         try:
-            call = await calls.client.calls.create(body, configured, **options)
+            call = await way.create(calls.client, body, configured, user)
         except SdpError as error:
             return _error_response(400, str(error), code="invalid_offer")
         except SessionConfigError:
@@ -370,10 +395,10 @@ def offer_endpoint(
         except RealtimeError as error:
             return _upstream(error)
         try:
-            calls.attach(call, on_connection, tools=toolbox)
+            calls.attach(call.id, on_connection, tools=toolbox, api=api)
         except RealtimeError as error:  # the app shuts down
             with contextlib.suppress(RealtimeError):
-                await calls.client.calls.hangup(call.id)
+                await way.hang_up(calls.client, call.id)
             return _error_response(503, str(error))
         headers = {"Location": call.location, "Cache-Control": "no-store"}
         return Response(call.sdp_answer, 201, headers, media_type="application/sdp")
@@ -389,11 +414,11 @@ def secret_endpoint(
     safety_identifier: PerRequest[str | None] = None,
     expires_after: int | timedelta | None = None,
 ) -> Endpoint:
-    """Make the endpoint at which a page gets a client secret; the arguments are those of `router`.
+    """Create the endpoint at which a page gets a client secret; the arguments are those of `router`.
 
-    It answers, in JSON, with `value`, `expires_at` and `calls_url`, to which the page posts its offer. Such a
+    It answers in JSON with `value`, `expires_at` and `calls_url`, to which the page posts its offer. Such a
     call is between the page and the API: this app does not attach to it, and the page runs its tools. It
-    raises as `router`.
+    raises the same errors as `router`.
     """
     _check_at_start(calls, session, authorize, safety_identifier, expires_after=expires_after)
 
@@ -425,6 +450,7 @@ def _check_at_start(
     *,
     tools: Any = None,
     expires_after: int | timedelta | None = None,
+    api: Api = "realtime",
 ) -> None:
     """Check what needs no request, so that the app fails when it starts, and not at the first customer.
 
@@ -432,18 +458,15 @@ def _check_at_start(
         SessionConfigError: The API would refuse the session or the lifetime.
         TypeError, ValueError: An argument has the wrong type or value.
     """
-    from .._resources.client_secrets import build_create
-
+    way = call_api(api)
     _check_callable("authorize", authorize)
     if safety_identifier is not None and not callable(safety_identifier):
         check_header("safety_identifier", safety_identifier)
     known = None if callable(session) else session
     if known is not None and tools is not None and not callable(tools):
-        from ..session import with_tools
-
-        known = with_tools(known, tools)
+        known = way.with_tools(known, tools)
     client = calls._client
-    build_create(known, expires_after, validate=client is None or client.validate)
+    way.check(known, expires_after, validate=client is None or client.validate)
 
 
 def _check_callable(field: str, given: object) -> None:
@@ -477,11 +500,11 @@ async def _refusal(authorize: Callable[[Request], object] | None, request: Reque
     verdict = await _of(authorize, request)
     if isinstance(verdict, Response):
         return verdict
-    return None if verdict else _error_response(403, "you may not make calls here")
+    return None if verdict else _error_response(403, "you are not allowed to make calls here")
 
 
 def _upstream(error: BaseException) -> Response:
-    """Answer for the API: its message may concern the app's own set-up, so it is logged instead."""
+    """Hide the API's message, which may concern the app's own set-up: it is logged instead."""
     if isinstance(error, BadRequestError) and error.code == "invalid_offer":
         return _error_response(400, error.message, code="invalid_offer")
     _logger.warning("a call was not made: %s", error)

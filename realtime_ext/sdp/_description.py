@@ -298,7 +298,7 @@ class Candidate:
 
     @property
     def is_unspecified(self) -> bool:
-        """Whether the address is 0.0.0.0 or ::, which is no address to connect to."""
+        """Whether the address is 0.0.0.0 or ::, which can't be connected to."""
         return not self.is_mdns and ipaddress.ip_address(self.address).is_unspecified
 
 
@@ -396,7 +396,7 @@ class Section:
     """The lines of one section, below its first."""
 
     _rows: tuple[Row, ...]
-    """The lines that are no attributes."""
+    """The lines other than attributes."""
     _index: Index
     """Line number and value of each attribute, by its name."""
     _own_fingerprints: tuple[Fingerprint, ...] = attrs.field(eq=False)
@@ -473,7 +473,7 @@ class Media(Section):
 
     @property
     def payload_types(self) -> list[int | None]:
-        """The formats as numbers; None for one that is no number."""
+        """The formats as numbers; None for one that is not a number."""
         # As parse_int, which takes longer to call than to run.
         return [
             int(text) if len(text) <= 18 and text.isascii() and text.isdigit() else None
@@ -623,7 +623,7 @@ class SessionDescription:
             The description. Attributes are not judged here: that is `check_offer`'s work.
 
         Raises:
-            SdpError: It is no SDP: the first line is not `v=0`, a line is not a letter and `=`, the lines o,
+            SdpError: It is not SDP: the first line is not `v=0`, a line is not a letter and `=`, the lines o,
                 s or t are missing, an m= line can't be read, or there are NUL characters. `line` is where.
 
         Source: RFC 8866 §5 and §9.
@@ -752,7 +752,7 @@ class SessionDescription:
 
 @attrs.frozen(repr=False)
 class Reading:
-    """What could be read of a text, and why it is no SDP if it is none.
+    """The parts of a text that could be parsed, and why it is not SDP if it isn't.
 
     Args:
         description: The sections; where there are problems, as much of them as could be read.
@@ -897,7 +897,7 @@ _SEND_IT = (
 
 
 def _not_sdp(text: str, lines: list[str]) -> Problem | None:
-    """Return why a text is no SDP at all: what people send in its place; None if it begins as SDP does."""
+    """Return why a text is not SDP at all, by what is often sent in its place; else None."""
     if not text.strip():
         found = "blank" if text else "empty"
         return Problem(1, "empty", f"the offer is {found}; SDP begins with the line `v=0`", _SEND_IT)
@@ -950,5 +950,5 @@ def _wrong_version(number: int, first: str) -> Problem | None:
         number,
         "bad_version",
         f"the version is {shown(version)}; SDP has version 0 alone, so the line must be `v=0`",
-        "If the whole offer stands in one line, its line ends were lost on the way.",
+        "If the whole offer is on one line, its line ends were lost in transit.",
     )

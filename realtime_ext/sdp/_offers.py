@@ -1,7 +1,7 @@
 """Offers: checks before a call is made with one, and the repair of line ends.
 
 A rule stands here if a peer of the API's kind refuses the offer for it, or if the call would be made and stay
-silent. What the API tolerates is no problem: offers without candidates, with `.local` candidates alone,
+silent. What the API tolerates is not reported: offers without candidates, with `.local` candidates alone,
 without a data channel, with video, offers that only send or only receive.
 """
 
@@ -95,7 +95,7 @@ def _check_role(offer: SessionDescription, live: list[Media], codecs: Codecs) ->
                 yield Problem(
                     line,
                     "is_answer",
-                    f"`a=setup:{role}` stands in answers; an offer has `a=setup:actpass`",
+                    f"`a=setup:{role}` belongs to answers; an offer has `a=setup:actpass`",
                     "An answer was passed as the offer: send what createOffer made, not createAnswer.",
                 )
                 return
@@ -311,7 +311,7 @@ def _check_candidates(offer: SessionDescription, live: list[Media], codecs: Code
                 readable[0].line,
                 "candidate_without_address",
                 f"each of the {media.name} section's candidates has the address {readable[0].address}, "
-                "which is no address to connect to; an IP address or a name in `.local` is needed",
+                "which is not an address to connect to; an IP address or a name in `.local` is needed",
                 "Remove these lines: the API accepts an offer without candidates.",
                 fatal=False,
             )

@@ -1,4 +1,4 @@
-"""Sessions: builders for the three kinds, and one check for builders, models and dicts.
+"""Sessions: builders for the three kinds and for the Live API, and one check for builders, models and dicts.
 
     session = SessionBuilder("gpt-realtime-2.1").voice("marin").server_vad(idle_timeout_ms=6000).build()
 
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
 from ._check import check_response, resolve, resolve_update
 from ._coerce import SessionInput, merge
+from ._live_builder import LiveSessionBuilder, with_backend_tools
 
 if TYPE_CHECKING:
     from ._types import (
         ConversationLike,
+        LiveSessionChanges,
+        LiveSessionLike,
         OlderConversationLike,
         OlderTranscriptionLike,
         SessionChanges,
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConversationLike",
+    "LiveSessionBuilder",
+    "LiveSessionChanges",
+    "LiveSessionLike",
     "OlderConversationLike",
     "OlderTranscriptionLike",
     "SessionBuilder",
@@ -40,6 +46,7 @@ __all__ = [
     "merge",
     "resolve",
     "resolve_update",
+    "with_backend_tools",
     "with_tools",
 ]
 

@@ -122,7 +122,7 @@ class Builder:
     def _with_fields(self, path: str, **fields: Any) -> Self:
         """Return a builder in which those of an object's fields are set that are not None."""
         builder = self
-        for name, value in _present(**fields).items():
+        for name, value in present(**fields).items():
             builder = builder._with(f"{path}.{name}", value)
         return builder
 
@@ -133,7 +133,7 @@ class Builder:
         return builder
 
 
-def _present(**fields: Any) -> dict[str, Any]:
+def present(**fields: Any) -> dict[str, Any]:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -203,7 +203,7 @@ class InputBuilder(Builder):
         path = f"{_INPUT}.transcription"
         if model is None:
             return self._with(path, None)
-        settings = _present(
+        settings = present(
             language=language, languages=languages, keywords=keywords, prompt=prompt, delay=delay
         )
         if isinstance(model, Unset):
@@ -293,7 +293,7 @@ class InputBuilder(Builder):
         return self._with("include", [_LOGPROBS] if include else [])
 
     def _turns(self, type: str, **settings: Any) -> Self:
-        return self._with(f"{_INPUT}.turn_detection", {"type": type, **_present(**settings)})
+        return self._with(f"{_INPUT}.turn_detection", {"type": type, **present(**settings)})
 
 
 @attrs.frozen(init=False, repr=False)
@@ -364,7 +364,7 @@ class SessionBuilder(InputBuilder):
         return self._with_fields("audio.output", voice=voice, speed=speed)
 
     def output_format(self, audio: AudioFormat) -> Self:
-        """Set the encoding of the speech that comes back: `pcm`, `pcmu`, `pcma`, or the API's own object."""
+        """Set the encoding of the model's speech: `pcm`, `pcmu`, `pcma`, or the API's own object."""
         return self._with("audio.output.format", _audio_format(audio))
 
     def telephony(self, codec: Literal["pcmu", "pcma"]) -> Self:
@@ -398,9 +398,9 @@ class SessionBuilder(InputBuilder):
 
         Raises:
             SessionConfigError: A function can't be described to the model under its name.
-            TypeError: One of them is no tool.
+            TypeError: One of them is not a tool.
         """
-        return self._with("tools", _tool_definitions(tools))
+        return self._with("tools", tool_definitions(tools))
 
     def mcp(
         self,
@@ -430,9 +430,9 @@ class SessionBuilder(InputBuilder):
             allowed_tools: Names of the tools that may be used, or a filter.
             allowed_callers: From where they may be called.
             require_approval: Which calls wait for the app's approval, or a filter for each.
-            defer_loading: Whether the tools are loaded by tool search alone.
+            defer_loading: Whether the tools are only loaded by tool search.
         """
-        fields = _present(
+        fields = present(
             server_url=server_url,
             connector_id=connector_id,
             tunnel_id=tunnel_id,
@@ -463,7 +463,7 @@ class SessionBuilder(InputBuilder):
         Raises:
             TypeError: Neither or both of `choice` and `mcp` are given.
         """
-        return self._with("tool_choice", _tool_choice(choice, mcp, name))
+        return self._with("tool_choice", tool_choice_object(choice, mcp, name))
 
     def parallel_tool_calls(self, allowed: bool = True) -> Self:
         """Set whether one response may call several tools; reasoning models only."""
@@ -491,7 +491,7 @@ class SessionBuilder(InputBuilder):
             post_instructions: With a ratio: the most tokens beyond the instructions.
 
         Raises:
-            TypeError: `post_instructions` comes without a ratio.
+            TypeError: `post_instructions` is used without a ratio.
         """
         is_ratio = isinstance(strategy, int | float)
         if post_instructions is not None and not is_ratio:
@@ -519,7 +519,7 @@ class SessionBuilder(InputBuilder):
             group_id: The id of a group of traces.
             metadata: Keys and values to find the trace by.
         """
-        fields = _present(workflow_name=workflow_name, group_id=group_id, metadata=metadata)
+        fields = present(workflow_name=workflow_name, group_id=group_id, metadata=metadata)
         return self._with("tracing", fields or tracing)
 
     def prompt(
@@ -532,7 +532,7 @@ class SessionBuilder(InputBuilder):
             version: Its version; left out for the current one.
             variables: The values of its variables: text, or content parts.
         """
-        fields = _present(version=version, variables=variables)
+        fields = present(version=version, variables=variables)
         return self._with("prompt", None if id is None else {"id": id, **fields})
 
     @property
@@ -551,7 +551,7 @@ class TranscriptionSessionBuilder(InputBuilder):
 
         session = TranscriptionSessionBuilder("gpt-realtime-whisper").noise_reduction("near_field").build()
 
-    Every method returns a new builder; all problems come at once, with `build` or when it is sent.
+    Every method returns a new builder; all problems are reported together, by `build` or when it is sent.
 
     Args:
         model: The transcription model; left out for updates.
@@ -585,12 +585,12 @@ class TranscriptionSessionBuilder(InputBuilder):
 
 @attrs.frozen(init=False, repr=False)
 class TranslationSessionBuilder(Builder):
-    """Builds a translation session, which speaks on in another language.
+    """Builds a translation session, which repeats what it hears in another language.
 
         session = TranslationSessionBuilder("gpt-realtime-translate").to_language("es").build()
 
-    Every method returns a new builder; all problems come at once, with `build` or when it is sent. The API
-    describes no `type` for this kind, so none is written.
+    Every method returns a new builder; all problems are reported together, by `build` or when it is sent. The
+    API describes no `type` for this kind, so none is written.
 
     Args:
         model: The translation model; left out for updates, since it never changes.
@@ -676,13 +676,13 @@ def _tool_definition(tool: Tool, path: str) -> dict[str, Any]:
         raise SessionConfigError([SessionProblem(f"{path}.name", name, None, message)]) from error
 
 
-def _tool_definitions(tools: Toolbox | Iterable[Tool]) -> list[dict[str, Any]]:
+def tool_definitions(tools: Toolbox | Iterable[Tool], path: str = "tools") -> list[dict[str, Any]]:
     """Return several tools as the API accepts them; raises as `_tool_definition` does."""
     listed: Any = getattr(tools, "definitions", tools)
-    return [_tool_definition(tool, f"tools[{index}]") for index, tool in enumerate(listed)]
+    return [_tool_definition(tool, f"{path}[{index}]") for index, tool in enumerate(listed)]
 
 
-def _tool_choice(choice: Any, mcp: str | None, name: str | None) -> Any:
+def tool_choice_object(choice: Any, mcp: str | None, name: str | None) -> Any:
     """Return a choice as the API accepts it.
 
     Args:
@@ -694,7 +694,7 @@ def _tool_choice(choice: Any, mcp: str | None, name: str | None) -> Any:
         TypeError: Neither or both of `choice` and `mcp` are given.
     """
     if (choice is None) == (mcp is None) or (name is not None and mcp is None):
-        raise TypeError("tool_choice: expected either a choice, or mcp= with a name= if wanted")
+        raise TypeError("tool_choice: expected either a choice, or mcp= with an optional name=")
     if mcp is not None:
         return {"type": "mcp", "server_label": mcp, **({} if name is None else {"name": name})}
     if isinstance(choice, str):

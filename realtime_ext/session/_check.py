@@ -25,6 +25,7 @@ from .._core.schema import ABSENT, SECRET_FIELDS, Violation, check, place, shown
 from .._core.warnings import warn
 from ..errors import ModelDeprecationWarning, SessionConfigError, SessionConfigWarning, SessionProblem
 from ._coerce import Coerced, SessionInput, merge, problem, read
+from ._counterparts import counterpart, unfolded
 from ._kinds import (
     BETA_FIELDS,
     BETA_FORMATS,
@@ -42,11 +43,13 @@ from ._languages import is_language, nearest_language
 
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
-    "temperature": "a name of the beta API, which has no successor",
-    "client_secret": "a name of the beta API; its lifetime now stands beside the session, as expires_after",
+    "temperature": "a beta name without a successor",
+    "client_secret": "a beta name; pass the lifetime as expires_after, not in the session",
 }
 _REASONING = {"parallel_tool_calls": "parallel tool calls", "reasoning": "reasoning settings"}
-_OTHER_API = "gpt-live"
+_LIVE, _REALTIME = re.compile(r"gpt-live(-.*)?"), re.compile(r"gpt-realtime(-.*)?")
+_SETTINGS = "delegation.responses"  # of a Live session: those of the model that works for it
+_WITHOUT_MODEL = (("translation",), ("live",))  # whose updates can't name one
 _warned_of: set[str] = set()  # models
 # Where names stand that the API may add to: they are compared with the known ones for misspellings alone.
 _NAMED = ("model", "audio.output.voice", "audio.input.transcription.model")
@@ -75,7 +78,7 @@ def resolve(
         validate: Whether to check it.
         kinds: The kinds that the operation accepts: `realtime`, `transcription`, `translation`, and
             `realtime_older` or `transcription_older` for the forms without `type`, in which beta names are
-            right.
+            right; or one of the Live API, alone: `live`, or `live_call` over WebRTC and telephone.
         model: The model that serves it unless the session names one: the one in a connection's address.
 
     Returns:
@@ -111,7 +114,7 @@ def resolve_update(
         kinds: The kinds that the connection serves; a known `type` of the current session narrows them.
 
     Returns:
-        The object, new. A translation session's model, which an update can't name, is left out.
+        The object, new. The model of a translation or Live session, which an update can't name, is left out.
 
     Raises:
         SessionConfigError: The API would refuse it; `problems` has everything that is wrong.
@@ -123,7 +126,7 @@ def resolve_update(
     given = read(session)
     before = {} if current is None else read(current).body
     body = dict(given.body)
-    if kinds == ("translation",):
+    if kinds in _WITHOUT_MODEL:
         body.pop("model", None)
     if validate:
         kinds = (before["type"],) if before.get("type") in kinds else kinds
@@ -136,7 +139,7 @@ def resolve_update(
         )
         after = _across(before, body) if current is not None else []
         fields = {found.field for found in findings.problems}
-        more = [found for found in (*_changed_model(given.body, before), *after) if found.field not in fields]
+        more = [found for found in (*_changed(given.body, before), *after) if found.field not in fields]
         report(attrs.evolve(findings, problems=(*findings.problems, *more)))
     return body
 
@@ -146,11 +149,23 @@ def _model(session: dict[str, Any]) -> str | None:
     return model if isinstance(model, str) else None
 
 
-def _changed_model(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
+def _changed(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
+    found = []
     was, now = _model(before), update.get("model")
-    if was is None or now in (None, was):
-        return []
-    return [problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")]
+    if was is not None and now not in (None, was):
+        found.append(
+            problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")
+        )
+    kinds = [one.get("type") for one in map(_delegation, (before, update))]
+    if None not in kinds and kinds[0] != kinds[1]:
+        hint = "a session's kind of delegation never changes"
+        found.append(problem("delegation.type", kinds[1], (kinds[0],), f"expected {kinds[0]!r}", hint=hint))
+    return found
+
+
+def _delegation(session: dict[str, Any]) -> dict[str, Any]:
+    given = session.get("delegation")
+    return given if isinstance(given, dict) else {}
 
 
 def _across(before: dict[str, Any], update: dict[str, Any]) -> list[SessionProblem]:
@@ -200,11 +215,11 @@ def examine(
     own = body.get("model")
     model = own if isinstance(own, str) else model
     violations = check(place(kind.update if is_update else kind.schema), body, with_notes=True)
-    rules = [*_other_api(model), *_find_problems(body, model, is_partial=is_partial)]
+    rules = [*_other_api(model, kind), *_find_problems(body, model, is_partial=is_partial)]
     questions = [] if _REASONING.keys().isdisjoint(body) else _open_questions(body, model)
     questions += _misspelt(body if model is None else {**body, "model": model}, kind)
     betas: dict[str, SessionProblem] = {}
-    if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older):
+    if not (BETA_FIELDS.keys().isdisjoint(body) or kind.is_older or kind.is_live):
         found = _beta_fields(body, fields(kind.name), f"a {kind.label} session", "")
         betas = {one.field: one for one in found}
     endings = _endings(body, model)
@@ -213,7 +228,9 @@ def examine(
 
     fitting, foreign, strange = list(given.problems), [], []
     for violation in violations:
-        if violation.kind != "undescribed":
+        if elsewhere := _elsewhere(violation, kind, is_update=is_update):
+            foreign += elsewhere
+        elif violation.kind != "undescribed":
             fitting.append(
                 SessionProblem(violation.path, violation.value, violation.allowed, violation.message)
             )
@@ -233,13 +250,16 @@ def examine(
 
 
 def report(findings: Findings) -> None:
-    """Raise an error for problems, or warn at the caller's line.
+    """Raise an error for problems, with the warnings as its notes, or warn at the caller's line.
 
     Raises:
         SessionConfigError: There are problems.
     """
     if findings.problems:
-        raise SessionConfigError(findings.problems)
+        error = SessionConfigError(findings.problems)
+        for message in findings.warnings:
+            error.add_note(message)
+        raise error
     for message in findings.warnings:
         warn(message, SessionConfigWarning)
     for model, message in findings.endings.items():
@@ -255,6 +275,8 @@ def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[Sess
         kind = KINDS[name]
         if (kind.type or kind.name) == found or (found is ABSENT and kind.type is None):
             return kind, []
+    if KINDS[kinds[0]].is_live:
+        return KINDS[kinds[0]], []  # has no `type`, which is refused as a field of the other API
     types = tuple(KINDS[name].type for name in kinds if KINDS[name].type is not None)
     words = " or ".join(map(repr, types)) or "no such field"
     hint = "it is required" if found is ABSENT else ""
@@ -264,11 +286,33 @@ def _kind(body: dict[str, Any], kinds: tuple[str, ...]) -> tuple[Kind, list[Sess
     return named or KINDS[kinds[0]], [problem("type", found, types or None, f"expected {words}", hint=hint)]
 
 
+def _elsewhere(violation: Violation, kind: Kind, *, is_update: bool) -> list[SessionProblem]:
+    """Return the problems of a field that stands elsewhere in the other API, or only in a new session."""
+    path, value = violation.path, violation.value
+    if violation.kind not in ("undescribed", "unknown") or (path, value) == ("type", "live"):
+        return []
+    if kind.is_live and is_update and path in fields(kind.name):
+        return [problem(path, value, None, "set when a Live session starts, and never changed")]
+    owner = "Realtime sessions, which Live" if kind.is_live else "Live sessions, which Realtime"
+    is_media = kind.name == "live_call"
+    if is_media and path in fields("live"):
+        owner = "Live sessions over WebSockets, which other"
+    found = []
+    for field, inner in unfolded(path, value) if kind.is_live else [(path, value)]:
+        other = counterpart(field, to_live=kind.is_live, is_media=is_media)
+        if other is not None:
+            there, reason = other
+            hint = reason if there is None else f"its counterpart is {there}{reason and f' ({reason})'}"
+            reason = f"a field of {owner} sessions don't have"
+            found.append(problem(field, inner, there, reason, hint=hint))
+    return found
+
+
 def _foreign(violation: Violation, kind: Kind, other: Kind) -> SessionProblem:
     reason = f"a field of {other.label} sessions, which {kind.label} sessions don't have"
     hint = ""
     if kind.is_older and other.type is not None:
-        hint = f"with type {other.type!r} it is a session of the present form"
+        hint = f"with type {other.type!r} it is a session in the current format"
     elif same := [path for path in sorted(fields(kind.name)) if path.rpartition(".")[2] == violation.name]:
         hint = f"there is {same[0]}"
     is_secret = violation.name in SECRET_FIELDS
@@ -277,10 +321,10 @@ def _foreign(violation: Violation, kind: Kind, other: Kind) -> SessionProblem:
 
 def _strange(violation: Violation, kind: Kind) -> str:
     if violation.path == "type":
-        return f"type: not a field of {kind.label} sessions, sent as it is; leave it out"
+        return f"type: not a field of {kind.label} sessions, sent unchanged; leave it out"
     near = nearest(violation.name, violation.known, kind)
     hint = f"did you mean {near}?" if near else f"known are {', '.join(violation.known)}"
-    return f"{violation.path}: not a known field, sent as it is; {hint}"
+    return f"{violation.path}: not a known field, sent unchanged; {hint}"
 
 
 def check_response(response: Mapping[str, Any]) -> list[SessionProblem]:
@@ -310,7 +354,7 @@ def _beta_fields(
             reason = f"the beta name of {path}, which {owner} doesn't have"
         else:
             path = f"{prefix}{path}"
-            reason = f"a name of the beta API, which is refused; its place is now {path}"
+            reason = f"a beta name, which the API refuses; use {path}"
             if isinstance(value, str) and value in BETA_FORMATS:
                 hint = f"write {path} = {BETA_FORMATS[value]}"
         is_secret = name in SECRET_FIELDS
@@ -351,7 +395,7 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
                 modalities,
                 (["audio"], ["text"]),
                 "expected ['audio'] or ['text'], which exclude each other",
-                hint="audio comes with its transcript",
+                hint="audio includes its transcript",
             )
         )
     tools = session.get("tools")
@@ -360,6 +404,8 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
         problems += _tool_names(tools)
     problems += _languages(session)
     problems += _turn_detection(session)
+    if settings := _delegation(session).get("responses"):
+        problems += _backend(settings, is_partial=is_partial)
     choice = session.get("tool_choice")
     # A stored prompt may have tools of its own; an update may keep those that there are.
     elsewhere = is_partial or session.get("prompt") is not None
@@ -370,6 +416,18 @@ def _find_problems(session: dict[str, Any], model: str | None, *, is_partial: bo
         if value not in (None, False) and model is not None and reasons(model) is False:
             reason = f"{model!r} has no {what}"
             problems.append(problem(field, value, None, reason, hint="reasoning models have"))
+    return problems
+
+
+def _backend(settings: Any, *, is_partial: bool) -> list[SessionProblem]:
+    """Apply the rules about tools to the model that works for a Live session."""
+    if not isinstance(settings, dict):
+        return []
+    tools, choice = settings.get("tools"), settings.get("tool_choice")
+    tools = tools if isinstance(tools, list) else []
+    problems = _tool_names(tools, f"{_SETTINGS}.tools")
+    if isinstance(choice, dict) and ("tools" in settings or not is_partial):
+        problems += _forced_tool(choice, tools, f"{_SETTINGS}.")
     return problems
 
 
@@ -387,7 +445,7 @@ def _turn_detection(session: dict[str, Any]) -> list[SessionProblem]:
     if detection is None or model not in _WITHOUT_DETECTION:
         return []
     hint = "leave it out, and commit the audio"
-    reason = f"expected None, because {model!r} detects no turns"
+    reason = f"expected None, because {model!r} has no turn detection"
     return [problem("audio.input.turn_detection", detection, (None,), reason, hint=hint)]
 
 
@@ -417,21 +475,24 @@ def _open_questions(session: dict[str, Any], model: str | None) -> list[str]:
     return [f"{field}: only reasoning models have it, and {model!r} is not known" for field in asked]
 
 
-def _other_api(model: str | None) -> list[SessionProblem]:
+def _other_api(model: str | None, kind: Kind) -> list[SessionProblem]:
     """Return the problem of a model that another API serves."""
-    if model is None or (model != _OTHER_API and not model.startswith(f"{_OTHER_API}-")):
+    own, other, names = ("Live", "Realtime", _REALTIME) if kind.is_live else ("Realtime", "Live", _LIVE)
+    if model is None or not names.fullmatch(model):
         return []
-    hint = "this one belongs to the Live API, and the Realtime API doesn't serve it"
-    return [problem("model", model, "a Realtime model", "expected a Realtime model", hint=hint)]
+    hint = f"this one belongs to the {other} API, and is not available in the {own} API"
+    return [problem("model", model, f"a {own} model", f"expected a {own} model", hint=hint)]
 
 
 def _endings(session: dict[str, Any], model: str | None) -> dict[str, str]:
     """Return the models of a session that end soon, the transcription model among them."""
+    from realtime_api.shutdowns import MODEL_SHUTDOWNS  # a client is made without it
+
     names: list[Any] = [model]
     for path in (("audio", "input", "transcription"), ("input_audio_transcription",)):
         with contextlib.suppress(KeyError, TypeError):
             names.append(reduce(getitem, path, session)["model"])
-    found = {name: models.ending(name) for name in names if isinstance(name, str)}
+    found = {name: models.ending(name) for name in names if isinstance(name, str) and name in MODEL_SHUTDOWNS}
     return {name: message for name, message in found.items() if message is not None}
 
 
@@ -451,10 +512,28 @@ def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
         if name not in known and not any(name.startswith(f"{one}-") for one in known):
             near = difflib.get_close_matches(name, known, 1, _LIKELY)
             found += [f"{path}: {name!r} is not known; did you mean {one!r}?" for one in near]
+    return found + (_misspelt_events(session) if "client" in session else [])
+
+
+def _misspelt_events(session: dict[str, Any]) -> list[str]:
+    """Return warnings for probably misspelt events that the data channel of a Live session may carry."""
+    from realtime_api import events
+
+    found = []
+    for field, table in (("client", events.LIVE_CLIENT_EVENTS), ("server", events.LIVE_SERVER_EVENTS)):
+        path = f"client.data_channel.allowed_{field}_events"
+        listed: Any = session
+        for step in path.split("."):
+            listed = listed.get(step) if isinstance(listed, dict) else None
+        for index, one in enumerate(listed if isinstance(listed, list) else ()):
+            name = one.get("type") if isinstance(one, dict) else one
+            if isinstance(name, str) and name not in table:
+                near = difflib.get_close_matches(name, list(table), 1, _LIKELY)
+                found += [f"{path}[{index}]: {name!r} is not known; did you mean {hit!r}?" for hit in near]
     return found
 
 
-def _tool_names(tools: list[Any]) -> list[SessionProblem]:
+def _tool_names(tools: list[Any], path: str = "tools") -> list[SessionProblem]:
     """Every function has a name, every MCP server an address, and none shares its name or label."""
     problems = []
     seen: dict[tuple[str, str], int] = {}
@@ -462,10 +541,10 @@ def _tool_names(tools: list[Any]) -> list[SessionProblem]:
         kind = tool.get("type", "function") if isinstance(tool, dict) else None  # optional in a function
         if kind not in ("function", "mcp"):
             continue
-        at, is_mcp = f"tools[{index}]", kind == "mcp"
+        at, is_mcp = f"{path}[{index}]", kind == "mcp"
         if is_mcp and all(tool.get(name) is None for name in _LOCATIONS):
             words = f"{', '.join(_LOCATIONS[:-1])} or {_LOCATIONS[-1]}"
-            hint = "an MCP server needs a place"
+            hint = "an MCP server needs a location"
             problems.append(problem(f"{at}.server_url", ABSENT, words, f"expected {words}", hint=hint))
         key = "server_label" if is_mcp else "name"
         name = tool.get(key)
@@ -476,12 +555,12 @@ def _tool_names(tools: list[Any]) -> list[SessionProblem]:
             continue
         first = seen.setdefault((key, name), index)
         if first != index:
-            reason = f"expected one that tools[{first}] doesn't have"
+            reason = f"expected one that {path}[{first}] doesn't have"
             problems.append(problem(f"{at}.{key}", name, "one that is not taken", reason))
     return problems
 
 
-def _forced_tool(choice: dict[str, Any], tools: list[Any]) -> list[SessionProblem]:
+def _forced_tool(choice: dict[str, Any], tools: list[Any], prefix: str = "") -> list[SessionProblem]:
     """A tool that the model is forced to call is one that the session has."""
     kind = choice.get("type")
     key = {"function": "name", "mcp": "server_label"}.get(kind) if isinstance(kind, str) else None
@@ -494,14 +573,14 @@ def _forced_tool(choice: dict[str, Any], tools: list[Any]) -> list[SessionProble
         if isinstance(tool, dict) and tool.get("type", "function") == kind and isinstance(tool.get(key), str)
     }
     if wanted not in known:
-        return [problem(f"tool_choice.{key}", wanted, tuple(known), _one_of("tools", known))]
+        return [problem(f"{prefix}tool_choice.{key}", wanted, tuple(known), _one_of(f"{prefix}tools", known))]
     allowed, name = known[wanted].get("allowed_tools"), choice.get("name")
     if isinstance(allowed, dict):
         allowed = allowed.get("tool_names")
     if kind != "mcp" or not isinstance(name, str) or not isinstance(allowed, list) or name in allowed:
         return []
     words = _one_of(f"the allowed tools of {wanted!r}", allowed)
-    return [problem("tool_choice.name", name, tuple(allowed), words)]
+    return [problem(f"{prefix}tool_choice.name", name, tuple(allowed), words)]
 
 
 def _one_of(what: str, names: Any) -> str:

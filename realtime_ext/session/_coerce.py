@@ -81,7 +81,8 @@ def read(session: SessionInput) -> Coerced:
         value = convert()
     if not isinstance(value, Mapping):
         kind = f"the class {session.__name__}" if isinstance(session, type) else type(session).__name__
-        raise TypeError(f"session: expected a builder, a generated model or a dict, got {kind}")
+        hint = "; for a model's name use its builder, such as LiveSessionBuilder(…)" if kind == "str" else ""
+        raise TypeError(f"session: expected a builder, a generated model or a dict, got {kind}{hint}")
     own = getattr(session, "additional_properties", None)
     extras = own.paths if isinstance(own, Extras) else getattr(session, "_extra_paths", frozenset())
     problems: list[SessionProblem] = []
@@ -186,7 +187,12 @@ def _without_nulls(at: Place, value: Any) -> Any:
 
 
 # Objects that an update changes field by field; any other value replaces the old one.
-_BY_FIELD = frozenset({"audio", "audio.input", "audio.output"})
+_BY_FIELD = frozenset(
+    {
+        *("audio", "audio.input", "audio.output"),
+        *("delegation", "delegation.responses", "delegation.decisions"),  # of Live sessions
+    }
+)
 
 
 def merge(current: SessionInput, update: SessionInput) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Kind:
         """Whether it is of the form before general availability, in which beta names are right."""
         return self.name.endswith("_older")
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it is of the Live API."""
+        return self.name.startswith("live")
+
 
 _ALL = (
     Kind(
@@ -80,6 +85,16 @@ _ALL = (
         "RealtimeTranscriptionSessionCreateRequest",
         "RealtimeTranscriptionSessionCreateResponse",
     ),
+    Kind(
+        "live",
+        "Live",
+        None,
+        "LiveSessionCreateParams",
+        "LiveSessionResource",
+        update="LiveSessionUpdateParams",
+    ),
+    # Over WebRTC and telephone, which carry the audio themselves.
+    Kind("live_call", "Live", None, "LiveMediaSessionCreateParams", "LiveSessionResource"),
 )
 KINDS: Final = MappingProxyType({kind.name: kind for kind in _ALL})
 _INDEX = re.compile(r"\[\d+\]")

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from realtime_api import models, params
 
 from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder
+from ._live_builder import LiveSessionBuilder
 
 ConversationLike: TypeAlias = (
     SessionBuilder | models.RealtimeSessionCreateRequestGA | params.RealtimeSessionCreateRequestGAParam
@@ -39,6 +40,18 @@ OlderTranscriptionLike: TypeAlias = (
     | params.RealtimeTranscriptionSessionCreateRequestParam
 )
 """A transcription session, also of the older form."""
+LiveSessionLike: TypeAlias = (
+    LiveSessionBuilder
+    | models.LiveSessionCreateParams
+    | models.LiveMediaSessionCreateParams
+    | params.LiveSessionCreateParamsParam
+    | params.LiveMediaSessionCreateParamsParam
+)
+"""A session of the Live API."""
+LiveSessionChanges: TypeAlias = (
+    LiveSessionBuilder | models.LiveSessionUpdateParams | params.LiveSessionUpdateParamsParam
+)
+"""An update of a session of the Live API: only what changes."""
 SessionLike: TypeAlias = ConversationLike | TranscriptionLike | TranslationLike
 """A session of any kind."""
 SessionChanges: TypeAlias = (

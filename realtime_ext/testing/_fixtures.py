@@ -56,7 +56,8 @@ def async_realtime_client(realtime_simulator: Simulator) -> Iterator[AsyncRealti
 
     from ..client import AsyncRealtimeClient
 
-    http_client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+    transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+    http_client = httpx.AsyncClient(transport=transport)  # without the environment's proxies
     client = AsyncRealtimeClient(http_client=http_client)
     yield client
 

@@ -99,7 +99,7 @@ def _stays_here(family: str, address: Any) -> bool:
         return True
     if family not in ("AF_INET", "AF_INET6"):
         return False
-    # What is no address is left to the socket, whose TypeError says more.
+    # Anything but an address is left to the socket, whose TypeError says more.
     return not isinstance(address, tuple) or not address or _is_loopback(_text(address[0]))
 
 

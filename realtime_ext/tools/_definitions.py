@@ -35,8 +35,8 @@ def checked_definition(definition: dict[str, Any]) -> dict[str, Any]:
         The definition.
 
     Raises:
-        ValueError: The API would refuse it, it has no name, or its parameters are no schema of an object, or
-            one of more than 100,000 values.
+        ValueError: The API would refuse it, it has no name, or its parameters are not a schema of an object,
+            or one of more than 100,000 values.
     """
     name = definition.get("name")
     if not isinstance(name, str) or not name:

@@ -400,7 +400,7 @@ def _read_hints(function: Callable[..., Any]) -> dict[str, Any]:
 
     Raises:
         NameError: One names something undefined, such as a type that only type checkers import.
-        TypeError: One is no type.
+        TypeError: One is not a type.
     """
     plain = _unwrapped(function)
     if not hasattr(plain, "__annotations__") or not hasattr(plain, "__name__"):

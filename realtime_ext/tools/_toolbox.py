@@ -292,7 +292,7 @@ def _succeeded(value: Any) -> ToolResult:
 
 
 class _Raised:
-    """A tool's exception that is no Exception, which no future can carry to an event loop as it is."""
+    """A tool's BaseException that is not an Exception, which a future can't pass to an event loop."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

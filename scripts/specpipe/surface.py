@@ -1,4 +1,4 @@
-"""The public Python surface of a generated package, and what a newer one breaks for whoever pins the older.
+"""The public Python surface of a generated package, and what a newer one breaks for its users.
 
 A change of the API description may be harmless on the wire and still break an import, a call or `is UNSET`:
 so two packages are compared, too. The surface is read from the sources; nothing is imported.

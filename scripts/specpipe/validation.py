@@ -16,7 +16,7 @@ Test = Callable[[Any], bool]
 
 
 def _is(*kinds: type) -> Test:
-    return lambda value: type(value) in kinds  # true is no number
+    return lambda value: type(value) in kinds  # true is not a number
 
 
 _mapping, _text, _truth = _is(dict), _is(str), _is(bool)

@@ -7,6 +7,7 @@ def test_a_secret_is_minted(realtime_simulator):
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from realtime_simulator._rehearsal.rehearsal import Rehearsal
     from realtime_simulator._simulator.simulator import Simulator
 
-__all__ = ["realtime_simulator", "realtime_simulator_options"]
+__all__ = [
+    "pytest_pyfunc_call",
+    "realtime_simulator",
+    "realtime_simulator_options",
+    "rehearsal",
+    "rehearsal_options",
+]
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+_SPEED = 20
 _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 
@@ -46,12 +55,53 @@ def realtime_simulator(
 
     options = {"keep_audio": True, "pacing": "none", **realtime_simulator_options}
     with Simulator(**options) as simulator:
-        monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
-        monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", simulator.webhook_secret)
-        for name in _REMOVED:
-            monkeypatch.delenv(name, raising=False)
-        for name in ("NO_PROXY", "no_proxy"):
-            before = os.environ.get(name)
-            monkeypatch.setenv(name, ",".join(filter(None, (before, "127.0.0.1", "localhost"))))
+        _point_to(simulator, monkeypatch)
         yield simulator
+
+
+@pytest.fixture
+def rehearsal_options() -> Mapping[str, Any]:
+    """Return keyword arguments for the `Simulator` of `rehearsal`: none, unless you define a fixture of this
+    name yourself."""
+    return {}
+
+
+@pytest.fixture
+def rehearsal(rehearsal_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearsal]:
+    """Run a simulator whose callers call the app under test; see `realtime_simulator.rehearsal`.
+
+    The environment points to it, as for `realtime_simulator`. The model is as fast as the service's, unless
+    the options change that; speech passes twenty times as fast. A test that is a coroutine needs no other
+    plugin.
+    """
+    from realtime_simulator._rehearsal.rehearsal import Rehearsal
+    from realtime_simulator._simulator.simulator import Simulator
+
+    options = {"keep_audio": True, **rehearsal_options}
+    with Simulator(**options) as simulator:
+        _point_to(simulator, monkeypatch)
+        with Rehearsal(simulator, speed=_SPEED) as made:
+            yield made
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine that uses `rehearsal`, where no other plugin runs coroutines."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj) or "rehearsal" not in pyfuncitem.fixturenames:
+        return None
+    import asyncio
+
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    return True
+
+
+def _point_to(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment so that clients reach a simulator."""
+    monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", simulator.webhook_secret)
+    for name in _REMOVED:
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        before = os.environ.get(name)
+        monkeypatch.setenv(name, ",".join(filter(None, (before, "127.0.0.1", "localhost"))))

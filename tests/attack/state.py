@@ -13,7 +13,7 @@ from realtime_ext.connection import Reconnect
 from realtime_ext.connection._state.client_events import marked_response
 from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
-from realtime_ext.connection._state.function_calls import ApprovalJob, CallJob, FollowUpJob, output_item
+from realtime_ext.connection._state.function_calls import ApprovalJob, CallJob, FollowUpJob
 from realtime_ext.connection._state.messages import read_message
 from realtime_ext.connection._state.reconnect import CloseInfo
 from realtime_ext.errors import RealtimeError
@@ -50,8 +50,7 @@ def _work(state: ConnectionState) -> None:
     events, turns = state.client_events, state.turns
     while turns.calls is not None and (job := turns.calls.next_job()) is not None:
         if isinstance(job, CallJob):
-            turns.answered(job.response_id, job.call_id, "done")
-            state.sending(events.write(output_item(job, "done")))
+            state.sending(events.write(turns.output(job, "done")))
             turns.calls.answered(job, silent=False)
         elif isinstance(job, ApprovalJob):
             state.sending(events.write(turns.approval(job, events.next_id(), approve=True)))

@@ -46,7 +46,7 @@ def _written(value: Any) -> str | None:
 
 
 def _event(case: Any) -> None:
-    # What is no JSON object is an UnknownEvent; nothing that a server sends raises.
+    # Anything but a JSON object is an UnknownEvent; nothing that a server sends raises.
     text = case if isinstance(case, str) else _written(case)
     if text is None:
         return
@@ -79,10 +79,10 @@ def _sdp(case: Any) -> None:
     for problem in sdp.check_offer(text):
         str(problem)
     try:
-        mended = sdp.repair(text)
+        repaired = sdp.repair(text)
     except SdpError:
         return
-    assert sdp.repair(mended) == mended
+    assert sdp.repair(repaired) == repaired
 
 
 def _sip(case: Any) -> None:

@@ -43,7 +43,7 @@ def unknown(data: bytes) -> Any:
 
 @given(st.binary())
 @pytest.mark.parametrize("make", [generated, translation, plain, unknown])
-def test_the_audio_comes_out(make: Any, data: bytes) -> None:
+def test_decode_returns_the_audio(make: Any, data: bytes) -> None:
     assert audio.decode(make(data)) == data
 
 

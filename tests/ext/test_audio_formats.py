@@ -107,7 +107,7 @@ def test_the_last_chunk_can_be_padded_with_the_formats_own_silence() -> None:
     assert last == b"\x01" * 10 + b"\xd5" * 150
 
 
-def test_nothing_makes_no_chunks() -> None:
+def test_empty_audio_has_no_chunks() -> None:
     assert list(audio.chunks(b"", "pcm", pad=True)) == []
 
 

@@ -141,7 +141,7 @@ def test_any_bytes_like_object_is_taken(kind: object) -> None:
     assert len(audio.pcmu_to_pcm16(kind(b"\xff\x80"))) == 4
 
 
-def test_nothing_gives_nothing() -> None:
+def test_empty_input_gives_empty_output() -> None:
     for convert in (audio.pcm16_to_pcmu, audio.pcm16_to_pcma, audio.pcmu_to_pcm16, audio.pcma_to_pcm16):
         assert convert(b"") == b""
 

@@ -147,7 +147,7 @@ def test_only_another_rate_needs_soxr(read: Callable[..., bytes], monkeypatch: p
         (b"RIFF\0\0\0\0WAVE", "not a WAV file: there is no format in it"),
         (wav(b"")[:36], "not a WAV file: there is no data in it"),
         (wav(b"")[:24], "not a WAV file: its format is cut off"),
-        (b"RIFF\0\0\0\0WAVE" + chunk(b"data", b"aaaa"), "not a WAV file: its data come before their format"),
+        (b"RIFF\0\0\0\0WAVE" + chunk(b"data", b"aaaa"), "not a WAV file: its data comes before its format"),
         (wav(PCM16, channels=0), "not a WAV file: 0 channels at 24000 samples a second"),
         (wav(PCM16, rate=0), "not a WAV file: 1 channels at 0 samples a second"),
         (wav(PCM16, kind=2, bits=4), "expected 8, 16, 24 or 32-bit PCM.*got format 2 of 4 bits"),
@@ -177,7 +177,7 @@ def test_garbage_is_read_or_refused_and_nothing_else(
         assert "garbage.wav" in str(error)
 
 
-def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         audio.read_wav(tmp_path / "none.wav")
     with pytest.raises(FileNotFoundError):

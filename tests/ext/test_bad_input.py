@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import realtime_ext
-from realtime_ext import RealtimeClient, RealtimeError, webhooks
+from realtime_ext import LiveSessionBuilder, RealtimeClient, RealtimeError, webhooks
 from tests.support.bad_input import (
     BUILDERS,
     ELSEWHERE,
@@ -25,6 +25,7 @@ from tests.support.bad_input import (
     ON_CLIENTS,
     SECRET,
     Wire,
+    method_of,
     toolbox,
 )
 from tests.support.runner import Runner
@@ -64,9 +65,7 @@ def test_clients_refuse_junk_before_anything_is_sent(
     function: str, parameter: str, runner: Runner, wire: Wire
 ) -> None:
     client = runner.client(wire, webhook_secret=SECRET, max_retries=0)
-    method = client
-    for part in function.split("."):
-        method = getattr(method, part)
+    method = method_of(client, function)
     for value in JUNK:
         before = wire.sent
         with refused_by_us(f"{function}({parameter}={name_of(value)})"):
@@ -95,6 +94,10 @@ def test_functions_refuse_junk(function: str, parameter: str) -> None:
                 assert parameter == "path"  # what only the system can refuse
 
 
+def _model(builder: type) -> str:
+    return "gpt-live-1" if builder is LiveSessionBuilder else "gpt-realtime-2"
+
+
 @pytest.mark.parametrize(
     ("builder", "method", "parameter"),
     [
@@ -109,7 +112,7 @@ def test_builders_refuse_junk(builder: type, method: str, parameter: str) -> Non
     valid = BUILDERS[builder][method]
     for value in JUNK:
         with refused_by_us(f"{builder.__name__}.{method}({parameter}={name_of(value)})"):
-            getattr(builder("gpt-realtime-2"), method)(**{**valid, parameter: value}).build()
+            getattr(builder(_model(builder)), method)(**{**valid, parameter: value}).build()
 
 
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
@@ -125,16 +128,15 @@ def test_valid_arguments_are_accepted(runner: Runner, wire: Wire) -> None:
     """Else the tables above would show nothing."""
     client = runner.client(wire, webhook_secret=SECRET, max_retries=0)
     for function, valid in ON_CLIENTS.items():
-        resource, method = function.split(".")
-        if resource != "webhooks":
+        if not function.startswith("webhooks."):
             with pytest.raises(realtime_ext.BadRequestError):
-                runner.run(getattr(getattr(client, resource), method)(**valid))
+                runner.run(method_of(client, function)(**valid))
     assert wire.sent == len(ON_CLIENTS) - 1
     for call, valid in ELSEWHERE.values():
         call(**valid)
     for builder, methods in BUILDERS.items():
         for method, valid in methods.items():
-            getattr(builder("gpt-realtime-2"), method)(**valid).build()
+            getattr(builder(_model(builder)), method)(**valid).build()
 
 
 # Nothing public may be missing above.
@@ -147,16 +149,25 @@ def public_functions() -> Iterator[str]:
             found = getattr(module, public)
             if inspect.isfunction(found):
                 yield f"{name}.{public}"
-    for resource in RealtimeClient(api_key="k").__dict__.items():
+    client = RealtimeClient(api_key="k")
+    for prefix, resource in [
+        *vars(client).items(),
+        *((f"live.{k}", v) for k, v in vars(client.live).items()),
+    ]:
         yield from (
-            f"{resource[0]}.{method}"
-            for method, _ in inspect.getmembers(resource[1], inspect.ismethod)
-            if not resource[0].startswith("_") and not method.startswith("_")
+            f"{prefix}.{method}"
+            for method, _ in inspect.getmembers(resource, inspect.ismethod)
+            if "_" not in (prefix[0], prefix.rpartition(".")[2][0], method[0])
         )
 
 
 # Functions that the tables leave out, and why.
 LEFT_OUT = {
+    "live.answer": "as live.attach: test_live_calls.py",
+    "live.attach": "opens a connection: test_live.py of connections",
+    "live.connect": "as live.attach",
+    "live.dial": "as live.attach: test_live_calls.py",
+    "live.fork": "as live.attach",
     "sip.build_accept": "calls.accept",
     "sip.build_refer": "calls.refer",
     "sip.build_reject": "calls.reject",
@@ -181,10 +192,7 @@ def test_no_builder_method_is_missing_here(builder: type) -> None:
 
 @pytest.mark.parametrize("function", ON_CLIENTS)
 def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
-    resource, method = function.split(".")
-    parameters = set(
-        inspect.signature(getattr(getattr(RealtimeClient(api_key="k"), resource), method)).parameters
-    )
+    parameters = set(inspect.signature(method_of(RealtimeClient(api_key="k"), function)).parameters)
     everywhere = {
         "timeout",
         "extra_headers",

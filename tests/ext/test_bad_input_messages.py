@@ -24,13 +24,16 @@ from tests.samples.sdp import sample
 from tests.support.bad_input import (
     ELSEWHERE,
     JUNK,
+    LIVE,
     NOW,
     OFFER,
     ON_CLIENTS,
     SECRET,
     SESSION,
     TRANSLATION,
+    TRUNK,
     Wire,
+    method_of,
     toolbox,
 )
 from tests.support.runner import Runner
@@ -140,6 +143,30 @@ SAID_BY_CLIENTS = [
     row("calls.refer", "target_uri", None, TypeError, *SIP_URI, "NoneType"),
     row("calls.hangup", "call_id", " ", ValueError, "call_id", "' '", "rtc_"),
     row("calls.hangup", "call_id", None, TypeError, "call_id", "NoneType", "str"),
+    row("live.calls.create", "offer", "garbage", SdpError, "offer", "line 1", "v=0"),
+    row("live.calls.create", "session", None, TypeError, "session", "NoneType", "dict"),
+    row("live.calls.create", "session", {}, SessionConfigError, "model", "required"),
+    row(
+        "live.calls.create",
+        "session",
+        {**LIVE, "voice": "marin"},
+        SessionConfigError,
+        "voice",
+        "audio.output.voice",
+    ),
+    row("live.calls.call", "to", "0123", ValueError, "to", "'0123'", "E.164"),
+    row("live.calls.call", "to", 7, TypeError, "to", "int", "str"),
+    row("live.calls.call", "trunk", None, TypeError, "trunk", "NoneType", "dict"),
+    row("live.calls.call", "trunk", {"auth": object()}, ValueError, "trunk", "JSON"),
+    row(
+        "live.calls.call", "trunk", {**TRUNK, "caller_number": "1"}, ValueError, "trunk.caller_number", "'1'"
+    ),
+    row("live.calls.accept", "session", {"type": "realtime"}, SessionConfigError, "type", "'realtime'"),
+    row("live.calls.accept", "session_id", "..", ValueError, "session_id", "'..'", "live_"),
+    row("live.calls.reject", "status_code", 200, ValueError, "status_code", "200", "300", "699"),
+    row("live.calls.refer", "target_uri", "sip:", ValueError, *SIP_URI, "'sip:'"),
+    row("live.calls.hangup", "session_id", " ", ValueError, "session_id", "' '", "live_"),
+    row("live.recording", "session_id", None, TypeError, "session_id", "NoneType", "str"),
     row("client_secrets.create", "expires_after", 9, SessionConfigError, "expires_after", "9", "10 to 7200"),
     row(
         "client_secrets.create",
@@ -289,11 +316,8 @@ def ids(rows: Sequence[Row]) -> list[str]:
 @pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
 def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, runner: Runner, wire: Wire) -> None:
     client = runner.client(wire, webhook_secret=SECRET, api_key="sk-of-the-developer")
-    resource, method = bad.function.split(".")
     with pytest.raises(bad.error) as caught:
-        result = getattr(getattr(client, resource), method)(
-            **{**ON_CLIENTS[bad.function], bad.parameter: bad.value}
-        )
+        result = method_of(client, bad.function)(**{**ON_CLIENTS[bad.function], bad.parameter: bad.value})
         if inspect.isawaitable(result):
             runner.run(result)
     check_message(caught.value, bad)

@@ -139,7 +139,7 @@ def test_raw_accepts_the_user_s_authorization(runner: Runner) -> None:
     assert server.requests[0].header("authorization") == "Basic Z2F0ZXdheQ=="
 
 
-def test_raw_goes_through_the_http_client_that_was_handed_in(runner: Runner) -> None:
+def test_raw_goes_through_the_http_client_that_was_passed_in(runner: Runner) -> None:
     seen: list[httpx.Request] = []
 
     def take(request: httpx.Request) -> httpx.Response:

@@ -67,7 +67,7 @@ EXAMPLES: list[RealtimeError] = [
     SessionExpired(1001, "session_expired"),
     TurnLost(1006, "the connection was lost", has_begun=True),
     BudgetExceeded(1000, "the budget is spent: 61 of 60 seconds"),
-    OwnershipLost("call rtc_1 is not this worker's any more"),
+    OwnershipLost("call rtc_1 no longer belongs to this worker"),
     EffectUnknown("a: a former owner began it"),
 ]
 
@@ -192,7 +192,7 @@ def test_a_key_that_the_server_quotes_is_not_shown_again() -> None:
     assert raised.code == "invalid_api_key"
 
 
-def test_what_looks_like_a_secret_is_not_in_the_message() -> None:
+def test_likely_secrets_are_not_in_the_message() -> None:
     assert error(401, {}, b'{"error":{"message":"ek_hunter2 has expired"}}').message == "*** has expired"
     assert "hunter2" not in error(502, {}, b"<p>Bearer hunter2 is unknown</p>").message
 

@@ -71,7 +71,7 @@ def test_the_tables_of_a_sideband_and_a_fork_differ_in_what_is_sent() -> None:
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_an_event_becomes_its_class_and_is_written_as_it_came(subtests: pytest.Subtests, live: bool) -> None:
+def test_an_event_becomes_its_class_and_is_written_unchanged(subtests: pytest.Subtests, live: bool) -> None:
     def check(row: tuple[str, str]) -> None:
         name, line = row
         content = content_of(line)
@@ -87,7 +87,7 @@ def test_an_event_becomes_its_class_and_is_written_as_it_came(subtests: pytest.S
     check_each(subtests, ALL, check, lambda row: f"{row[0]} {content_of(row[1])['type']}")
 
 
-def test_what_cannot_be_told_apart_is_of_the_realtime_api_unless_it_is_said() -> None:
+def test_ambiguous_events_belong_to_the_realtime_api_by_default() -> None:
     for kind, model in (
         ("response.create", models.RealtimeClientEventResponseCreate),
         ("session.close", models.RealtimeTranslationClientEventSessionClose),
@@ -104,7 +104,7 @@ def test_a_live_session_has_no_event_of_the_realtime_api() -> None:
     assert event == UnknownEvent("response.done", {"type": "response.done", "event_id": "e", "response": {}})
 
 
-def test_a_nested_event_has_a_class_or_is_kept_as_it_came() -> None:
+def test_a_nested_event_has_a_class_or_is_kept_unchanged() -> None:
     done = nested("response.completed")
     assert isinstance(done, models.LiveBackendResponseEvent)
     assert done.response.usage is not None and done.response.usage.total_tokens == 865
@@ -114,7 +114,7 @@ def test_a_nested_event_has_a_class_or_is_kept_as_it_came() -> None:
     assert nested("response.code_interpreter_call.in_progress")["item_id"] == "ci_1"
 
 
-def test_an_item_has_a_class_or_is_kept_as_it_came() -> None:
+def test_an_item_has_a_class_or_is_kept_unchanged() -> None:
     kinds = [
         type(parse_event(line, live=True).item)  # type: ignore[union-attr]
         for line in lines("client")

@@ -277,17 +277,19 @@ def test_accessing_one_name_imports_one_model() -> None:
 def test_a_type_checker_exhausts_the_unions_and_rejects_a_misspelt_name(tmp_path: Path) -> None:
     for union, tables in (
         ("ServerEvent", (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS)),
+        ("LiveEvent", (events.LIVE_SERVER_EVENTS,)),
         ("ClientEvent", (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS)),
     ):
         names = sorted({cls.__name__ for table in tables for cls in table.values()})
-        classes = [f"models.{name}" for name in names] + LOCAL * (union == "ServerEvent")
+        classes = [f"models.{name}" for name in names] + LOCAL * (union != "ClientEvent")
+        classes += ["TalkedOver"] * (union == "LiveEvent")
         for left_out in ([], [classes[-1]]):
             checked = ", ".join(cls for cls in classes if cls not in left_out)
             errors = check(
                 tmp_path,
                 "from typing import assert_never",
                 "from realtime_api import models",
-                f"from realtime_ext.events import {', '.join([union, *LOCAL])}",
+                f"from realtime_ext.events import {', '.join([union, *LOCAL, 'TalkedOver'])}",
                 f"def exhaust(event: {union}) -> None:",
                 f"    if not isinstance(event, ({checked})):",
                 "        assert_never(event)",

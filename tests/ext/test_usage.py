@@ -312,7 +312,7 @@ def test_an_image_that_the_table_has_no_output_price_of_matters_only_if_there_is
     assert Usage.of_response(response_done(output_token_details=made), MODEL).cost(PRICES, on=DAY) is None
 
 
-def test_nothing_costs_nothing_whatever_the_model() -> None:
+def test_zero_usage_costs_nothing_for_any_model() -> None:
     assert Usage().cost(PRICES) == 0
     empty = {"type": "response.done", "response": {"id": "resp_1"}}
     assert Usage.of_response(empty, "voice-2").cost(PRICES) == 0
@@ -360,7 +360,7 @@ def models_of(**changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "models: expected a dict, got None"),
+        ({}, "prices: expected a dict with 'models', got {}"),
         ({"models": []}, r"models: expected a dict, got \[\]"),
         (
             {"models": {}, "currencies": "EUR"},

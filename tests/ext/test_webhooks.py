@@ -343,7 +343,7 @@ def test_headers_of_no_known_shape_are_refused(headers: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {"type": "x"}, ["x"], 5, "\ud800"])
-def test_a_body_that_is_not_what_came_is_refused(body: Any) -> None:
+def test_a_modified_body_is_refused(body: Any) -> None:
     assert "body" in refuses(body)
 
 

@@ -46,6 +46,7 @@ KNOWN = Drawing(schemas.get, Drawn(), extras=False)
 DECODABLE = [name for name in models.__all__ if decoder(name) is not None]
 
 
+@pytest.mark.slow
 def test_from_dict_and_to_dict_round_trip(subtests: pytest.Subtests) -> None:
     """With the properties that are described, and with others besides."""
     drawings = [KNOWN, Drawing(schemas.get, Drawn(), extras=True)]
@@ -140,6 +141,7 @@ def test_values_of_unknown_types_are_kept(subtests: pytest.Subtests) -> None:
     check_each(subtests, CLASSES, check)
 
 
+@pytest.mark.slow
 def test_a_missing_property_is_named(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
@@ -170,6 +172,7 @@ def sendable(name: str) -> bool:
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 
+@pytest.mark.slow
 def test_null_and_absent(subtests: pytest.Subtests) -> None:
     """Sent models tell null from absence; models that are only received know None alone."""
 

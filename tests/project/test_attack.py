@@ -71,7 +71,7 @@ def test_an_attack_finds_a_fault_makes_it_small_and_can_be_repeated(tmp_path: Pa
         try_again([target], path)
 
 
-def test_what_lasts_too_long_is_a_finding() -> None:
+def test_a_slow_check_is_a_finding() -> None:
     def hang(case: Any) -> None:
         while True:
             pass

@@ -125,7 +125,7 @@ def test_a_key_is_typed_and_a_wrong_one_asked_for_again(page: Page, sim: Simulat
 # Sessions and their events
 
 
-def test_what_begins_after_a_call_of_the_page_is_shown_again(console: Page, sim: Simulator) -> None:
+def test_sessions_after_a_call_of_the_page_are_shown_again(console: Page, sim: Simulator) -> None:
     console.get_by_label("a test tone").check()
     button(console, "Start a call").click()
     expect(console.locator("#call-state")).to_have_text("In a call.")
@@ -183,6 +183,16 @@ def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simula
         console.locator(".row").click()
         detail = json.loads(console.locator("#detail-text").inner_text())
         assert detail["item"]["content"][0]["text"] == "How tall is the tower?"
+        moment = console.get_by_label("What is shown of this moment")
+        moment.select_option("items")
+        expect(console.locator("#detail-text")).to_have_text("[]")  # it was not acknowledged yet
+        console.get_by_label("Search events").fill("item.done user")
+        console.locator(".row").first.click()
+        expect(console.locator("#detail-text")).to_contain_text("How tall is the tower?")
+        moment.select_option("tools")
+        expect(console.locator("#detail-text")).to_have_text("[]")
+        moment.select_option("event")
+        expect(console.locator("#detail-text")).to_contain_text("conversation.item.done")
         console.get_by_label("Search events").fill("nothing like that")
         expect(console.get_by_text("No event matches the filter.")).to_be_visible()
 
@@ -396,7 +406,7 @@ LOUDEST = """
 """
 
 
-def test_the_sound_of_both_sides_is_played_beside_its_waveform(page: Page, sim: Simulator) -> None:
+def test_the_audio_of_both_sides_is_played_beside_its_waveform(page: Page, sim: Simulator) -> None:
     page.add_init_script(LOUDEST)
     page.goto(sim.console_url)
     with Socket(sim) as socket:
@@ -456,7 +466,7 @@ LENGTH = """async () => {
 }"""
 
 
-def test_sound_that_is_not_kept_is_explained(page: Page) -> None:
+def test_audio_that_is_not_kept_is_explained(page: Page) -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         page.goto(sim.console_url)
         socket.send("response.create")
@@ -752,6 +762,59 @@ def test_a_session_is_replayed_and_compared(console: Page, sim: Simulator) -> No
     expect(compared).to_have_count(4)
 
 
+def test_a_session_runs_on_from_an_event(console: Page, sim: Simulator) -> None:
+    sim.on_response("It is sunny.", times=1)
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        socket.user_says("And in Rome?")
+        socket.send("response.create")
+        socket.until("response.done")
+    first = sim.sessions[-1]
+    expect(console.locator("#sessions li")).to_contain_text("client closed")
+    console.get_by_label("show the newest").uncheck()
+    # What the service sent can't be changed, but answered in another way.
+    rows(console, "item.done user").first.click()
+    change = button(console, "Change…")
+    change.click()
+    expect(console.get_by_label("What the client sends")).to_be_hidden()
+    answer = console.get_by_label("What the model says next")
+    expect(answer).to_be_focused()
+    console.keyboard.press("Escape")
+    expect(change).to_be_focused()
+    expect(console.locator("#detail-text")).to_be_visible()
+    # An event of the client, by the keyboard alone; what is wrong with it is told.
+    rows(console, "conversation.item.create").click()
+    number = console.locator("#detail-title").inner_text()
+    change.press("Enter")
+    event = console.get_by_label("What the client sends")
+    expect(event).to_be_focused()
+    written = event.input_value()
+    event.fill(written.replace("}", ""))
+    button(console, "Run on from here").click()
+    expect(console.locator("#notice")).to_contain_text("event: this is not JSON")
+    event.fill(written.replace('"type": "conversation.item.create"', '"type": 3'))
+    button(console, "Run on from here").click()
+    expect(console.locator("#notice")).to_contain_text("event.type: expected a text, got a number")
+    expect(console.locator("#sessions li")).to_have_count(1)
+    event.fill(written.replace("And in Rome?", HOSTILE.replace('"', "'")))
+    answer.fill("It rains.")
+    answer.press("Enter")
+    # The new session is shown, at the event, and beside the one before.
+    expect(console.locator("#session-name")).to_have_value(re.compile(f"run on from .* of {first.id}"))
+    expect(console.locator("#detail-title")).to_have_text(number)
+    expect(console.locator("#detail-text")).to_contain_text("<img src=x")
+    expect(console.get_by_role("listbox", name="Events")).to_be_focused()
+    expect(rows(console, "output_text.done")).to_contain_text("It rains.")
+    expect(console.locator("#session-facts")).to_contain_text("ended: run on")
+    tab(console, "Chat")
+    expect(console.locator("#chat li.assistant")).to_contain_text("It rains.")
+    tab(console, "Compare")
+    expect(console.get_by_label("Session before")).to_have_value(first.id)
+    expect(console.get_by_label("Session after")).to_have_value(sim.sessions[-1].id)
+    expect(console.locator("#compare-count")).to_have_text("1 of 3 client events differ.")
+    assert console.title() != "pwned"
+
+
 def test_requests_and_messages_are_exported_as_an_archive(
     console: Page, browser: Browser, sim: Simulator, tmp_path: Path
 ) -> None:
@@ -827,9 +890,10 @@ def busy(page: Page, sim: Simulator) -> None:
     httpx.post(f"{sim.base_url}/realtime/client_secrets", headers={"authorization": "Bearer sk-wrong"})
     button(page, "Play tone").click()
     expect(page.locator("#sound")).to_be_visible()
-    rows(page, "response.done").last.click()
+    rows(page, "conversation.item.create").last.click()
     page.get_by_label("Search events").fill("")
-    expect(page.locator("#detail")).to_be_visible()
+    button(page, "Change…").click()
+    expect(page.get_by_label("What the client sends")).to_be_visible()
     tab(page, "Compare")
     page.get_by_label("Session before").select_option(sim.sessions[0].id)
     page.get_by_label("Session after").select_option(sim.sessions[1].id)

@@ -124,6 +124,6 @@ def test_a_reply_at_a_third_of_its_loudness_does_not_match(spoken: bytes) -> Non
     assert "times the played energy" in str(difference(spoken, louder(spoken, 1 / 3)))
 
 
-def test_another_sound_of_the_same_length_and_energy_does_not_match(spoken: bytes) -> None:
+def test_other_audio_of_the_same_length_and_energy_does_not_match(spoken: bytes) -> None:
     backwards = np.frombuffer(spoken, "<i2")[::-1].tobytes()
     assert "the loudness of received and sent audio differs" in str(difference(spoken, backwards))

@@ -8,6 +8,7 @@ import os
 import re
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, call_tool
+from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import RealtimeClient, audio
 from tests.support.chromium import chromium
@@ -176,20 +177,22 @@ def serving(name: str, *arguments: str, cwd: Path, **variables: str) -> Iterator
         stdout=subprocess.PIPE,
         text=True,
     )
-    hanging = threading.Timer(60, process.kill)  # readers that wait for its next line see its end
-    hanging.start()
     try:
         yield process
     finally:
-        hanging.cancel()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 
 
 def line(process: subprocess.Popen[str]) -> str:
-    """Wait for the next line that a program prints."""
+    """Wait for the next line that a program prints; a program that prints none for a long time is killed."""
     assert process.stdout is not None
-    text = process.stdout.readline()
+    hanging = threading.Timer(100, process.kill)
+    hanging.start()
+    try:
+        text = process.stdout.readline()
+    finally:
+        hanging.cancel()
     assert text, "the program has ended"
     return text.strip()
 
@@ -306,6 +309,89 @@ def test_a_phone_line_transfers_and_survives_its_restart(tmp_path: Path) -> None
         assert list((tmp_path / "calls").iterdir()) == []
 
 
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def answering(port: int) -> None:
+    """Wait until a program serves."""
+    with httpx.Client(transport=httpx.HTTPTransport(retries=20), trust_env=False) as http:
+        http.get(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.slow
+def test_a_live_model_has_its_backend_call_a_function(tmp_path: Path) -> None:
+    *said, usage = run("live/backend.py", cwd=tmp_path).splitlines()
+    assert [line.partition(" s ")[2] for line in said] == [
+        "user: What time does breakfast start?",
+        "assistant: One moment.",
+        "assistant: At eight on Sundays.",
+    ]
+    assert re.fullmatch(r"\d+ s of session", usage)
+    assert any(audio.read_wav(tmp_path / "live.wav"))
+
+
+@pytest.mark.slow
+def test_a_live_model_delegates_to_the_program(tmp_path: Path) -> None:
+    assert run("live/assistant.py", cwd=tmp_path).splitlines() == [
+        "delegated: What time does breakfast start?",
+        "user: What time does breakfast start?",
+        "assistant: One moment.",
+        "assistant: The hours of breakfast are seven to ten.",
+    ]
+
+
+@pytest.mark.slow
+def test_a_live_phone_line_answers_and_transfers(tmp_path: Path) -> None:
+    port = free_port()
+    with Simulator(pacing="none", espeak=False) as simulator:
+        simulator.on_speech(lambda heard: "The kitchen, please." if heard.finished else None)
+        simulator.on_refer(200)
+
+        def has_greeted() -> bool:
+            sent = [event for session in simulator.sessions for event in session.sent]
+            return any("Hotel" in event.get("delta", "") for event in sent)
+
+        transfer = call_tool("transfer", {"department": "kitchen"})
+        simulator.on_response(sequence(["One moment.", transfer], "You are being transferred."))
+        service = {
+            "OPENAI_BASE_URL": simulator.base_url,
+            "OPENAI_API_KEY": simulator.api_key,
+            "OPENAI_WEBHOOK_SECRET": simulator.webhook_secret,
+            "PORT": str(port),
+        }
+        with serving("live/live_phone.py", cwd=tmp_path, **service) as process:
+            answering(port)
+            url = f"http://127.0.0.1:{port}/webhook"
+            call = simulator.incoming_call(url, events=["live.transport.incoming"])
+            simulator.wait_for(has_greeted)
+            simulator.caller_says(call, str(QUESTION))
+            assert line(process) == "assistant: Good morning, this is the Harbour Hotel."
+            assert line(process) == "user: The kitchen, please."
+            assert line(process).startswith("assistant: One moment.")
+        assert call.refers == ["tel:+14155550111"]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_live_page_greets_in_a_browser(tmp_path: Path) -> None:
+    port = free_port()
+    with serving("live/browser.py", "--port", str(port), cwd=tmp_path) as process:
+        url = line(process)
+        answering(port)
+        with browsing(url, tmp_path) as page:
+            page.click("#talk")
+            until(page, "Good morning. How can I help you?")
+            page.click("#end")
+            page.wait_for_function("!document.getElementById('talk').disabled", timeout=90_000)
+
+
+def test_live_examples_are_short() -> None:
+    assert all(len(path.read_text().splitlines()) < 60 for path in (EXAMPLES / "live").iterdir())
+
+
 @pytest.mark.slow
 def test_a_twilio_stream_is_answered(tmp_path: Path) -> None:
     with serving("twilio_stream/twilio_stream.py", "--port", "0", cwd=tmp_path) as process:
@@ -346,6 +432,20 @@ def test_the_app_with_tests_passes_them() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_the_rehearsed_app_passes_and_its_mistakes_are_found() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "rehearsal")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
 
 
 def test_every_example_is_listed_and_run() -> None:

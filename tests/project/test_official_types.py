@@ -72,7 +72,7 @@ def test_each_known_difference_has_a_reason() -> None:
          {"oneOf": [an_object(type={"const": "a"})]}, ["x: only official: type 'b'"]),
     ],
 )  # fmt: skip
-def test_what_one_side_lacks_is_found(official: object, ours: object, differences: list[str]) -> None:
+def test_keys_missing_on_one_side_are_found(official: object, ours: object, differences: list[str]) -> None:
     assert found(official, ours) == differences
 
 

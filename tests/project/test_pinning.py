@@ -210,7 +210,7 @@ def test_both_distributions_contain_all_files(built: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
-def test_it_brings_httpx_and_attrs_alone(alone: Path, tmp_path: Path) -> None:
+def test_it_only_requires_httpx_and_attrs(alone: Path, tmp_path: Path) -> None:
     listed = "import importlib.metadata as m; print(*(one.metadata['Name'] for one in m.distributions()))"
     names = set(run([alone / "python", "-c", listed], tmp_path).lower().split())
     of_httpx = {"anyio", "certifi", "h11", "httpcore", "idna", "sniffio", "typing_extensions"}
@@ -239,7 +239,7 @@ def test_a_program_calls_the_simulator(alone: Path, program: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mypy_takes_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
+def test_mypy_accepts_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
     (program.parent / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
     mypy = [
         sys.executable,
@@ -257,7 +257,7 @@ def test_mypy_takes_the_program_and_finds_the_mistakes(alone: Path, program: Pat
 
 @pytest.mark.slow
 @pytest.mark.node
-def test_pyright_takes_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
+def test_pyright_accepts_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
     assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
     folder = program.parent
     (folder / "mistakes.py").write_text(MISTAKES, encoding="utf-8")

@@ -91,6 +91,7 @@ def test_a_hanging_test_fails_and_the_others_run(tmp_path: Path, test: str) -> N
     assert "test_app.py::test_hangs exceeded its time limit of 0.3 s" in result.stderr
 
 
+@pytest.mark.programs
 def test_the_stacks_of_threads_and_tasks_are_printed(tmp_path: Path) -> None:
     result = run(tmp_path, IN_ASYNCIO)
     assert result.returncode == 1

@@ -92,7 +92,7 @@ RAISES: dict[str, Callable[[Simulator], object]] = {
     "no connection": lambda simulator: mint(simulator, base_url="http://127.0.0.1:1/v1"),
     "the base URL": lambda simulator: mint(simulator, base_url=simulator.base_url.removesuffix("/v1")),
     "the call to": lambda simulator: client(simulator).connect(call_id="rtc_0").__enter__(),
-    "…: a name of the beta": lambda simulator: SessionBuilder().extra(modalities=["text"]).build(),
+    "…: a beta name": lambda simulator: SessionBuilder().extra(modalities=["text"]).build(),
     "no webhook signature": forge,
     "the connection closed": read_too_late,
     "ask:": ask_too_long,

@@ -132,11 +132,17 @@ class Caller:
         self.location = response.headers["location"]
         return response
 
-    async def connect(self, session: Mapping[str, Any] | None = None, *, raw: bool = False) -> None:
-        """Make the call and wait for `session.created`."""
+    async def connect(
+        self,
+        session: Mapping[str, Any] | None = None,
+        *,
+        raw: bool = False,
+        first: str = "session.created",
+    ) -> None:
+        """Make the call and wait for its first event."""
         response = await (self.post_raw() if raw else self.post(session))
         await self.peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
-        await self.until("session.created")
+        await self.until(first)
 
     def send(self, type: str, **fields: Any) -> None:
         self.channel.send(json.dumps({"type": type, **fields}))

@@ -81,7 +81,7 @@ class Endpoint:
     """The server.
 
     Args:
-        answer: Called with each request, in a thread of its own.
+        answer: Called with each request, in its own thread.
     """
 
     def __init__(self, answer: Answer) -> None:

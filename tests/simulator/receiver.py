@@ -64,7 +64,7 @@ def receiving(answer: Callable[[Delivered], int] = lambda _: 200) -> Iterator[Re
 
 @contextmanager
 def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve on a free port, each request in a thread of its own; gives the origin."""
+    """Serve on a free port, each request in its own thread; gives the origin."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

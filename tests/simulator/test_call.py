@@ -46,6 +46,7 @@ def wait_in_thread(sim: Simulator, condition) -> object:
     return asyncio.to_thread(sim.wait_for, condition)
 
 
+@pytest.mark.slow
 def test_a_spoken_turn_over_webrtc(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:
@@ -106,7 +107,7 @@ def test_a_caller_without_opus_is_spoken_to_in_g711(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-def test_the_callers_sound_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
+def test_the_callers_audio_is_recorded_in_length_and_loudness(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:
             caller.microphone.is_steady = True

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 from realtime_simulator import Simulator
-from realtime_simulator._core.clock import AdvancingClock, sleep
+from realtime_simulator._core.clock import AdvancingClock, ManualClock, sleep
 
 
 def test_timers_run_in_order_each_at_its_own_time() -> None:
@@ -77,3 +78,19 @@ def test_a_simulators_time_passes_at_once_and_not_backwards() -> None:
             sim.advance(-1)
         with pytest.raises(TypeError, match="seconds"):
             sim.advance("1")  # type: ignore[arg-type]
+
+
+def test_the_time_of_a_manual_clock_passes_to_the_next_timer() -> None:
+    clock, rung = ManualClock(1_000.0), list[tuple[str, float]]()
+
+    def ring(name: str) -> Callable[[], None]:
+        return lambda: rung.append((name, clock.monotonic()))
+
+    clock.call_at(2.0, ring("later"))
+    clock.call_at(1.0, ring("sooner"))
+    clock.call_at(1.5, ring("never")).cancel()
+    assert clock.step(0.5) is False and (clock.monotonic(), clock.unix()) == (0.5, 1_000.5)
+    assert [clock.step(3.0) for _ in range(3)] == [True, True, False]
+    assert rung == [("sooner", 1.0), ("later", 2.0)] and clock.unix() == 1_003.0
+    clock.call_at(1.0, ring("overdue"))
+    assert clock.step(3.0) and rung[-1] == ("overdue", 3.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from realtime_simulator import __version__, cli
-from realtime_simulator.cli import main
+from realtime_simulator import __version__
+from realtime_simulator.cli import _recordings, _serve, arguments, main
 from websockets.sync.client import connect
 
 from tests.simulator.receiver import receiving
@@ -32,6 +33,7 @@ def serving(
     scenario = tmp_path_factory.mktemp("scenario") / "play.yaml"
     scenario.write_text("faults: [{name: gateway_520, on: sessions.create}]\n")
     options = ("--port", "0", "--json", "--scenario", str(scenario), "--webhook-secret", "whsec_bWluZQ==")
+    options += ("--key", "acme=sk-of-acme")
     with command(*options) as process:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
@@ -85,7 +87,7 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
         lines_until(process, "webhook live.call.incoming: 200")
     assert facts["webhook_secret"] == "whsec_bWluZQ=="
     [delivered] = receiver.deliveries
-    assert delivered.event(facts["webhook_secret"]).data.session_id == shown["id"].replace("rtc_", "live_", 1)
+    assert delivered.event(facts["webhook_secret"]).data.session_id == shown["live_session_id"]
     assert b"4711" in delivered.body
     headers = {"authorization": f"Bearer {facts['api_key']}"}
     accept = f"{facts['base_url']}/realtime/calls/{shown['id']}/accept"
@@ -105,6 +107,21 @@ def test_calls_come_in_from_another_process_and_each_step_is_a_line(serving: Any
 
 
 @pytest.mark.programs
+def test_an_incoming_call_can_ring_in_a_further_project(serving: Any) -> None:
+    _, facts = serving
+    address = ("--api-key", facts["api_key"], "--simulator", facts["base_url"])
+    with receiving() as receiver:
+        done = run("incoming", "--to", receiver.url, "--project", "acme", "--json", *address)
+    assert done.returncode == 0, done.stderr
+    accept = f"{facts['base_url']}/realtime/calls/{json.loads(done.stdout)['id']}/accept"
+    statuses = [
+        httpx.post(accept, json={"type": "realtime"}, headers={"authorization": f"Bearer {key}"}).status_code
+        for key in (facts["api_key"], "sk-of-acme")
+    ]
+    assert statuses == [404, 200]
+
+
+@pytest.mark.programs
 def test_the_answer_to_an_incoming_calls_webhook_is_reported(serving: Any) -> None:
     _, facts = serving
     address = ("--api-key", facts["api_key"], "--simulator", facts["base_url"])
@@ -116,6 +133,8 @@ def test_the_answer_to_an_incoming_calls_webhook_is_reported(serving: Any) -> No
     assert "the webhook realtime.call.incoming was answered with 404" in refused.stderr
     assert [one["status"] for one in json.loads(as_json.stdout)["deliveries"]] == [404]
     assert (later.returncode, later.stderr) == (0, "")
+    live = run("incoming", "--to", receiver.url, "--event", "live.transport.incoming", *address).stdout
+    assert re.fullmatch(r"call rtc_(\w+), live_\1: ringing\n", live)
 
 
 @pytest.mark.programs
@@ -170,6 +189,9 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("--brain", "http://127.0.0.1:1/v1"), 2, "--brain and --brain-model go together"),
         (("--ears", "nonsense"), 2, "ears: expected an http or https URL"),
         (("--clock", "noon"), 2, "clock: 'noon' is not a time"),
+        (("--key", "sk-alone"), 2, "--key: expected NAME=KEY"),
+        (("--key", "a=sk-1", "--key", "a=sk-2"), 2, "--key: the project 'a' comes twice"),
+        (("--key", "a b=sk-1"), 2, "keys: allowed as a project's name"),
         (
             ("hang-up", "x", "--api-key", "k", "--simulator", "http://127.0.0.1:1/v1"),
             3,
@@ -193,7 +215,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def main_status(*words: str) -> int | str | None:
-    """Run the command in this process, for what ends before it serves or asks anybody."""
+    """Run the command in this process, for calls that end before they serve or send anything."""
     try:
         return main([*words])
     except SystemExit as end:
@@ -230,7 +252,7 @@ def test_a_command_that_fails_leaves_the_signal_handlers(words: tuple[str, ...],
 def test_a_command_that_served_restores_the_signal_handlers(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_print_addresses", lambda simulator, options: signal.raise_signal(number))
+    monkeypatch.setattr(_serve, "_print_addresses", lambda simulator, options: signal.raise_signal(number))
     assert main(["--port", "0"]) == 0
 
 
@@ -239,7 +261,7 @@ def test_a_recording_that_ended_restores_the_signal_handlers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    monkeypatch.setattr(cli, "_print_export", lambda *values: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(_recordings, "print_export", lambda *values: signal.raise_signal(signal.SIGINT))
     assert main(["record", str(tmp_path / "one.yaml")]) == 0
 
 
@@ -253,21 +275,19 @@ def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main_status("fault", "--help") == 0
     faults = capsys.readouterr().out
     assert (
-        "  slow: the answer comes late\n      seconds: a number from 0 to 86400; 1.0 if left out\n" in faults
+        "  slow: the response is late\n      seconds: a number from 0 to 86400; 1.0 if left out\n" in faults
     )
 
 
 @pytest.mark.parametrize(
     ("words", "seconds"), [((), 300), (("--keep-audio", "0"), 0), (("--keep-audio", "9"), 9)]
 )
-def test_sound_is_kept_for_the_console_unless_it_is_told_otherwise(
-    words: tuple[str, ...], seconds: float
-) -> None:
-    simulator = cli._simulator(cli.arguments().parse_args(words))
+def test_audio_is_kept_for_the_console_by_default(words: tuple[str, ...], seconds: float) -> None:
+    simulator = _serve._simulator(arguments().parse_args(words))
     assert simulator._settings.keep_audio == seconds
 
 
-def test_no_more_sound_is_kept_than_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_more_audio_is_kept_than_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--keep-audio", "601"]) == 2
     assert "keep_audio: allowed is 0 to 600, got 601" in capsys.readouterr().err
 
@@ -313,9 +333,9 @@ def test_a_call_under_way_does_not_hold_up_the_end() -> None:
 
 @pytest.mark.parametrize("words", [["--log-level", "debug"], ["--log-level", "debug", "--json"]])
 def test_the_log_has_no_active_characters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    options = cli.arguments(cli.PROGRAM).parse_args(words)
+    options = arguments().parse_args(words)
     hostile = "\x1b[2J\x9b\u061c\u200e\u200f\u2028\u2029\u202e\x7f\ud800\r\n12:00 forged"
-    with cli._logging(options):
+    with _serve._logging(options):
         logging.getLogger("realtime_simulator").debug("the client sent %s", hostile)
         try:
             raise ValueError(hostile)

@@ -16,6 +16,7 @@ import yaml
 from realtime_simulator import Fail, Simulator, Transcript
 from realtime_simulator._conformance import conform
 from realtime_simulator._conformance.known import KNOWN
+from realtime_simulator._media.sounds import sound
 from realtime_simulator._recordings.recording import read, text_of
 from realtime_simulator._recordings.steps import RecordingError
 from realtime_simulator._recordings.tape import Writer
@@ -420,6 +421,48 @@ def test_invalid_recordings_are_refused(tmp_path: Path, text: str, said: str) ->
         read(path)
 
 
+def spoken(start: int, end: int) -> bytes:
+    """Return 4.2 s of sound with speech in it, PCM16."""
+    return sound(0, 4200, [(start, end)])
+
+
+@pytest.mark.slow
+def test_real_sound_is_judged_by_the_edges_of_speech(tmp_path: Path) -> None:
+    path = RECORDINGS / "spoken_turn.yaml"  # 600 to 3300, with a padding of 300 and a pause of 200
+    [right] = conform.conform(path, sound=spoken(900, 2980))
+    assert right.conforms
+    [late] = conform.conform(path, sound=spoken(1400, 2980))
+    assert [str(one).split(": ")[1][:20] for one in late.differences] == ["recorded 600 ms, the"]
+    [twice] = conform.conform(path, sound=sound(0, 4200, [(900, 1400), (2100, 2980)]))
+    assert any("nothing was recorded here" in one.what for one in twice.differences)
+
+
+def test_a_recordings_own_audio_is_played_where_it_is_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interactions = load("spoken_turn")
+    sent = [one["data"] for one in interactions if one.get("direction") == "sent"]
+    appends = [event for event in sent if event["type"] == "input_audio_buffer.append"]
+    pcm = spoken(1400, 2980)
+    for number, append in enumerate(appends):
+        append["audio"] = base64.b64encode(pcm[number * 4800 : (number + 1) * 4800]).decode()
+    path = tmp_path / "whole.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    assert main(["conform", str(path), "--real-sound"]) == 1
+    assert "/audio_start_ms: recorded 600 ms" in capsys.readouterr().out
+    (tmp_path / "said.pcm").write_bytes(spoken(900, 2980))
+    assert main(["conform", str(path), "--real-sound", str(tmp_path / "said.pcm")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("spoken_turn", "the audio was shortened; name a file"), ("written_turn", "no event appends")],
+)
+def test_a_recording_without_audio_says_so(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", str(RECORDINGS / f"{name}.yaml"), "--real-sound"]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_command_prints_differences_with_pointers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -490,8 +533,9 @@ def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_prints_names_of_a_recording_without_active_characters(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(conform, "PATIENCE", 0.3)  # the event never comes
     hostile = "\x1b[2J\x9b\u061c\u200e\u2028\u202e\x7f\nx.yaml: conforms"
     interactions = load("refused_model")
     message = next(one["data"] for one in interactions if isinstance(one.get("data"), dict))

@@ -129,7 +129,7 @@ def of_event(kind: str, key: str, value: Any) -> Callable[[Events], None]:
         ),
     ],
 )
-def test_what_cannot_be_is_noticed(events: Events, change: Callable[[Events], None], what: str) -> None:
+def test_contradictions_are_reported(events: Events, change: Callable[[Events], None], what: str) -> None:
     changed = copy.deepcopy(events)
     if what.startswith("the session's"):
         changed.insert(2, copy.deepcopy(of(changed, "session.updated") | {"event_id": "event_again"}))
@@ -137,7 +137,7 @@ def test_what_cannot_be_is_noticed(events: Events, change: Callable[[Events], No
     assert any(what in fault for fault in found(changed)), found(changed)
 
 
-def test_events_of_another_shape_are_no_crash(events: Events) -> None:
+def test_malformed_events_do_not_crash_the_check(events: Events) -> None:
     odd = [{**event, key: 7} for event in events for key in event if key != "type"]
     assert found(odd)
 
@@ -161,10 +161,10 @@ def test_nineteen_of_twenty_small_changes_are_noticed() -> None:
             events = [dict(step.data) for step in received]
             expected = [Expected(pointer=step.pointer, event=step.data) for step in received]
             assert not noticed(expected, events)
-            changes = [change for seed in range(250) if events and (change := mutated(events, seed))]
+            changes = [change for seed in range(100) if events and (change := mutated(events, seed))]
             here = [f"{path.stem}: {what}" for what, changed in changes if not noticed(expected, changed)]
             # Of a translation, the deltas are nearly all that there is, and no end of a text sums them up.
             assert len(here) <= 0.25 * len(changes), here
             missed, made = [*missed, *here], made + len(changes)
-    assert made > 3_000
+    assert made > 1_200
     assert len(missed) <= 0.05 * made, missed

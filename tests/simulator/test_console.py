@@ -204,7 +204,7 @@ def test_rules_from_before_the_start_survive_a_replacement() -> None:
         assert socket.until("response.output_text.done")["text"] == "from the start"
 
 
-def test_a_phone_speaks_with_sound_that_is_sent_and_is_transferred(
+def test_a_phone_speaks_with_audio_that_is_sent_and_is_transferred(
     sim: Simulator, control: httpx.Client
 ) -> None:
     with receiving() as receiver:
@@ -350,7 +350,7 @@ def test_an_event_is_summed_up_by_its_words(event: dict[str, Any], words: str) -
 # Sound
 
 
-def test_the_sound_of_a_session_is_served_with_its_times() -> None:
+def test_the_audio_of_a_session_is_served_with_its_times() -> None:
     with Simulator(pacing="none", espeak=False, keep_audio=True) as simulator:
         headers = {"authorization": f"Bearer {simulator.api_key}"}
         spoken = voice.synthesize("hello") + bytes(48_000)
@@ -384,7 +384,7 @@ def test_the_sound_of_a_session_is_served_with_its_times() -> None:
         assert refused.status_code == 409 and "keep_audio=True" in refused.text
 
 
-def test_sound_is_placed_when_it_was_heard() -> None:
+def test_audio_is_placed_when_it_was_heard() -> None:
     second, track = bytes(48_000), Track()
     track.keep(10, Budget())
     track.add(second, 100.0)
@@ -408,7 +408,7 @@ def test_sound_is_placed_when_it_was_heard() -> None:
     assert track.view(begun=99.0) is None
 
 
-def test_the_pieces_of_sound_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pieces_of_audio_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sounds, "MAX_PIECES", 3)
     track = Track()
     track.keep(10, Budget())
@@ -417,7 +417,7 @@ def test_the_pieces_of_sound_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(track.pieces) == 3 and track.pieces[-1].end == 48_000
 
 
-def test_what_was_cut_off_is_not_played() -> None:
+def test_truncated_audio_is_not_played() -> None:
     with Simulator(espeak=False, keep_audio=True, pacing=Pacing(first_audio=0, speed=100)) as simulator:
         simulator.on_response("A long answer that is interrupted early on. " * 4)
         with Socket(simulator) as socket:
@@ -464,6 +464,27 @@ def exported(booking: tuple[Simulator, str], form: str) -> str:
     return answer.text
 
 
+def test_a_session_is_shown_as_it_was_after_an_event(booking: tuple[Simulator, str]) -> None:
+    simulator, session = booking
+    called, answered = (
+        next(one.number for one in simulator.session(session).events if one.event["type"] == kind)
+        for kind in ("response.function_call_arguments.done", "response.output_text.done")
+    )
+    with httpx.Client(
+        base_url=f"{simulator.base_url.removesuffix('/v1')}/simulator/sessions/",
+        headers={"authorization": f"Bearer {simulator.api_key}"},
+    ) as http:
+        before, after = (http.get(f"{session}/state?at={at}").json() for at in (called - 1, answered))
+        wrong = http.get(f"{session}/state?at=-1")
+        assert http.get("sess_x/state?at=1").status_code == 404
+    assert [item["type"] for item in before["items"]][:1] == ["message"]
+    assert [one["output"] for one in after["tools"]] == ['{"ok": true}']
+    assert before["tools"] == [] or before["tools"][0]["output"] is None
+    assert after["items"][-1]["content"][0]["text"] == "It is 'booked'."
+    assert after["session"]["output_modalities"] == ["text"]
+    assert wrong.status_code == 400 and "at: the number of an event is needed" in wrong.text
+
+
 def test_an_exported_recording_conforms(booking: tuple[Simulator, str], tmp_path: Path) -> None:
     path = tmp_path / "session.yaml"
     path.write_text(exported(booking, "recording"), encoding="utf-8")
@@ -472,7 +493,7 @@ def test_an_exported_recording_conforms(booking: tuple[Simulator, str], tmp_path
     assert report.compared > 20
 
 
-def test_sound_is_a_little_silence_in_an_exported_recording(fresh: Simulator) -> None:
+def test_audio_is_a_little_silence_in_an_exported_recording(fresh: Simulator) -> None:
     with Socket(fresh) as socket:
         socket.recv()
         socket.append(voice.synthesize("hello") + bytes(48_000))
@@ -618,7 +639,7 @@ def converse_plainly(simulator: Simulator) -> None:
         assert socket.until("response.output_text.done")["text"] == "You said: Hello"
 
 
-def test_what_was_done_of_an_unfinished_response_is_replayed(fresh: Simulator) -> None:
+def test_completed_items_of_an_unfinished_response_are_replayed(fresh: Simulator) -> None:
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": []}},
         {
@@ -716,7 +737,7 @@ def test_a_phone_call_is_replayed_with_its_caller() -> None:
         assert loudest(again) > 20
 
 
-def test_what_cannot_be_replayed_is_refused(fresh: Simulator) -> None:
+def test_unreplayable_sessions_are_refused(fresh: Simulator) -> None:
     with Socket(fresh, "model=gpt-realtime-translate", path="/translations") as socket:
         session = socket.recv()["session"]["id"]
         with pytest.raises(ValueError, match="a translation session has no answers"):
@@ -752,7 +773,7 @@ def marks(before: SessionRecord, after: SessionRecord) -> list[Any]:
     ]
 
 
-def test_client_events_are_compared_without_ids_and_sound() -> None:
+def test_client_events_are_compared_without_ids_and_audio() -> None:
     append = {"type": "input_audio_buffer.append", "audio": "A" * 4000}
     output = {"type": "function_call_output", "output": "done"}
 

@@ -50,7 +50,7 @@ def done(response: httpx.Response) -> dict:
     return response.json()
 
 
-def test_a_callers_sound_is_streamed_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
+def test_a_callers_audio_is_streamed_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
     with receiving() as receiver:
         call = sim.incoming_call(receiver.url, line_speed=20)
         with control.stream("GET", f"/simulator/calls/{call.id}/hear") as response:
@@ -212,7 +212,7 @@ def test_errors_about_a_session_are_explained(
 def test_faults_list_the_allowed_settings(control: httpx.Client) -> None:
     known = done(control.get("/simulator/faults/known"))["faults"]
     assert known["slow"] == {
-        "what": "the answer comes late",
+        "what": "the response is late",
         "settings": {"seconds": {"allowed": "a number from 0 to 86400", "default": 1.0, "choices": []}},
     }
     assert known["server_error"]["settings"]["body"]["choices"] == ["html", "json", "empty"]
@@ -263,9 +263,9 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
 @pytest.mark.parametrize(("host", "status"), [("192.0.2.7", 403), ("127.0.0.1", 200), ("::1", 200)])
 def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
-        application = Endpoint(
-            Simulator(pacing="none"), Records(), Credentials("sk-x", AdvancingClock(), Ids())
-        ).application()
+        clock = AdvancingClock()
+        credentials = Credentials("sk-x", clock, Ids())
+        application = Endpoint(Simulator(pacing="none"), Records(), credentials, clock).application()
         transport = httpx.ASGITransport(application, client=(host, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/simulator/calls", headers={"authorization": "Bearer sk-x"})

@@ -22,7 +22,7 @@ def test_the_items_of_clients_have_a_size_together(monkeypatch: pytest.MonkeyPat
     assert it.user_says("x" * 2000)[0]["type"] == "conversation.item.added"
 
 
-def test_the_oldest_sound_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_audio_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "MAX_AUDIO_BYTES", 48_000 * 5)
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
     for _ in range(3):
@@ -35,7 +35,7 @@ def test_the_oldest_sound_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept == [False, True, True]
 
 
-def test_uncommitted_sound_is_dropped_and_time_continues() -> None:
+def test_uncommitted_audio_is_dropped_and_time_continues() -> None:
     buffer = InputBuffer()
     for _ in range(MAXIMUM_SECONDS // 10 + 1):
         buffer.append(silence(10))
@@ -43,7 +43,7 @@ def test_uncommitted_sound_is_dropped_and_time_continues() -> None:
     assert buffer.start == 240_000 and buffer.end == buffer.start + MAXIMUM_SECONDS * 24_000
 
 
-def test_where_turns_are_found_silence_is_not_kept() -> None:
+def test_silence_is_not_kept_with_turn_detection() -> None:
     it = Driven()
     for _ in range(6):
         it.send("input_audio_buffer.append", audio=base64.b64encode(silence(10)).decode())

@@ -90,7 +90,7 @@ def approval(it: Driven, request_id: str, approve: bool) -> list[dict[str, Any]]
     return it.send("conversation.item.create", item={**item, "approve": approve})
 
 
-def test_a_call_waits_for_approval_and_then_goes_on() -> None:
+def test_a_call_waits_for_approval_and_then_continues() -> None:
     it = Driven(shop())
     events = ask(it, call_mcp("shop", "buy", output="bought"), say("Done."))
     (request,) = events[-2]["response"]["output"]

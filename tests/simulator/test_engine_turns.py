@@ -10,10 +10,12 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.config import SessionConfig
 from realtime_simulator._engine.conversation import Conversation
 from realtime_simulator._engine.effects import StopPlaying
+from realtime_simulator._engine.input_audio import semantic_pause_ms
 from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import LATENCIES
 from realtime_simulator._engine.usage import input_audio_tokens
+from realtime_simulator._engine.vad import HANG_MS
 from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
@@ -70,7 +72,7 @@ def test_silence_and_hiss_make_no_turn() -> None:
 
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
-def test_turns_are_found_in_telephone_sound(format: str) -> None:
+def test_turns_are_found_in_telephone_audio(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"format": {"type": format}}}})
     assert types(append(it, silence(0.5) + vowel() + silence(), format)) == ANSWERED
     heard = it.hearings[0].pcm
@@ -108,6 +110,51 @@ def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turn
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
     events = append(it, vowel(0.5) + silence(0.6) + vowel(0.5) + silence(1.3))
     assert types(events).count("input_audio_buffer.speech_stopped") == turns
+
+
+@pytest.mark.parametrize(
+    ("words", "eagerness", "pause_ms"),
+    [
+        ("I would like a table.", "auto", 500),
+        ("Is it open?", "low", 1000),
+        ("He said “no.”", "high", 300),
+        ("I would like, ", "auto", 4000),
+        ("I would like a table and", "low", 8000),
+        ("Let me see, um.", "high", 2000),
+        ("Well...", "medium", 4000),
+        ("Band", "auto", 1000),
+        ("", "auto", 1000),
+    ],
+)
+def test_the_words_set_the_pause_of_semantic_detection(words: str, eagerness: str, pause_ms: int) -> None:
+    assert semantic_pause_ms(words, eagerness) == pause_ms
+    detection = {"type": "semantic_vad", "eagerness": eagerness}
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+    append(it, vowel())
+    stopped = 0
+    for _ in range(90):
+        stopped += 100
+        events = append(it, silence(0.1))
+        if "input_audio_buffer.speech_stopped" in types(events):
+            break
+        if it.hearings and stopped <= 300:
+            [asked] = it.hearings
+            assert asked.paused and not asked.finished
+            it.session.paused(asked.item_id, Transcript(words), it.now)
+    assert stopped == pytest.approx(pause_ms + HANG_MS, abs=130)
+
+
+def test_speech_after_a_pause_ends_the_words_part_in_it() -> None:
+    detection = {"type": "semantic_vad", "eagerness": "high"}
+    it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+    for sound in (vowel(), silence(0.25)):
+        append(it, sound)
+    it.session.paused(it.hearings[-1].item_id, Transcript("I would like,"), it.now)
+    assert append(it, silence(0.8)) == []  # more than high eagerness waits for without words
+    append(it, vowel())
+    events = append(it, silence(0.25)) + append(it, silence(0.5))
+    assert types(events)[0] == "input_audio_buffer.speech_stopped"
+    assert [asked.paused for asked in it.hearings] == [True, True, False]
 
 
 def test_a_commit_and_a_clear_in_the_middle_of_speech() -> None:
@@ -202,7 +249,7 @@ def test_a_response_can_be_cancelled_before_the_transcript() -> None:
 # The silent user
 
 
-def test_after_a_long_silence_the_model_goes_on() -> None:
+def test_after_a_long_silence_the_model_continues() -> None:
     it = Driven(session(idle_timeout_ms=5000))
     append(it, silence())
     assert it.wait(60) == []  # nothing has been said yet
@@ -375,7 +422,7 @@ def test_an_odd_byte_waits_for_its_other_half() -> None:
     assert it.hearings[0].pcm == sound == bytes(it.heard)
 
 
-def test_sound_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
+def test_audio_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
     it = Driven()
     audio = base64.b64encode(vowel()).decode()
     events = it.send("conversation.item.create", item=message([{"type": "input_audio", "audio": audio}]))
@@ -388,7 +435,7 @@ def test_sound_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
 
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
-def test_telephone_sound_goes_out_as_long_as_it_is_made(format: str) -> None:
+def test_telephone_audio_goes_out_as_long_as_it_is_made(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"output": {"format": {"type": format}}}})
     it.send("response.create")
     assert it.asked[0][1].format == format

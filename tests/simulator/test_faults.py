@@ -140,6 +140,7 @@ def test_a_call_without_location_and_one_answered_with_json(sim: Simulator, api:
         assert response.headers["content-type"] == "application/sdp" and response.text.startswith("{")
 
 
+@pytest.mark.slow
 def test_a_call_by_which_nothing_connects(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     # Checks are given up after a second instead of half a minute.
     monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.01)
@@ -326,6 +327,7 @@ def test_the_data_channel_has_faults_too(sim: Simulator) -> None:
             "are status: .*; body: one of 'html', 'json', 'empty'; 'html' if",
         ),
         ({"name": "gateway_520", "status": 1}, "its settings are none"),
+        ({"name": "slow", "secnds": 1}, "did you mean 'seconds'"),
         (
             {"name": "socket_drop", "after": "response.dome"},
             "after: allowed is the type of a server event, got 'response.dome'; did you mean 'response.done'",

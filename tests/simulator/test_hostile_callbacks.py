@@ -86,7 +86,7 @@ def works(socket: Socket) -> None:
     assert socket.until("response.done")["response"]["status"] == "completed"
 
 
-def test_a_scenario_that_raises_fails_its_response_alone(
+def test_a_scenario_that_raises_only_fails_its_response(
     failing: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as other, Socket(sim) as own:
@@ -105,7 +105,7 @@ def test_a_scenario_that_raises_fails_its_response_alone(
     assert "please report" not in caplog.text
 
 
-def test_hearing_that_raises_fails_its_transcription_alone(
+def test_recognition_that_raises_only_fails_its_transcription(
     error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(heard: object) -> str:

@@ -86,19 +86,19 @@ def test_random_packets_inside_srtp_do_not_end_a_call(sim: Simulator, seed: int)
 
 
 @pytest.mark.parametrize("first", [1_000, 65_500], ids=["in order", "rollover"])
-def test_numbers_that_roll_over_lose_no_sound(sim: Simulator, first: int) -> None:
+def test_numbers_that_roll_over_lose_no_audio(sim: Simulator, first: int) -> None:
     hear(sim, list(range(first, first + 100)), 1.9)
 
 
 @pytest.mark.parametrize("first", [1_000, 65_500], ids=["in order", "rollover"])
-def test_reordered_and_repeated_packets_lose_no_sound(sim: Simulator, first: int) -> None:
+def test_reordered_and_repeated_packets_lose_no_audio(sim: Simulator, first: int) -> None:
     chance = random.Random(1)
     order = jitter(chance, range(first, first + 100), 4)
     hear(sim, [number for number in order for _ in range(chance.choice((1, 1, 2)))], 1.9)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_tenth_of_all_packets_lost_costs_little_more_than_their_own_sound(
+def test_a_tenth_of_all_packets_lost_costs_little_more_than_their_own_audio(
     sim: Simulator, seed: int
 ) -> None:
     # aiortc's buffer hands out one packet for each that arrives, so that after a loss it stays full.
@@ -128,7 +128,7 @@ def test_a_transport_that_fails_is_a_lost_call(sim: Simulator, caplog: pytest.Lo
     async def main() -> None:
         async with asyncio.timeout(30), Caller(sim) as caller:
             await caller.connect(SESSION)
-            call = sim._parts.calls.find(sim.calls[-1].id)  # type: ignore[union-attr]
+            call = sim._parts.projects[0].calls.find(sim.calls[-1].id)  # type: ignore[union-attr]
             (transport,) = call._peer._connection._transports()  # type: ignore[attr-defined]
             url = f"{sim.base_url.replace('http', 'ws')}/realtime?call_id={call.record.id}"
             headers = {"authorization": f"Bearer {sim.api_key}"}

@@ -33,6 +33,7 @@ def imported(tree: ast.AST) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
+@pytest.mark.programs
 def test_no_module_imports_a_client(subtests: pytest.Subtests) -> None:
     def check(path: Path) -> None:
         assert imported(ast.parse(path.read_text(encoding="utf-8"))) & THEIRS == set()

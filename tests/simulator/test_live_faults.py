@@ -38,7 +38,7 @@ def test_a_start_can_be_refused(sim: Simulator) -> None:
         socket.until("session.started")
 
 
-def test_a_timeline_stands_still_and_continues() -> None:
+def test_a_timeline_stops_and_continues() -> None:
     with Simulator(pacing=REAL, clock=1_800_000_000) as sim:
         sim.fault("live_stall", at=0.5, seconds=5)
         with LiveSocket(sim) as socket:
@@ -57,7 +57,7 @@ def test_a_timeline_stands_still_and_continues() -> None:
             assert len(socket.audio()) > before
 
 
-def test_a_timeline_can_stand_still_for_good(sim: Simulator) -> None:
+def test_a_timeline_can_stop_permanently(sim: Simulator) -> None:
     sim.fault("live_stall", at=0)
     with LiveSocket(sim) as socket:
         socket.silence(2)
@@ -132,6 +132,12 @@ def test_a_fault_is_for_one_session(sim: Simulator) -> None:
         assert refused.value.response.status_code == 520
         with LiveSocket(sim, attach=other.session["id"]) as sideband:
             sideband.until("session.started")
+        sim.fault("live_lost", after="session.input_audio.muted", on=socket.session["id"])
+        for one in (other, socket):
+            one.send("session.input_audio.mute")
+        assert socket.closed() == (1011, "")
+        other.until("session.input_audio.muted")
+        other.finish()
 
 
 def test_a_session_expires_early_and_has_odd_events(sim: Simulator) -> None:

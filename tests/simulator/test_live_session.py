@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -293,6 +294,29 @@ def test_a_tool_round_has_the_recorded_order(sim: Simulator) -> None:
         ]
         assert {event["delegation_id"] for event in socket.all("response.event")} == {delegation["id"]}
         assert socket.spoken() == "Let me see.forecast answered: 14 degrees"
+
+
+def test_a_tool_of_an_earlier_turn_does_not_answer_a_later_one(sim: Simulator, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "responses:\n"
+        "  - {after_tool: forecast, say: It is mild.}\n"
+        "  - {match: '', times: 1, call_tool: forecast, arguments: {city: A}}\n"
+        "  - {match: '', say: Good bye.}\n"
+    )
+    sim.load_scenario(rules)
+    with LiveSocket(sim, delegation=RESPONSES) as socket:
+        socket.append(ASKED)
+        call = until_nested(socket, "response.output_item.done")["item"]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "14 degrees"}
+        socket.send("response.item.create", item=output)
+        socket.send("response.create")
+        socket.until("session.output_transcript.delta")
+        socket.silence(4)
+        socket.append(ASKED)
+        socket.silence(4)
+        socket.finish()
+        assert socket.spoken() == "One moment, please.It is mild.Good bye."
 
 
 def test_the_outputs_of_all_calls_are_needed(sim: Simulator) -> None:

@@ -98,7 +98,9 @@ def test_a_faulty_decision_is_refused(sim: Simulator, api: httpx.Client, receive
     assert act(api, session_id, "reject", status_code=603).status_code == 200
 
 
-def test_keys_and_the_end_of_a_call_are_told(sim: Simulator, api: httpx.Client, receiver: Receiver) -> None:
+def test_keys_and_the_end_of_a_call_are_reported(
+    sim: Simulator, api: httpx.Client, receiver: Receiver
+) -> None:
     call, session_id = ring(sim, receiver)
     act(api, session_id, "accept", session=SESSION)
     with LiveSocket(sim, attach=session_id) as sideband:

@@ -60,7 +60,7 @@ def test_any_text_makes_some_sound(text: str) -> None:
     assert len(voice.synthesize(text)) >= 960 and len(voice.synthesize(text)) % 960 == 0
 
 
-def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_sound() -> None:
+def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_audio() -> None:
     pcm = voice.synthesize(SENTENCE)
     packets = codecs.encode_opus(pcm)
     assert len(packets) == len(pcm) // 960
@@ -163,7 +163,7 @@ def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech
     assert found == b"".join(codecs.samples(resampler.resample(frame)) for frame in frames)
 
 
-def test_a_packet_of_nothing_does_not_end_the_stream() -> None:
+def test_an_empty_packet_does_not_end_the_stream() -> None:
     decoder = codecs.PacketDecoder("audio/opus")
     assert decoder.push(b"") == b""
     assert len(decoder.push(SILENCE)) > 0

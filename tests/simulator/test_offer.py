@@ -45,7 +45,7 @@ def test_without_its_last_line_end_an_offer_ends_too_soon(end: str) -> None:
     assert "failed to unmarshal SDP: EOF" in refusal(end)
 
 
-def test_lines_may_end_with_lf_alone() -> None:
+def test_lines_may_end_with_lf_only() -> None:
     assert offer.check(OFFER.replace("\r\n", "\n").encode()) == OFFER.replace("\r\n", "\n")
 
 

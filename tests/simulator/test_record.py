@@ -369,6 +369,7 @@ def test_the_command_records_another_command(
     assert kinds[:4] == ["Exchange", "Exchange", "Exchange", "Open"] and kinds[-1] == "Close"
 
 
+@pytest.mark.programs
 def test_the_command_prints_the_address_of_the_recorder(tmp_path: Path, upstream: Simulator) -> None:
     words = ("record", str(tmp_path / "session.yaml"), "--upstream", upstream.base_url)
     with command(*words, OPENAI_API_KEY=upstream.api_key) as process:

@@ -173,7 +173,7 @@ def test_every_refusal_of_the_table_is_made_in_its_words(name: str, sim: Simulat
         assert example(sim) == problem.envelope()["error"]
 
 
-def test_what_a_row_permits_is_accepted(sim: Simulator) -> None:
+def test_events_permitted_by_a_row_are_accepted(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
         socket.update(**voice("cedar"), output_modalities=["text"], tools=[{"type": "function", "name": "f"}])

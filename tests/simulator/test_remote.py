@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import signal
@@ -249,6 +250,7 @@ def test_a_brain_that_does_not_stream_answers_too(sim: Simulator) -> None:
     assert first["content"][0]["text"] == "Let me look." and call["arguments"] == "{}"
 
 
+@pytest.mark.slow
 def test_cancelling_in_the_middle_of_a_sentence_stops_the_brain(sim: Simulator) -> None:
     gone = threading.Event()
 
@@ -303,8 +305,9 @@ def test_a_limit_of_tokens_stops_the_brain(sim: Simulator) -> None:
 
     def answer(asked: Asked, out: Answering) -> None:
         out.begin()
-        for _ in range(20):
-            out.chunk(content="Some more words come here. ")
+        with contextlib.suppress(OSError):  # the client goes as soon as it has enough
+            for _ in range(20):
+                out.chunk(content="Some more words come here. ")
         if out.until_gone():
             gone.set()
 
@@ -359,7 +362,7 @@ def moved(asked: Asked, out: Answering) -> None:
         (moved, "the brain answered 307"),
     ],
 )
-def test_a_brain_that_fails_or_hangs_fails_the_response_and_no_more(
+def test_a_brain_that_fails_or_hangs_only_fails_the_response(
     sim: Simulator, answer: Any, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(answer) as brain, Socket(sim) as socket:
@@ -492,7 +495,7 @@ def test_a_voice_in_python_is_a_function_of_text_and_name(sim: Simulator) -> Non
 
 @pytest.mark.parametrize(
     ("made", "why"),
-    [("text", "expected PCM16 mono"), (b"", "no sound"), (b"abc", "two bytes a sample"), (None, "NoneType")],
+    [("text", "expected PCM16"), (b"", "it is empty"), (b"abc", "two bytes per sample"), (None, "NoneType")],
 )
 def test_a_voice_that_makes_no_sound_fails_the_response(sim: Simulator, made: Any, why: str) -> None:
     sim.on_voice(lambda text, voice: made)
@@ -503,6 +506,7 @@ def test_a_voice_that_makes_no_sound_fails_the_response(sim: Simulator, made: An
 
 
 @pytest.mark.early
+@pytest.mark.slow
 def test_an_interruption_keeps_the_heard_part_of_two_sentences(sim: Simulator) -> None:
     async def two(turn: Turn) -> AsyncIterator[str]:
         yield "This is the first sentence. This is the second."

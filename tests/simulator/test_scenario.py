@@ -32,6 +32,7 @@ from websockets.sync.client import connect
 
 from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
+from tests.simulator.wire import Socket
 from tests.support.examples import examples
 
 BOOK: dict[str, Any] = {
@@ -206,7 +207,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     objects(SCHEMAS), st.sampled_from(["", "Room number 12 in the city of Paris on 2026-03-04, x is 'yes'"])
 )
@@ -315,7 +316,7 @@ def test_a_fixed_call_is_not_made_again_once_its_output_is_in() -> None:
     assert ask(script, later) == answer
 
 
-def test_a_sequence_goes_on_in_each_session_by_itself() -> None:
+def test_a_sequence_continues_in_each_session_by_itself() -> None:
     def shout(turn: Turn) -> str | Awaitable[str]:
         return turn.text.upper()
 
@@ -419,6 +420,7 @@ def test_a_file_can_express_what_python_can() -> None:
         ),
         ("responses:\n  - say: yes", r"expected a text, or .*got true or false"),
         ("responses:\n  - saay: x", r"responses\[0\].saay: unknown field; known are match"),
+        ("respnses:\n  - say: x", r"line 1: respnses: unknown field; .*; did you mean 'responses'\?"),
         ("responses:\n  - match: x", r"line 2: responses\[0\]: one of say, call_tool.* got none"),
         ("responses:\n  - {say: x, fail: y}", r"only one; got say, fail"),
         ("responses:\n  - {say: x, arguments: {}}", r"arguments: 'say' doesn't go with it"),
@@ -442,7 +444,7 @@ def test_a_file_can_express_what_python_can() -> None:
         ("faults: [{name: slow, rate: 2}]", "rate: allowed is"),
         ("faults: [{rate: 1}]", "'name' is needed"),
         ("mcp_servers: {shop: [{}]}", r"mcp_servers.shop\[0\]: 'name' is needed"),
-        ("pacing: {}\npacing: {}", "line 2: the field 'pacing' is there twice"),
+        ("pacing: {}\npacing: {}", "line 2: the field 'pacing' is duplicated"),
         ("responses: [", "s.yaml, line 1: "),
         ("a: !!python/object:os.system x", "s.yaml, line 1: "),
         ("heard: &a [*a]", "contains itself|recursive|more than"),
@@ -548,3 +550,60 @@ def test_a_file_that_is_nested_too_deep_is_refused_before_it_is_read(bracket: st
     for depth in (300, 100_000):
         with pytest.raises(ScenarioError, match="nested too deeply"):
             parse("heard: " + bracket * depth)
+
+
+# The built-in MCP server
+
+
+def spoken_by_tools(socket: Socket, words: str) -> list[dict[str, Any]]:
+    """Say something; return the output of the response."""
+    socket.user_says(words)
+    socket.send("response.create")
+    output: list[dict[str, Any]] = socket.until("response.done")["response"]["output"]
+    return output
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments", "result", "said"),
+    [
+        ("Please add 2 and 3.", {"a": 2, "b": 3}, ("output", "5"), "add answered: 5"),
+        ("Fail, please.", None, ("error", None), "fail failed: "),
+    ],
+)
+def test_the_built_in_mcp_server_answers(
+    words: str, arguments: Any, result: tuple[str, Any], said: str
+) -> None:
+    server = {
+        "type": "mcp",
+        "server_label": "tools",
+        "server_url": "https://x.example",
+        "require_approval": "never",
+    }
+    with Simulator(pacing="none", espeak=False) as fresh, Socket(fresh) as socket:
+        fresh.play_scenario("mcp_servers: {tools: built-in}")
+        socket.send(
+            "session.update", session={"type": "realtime", "tools": [server], "output_modalities": ["text"]}
+        )
+        socket.until("mcp_list_tools.completed")
+        call, answer = spoken_by_tools(socket, words)
+        assert call["type"] == "mcp_call" and (
+            arguments is None or json.loads(call["arguments"]) == arguments
+        )
+        assert call[result[0]] is not None and result[1] in (None, call[result[0]])
+        assert answer["content"][0]["text"].startswith(said)
+
+
+def test_calls_of_the_built_in_mcp_server_wait_for_approval() -> None:
+    server = {"type": "mcp", "server_label": "tools", "server_url": "https://x.example"}
+    with Simulator(pacing="none", espeak=False) as fresh, Socket(fresh) as socket:
+        fresh.mcp_server("tools", "built-in")
+        with pytest.raises(ValueError, match="expected a list, 'built-in' or None, got 'on'"):
+            fresh.mcp_server("tools", "on")  # type: ignore[arg-type]
+        socket.send("session.update", session={"type": "realtime", "tools": [server]})
+        socket.until("mcp_list_tools.completed")
+        [request] = spoken_by_tools(socket, "Echo hello")
+        assert request["type"] == "mcp_approval_request"
+        item = {"type": "mcp_approval_response", "approval_request_id": request["id"], "approve": True}
+        socket.send("conversation.item.create", item=item)
+        call, _ = socket.until("response.done")["response"]["output"]
+        assert call["output"] == json.loads(call["arguments"])["text"]

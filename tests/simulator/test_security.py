@@ -226,7 +226,7 @@ def test_the_events_of_ended_sessions_are_bounded(monkeypatch: pytest.MonkeyPatc
     assert [len(log.events) for log in left] == [0, 1, 1, 1]  # the second goes on
 
 
-def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sounds, "MAX_AUDIO_BYTES", 100_000)
     kept = Records()
 
@@ -251,7 +251,7 @@ def test_sound_is_kept_on_request_and_within_a_budget(monkeypatch: pytest.Monkey
     assert len(second.record.sent_audio) == 48_000
 
 
-def test_events_are_remembered_without_sound_and_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_are_remembered_without_audio_and_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MAX_EVENTS_BYTES", 50_000)
     log = SessionLog("sess_1", "websocket")
     record = log.record
@@ -266,16 +266,16 @@ def test_events_are_remembered_without_sound_and_within_a_bound(monkeypatch: pyt
     assert [event.number for event in record.events] == [102]  # the newest stays, whatever its size
 
 
-def test_playlists_and_addresses_are_not_sound_files(tmp_path: Path) -> None:
+def test_playlists_and_addresses_are_not_audio_files(tmp_path: Path) -> None:
     playlist = tmp_path / "list.wav"
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.wav\n#EXT-X-ENDLIST\n")
-    with pytest.raises(ValueError, match="not a readable sound file"):
+    with pytest.raises(ValueError, match="not a readable audio file"):
         read_audio(playlist)
     with pytest.raises(FileNotFoundError):
         read_audio("http://127.0.0.1:1/x.wav")
     concat = tmp_path / "concat.wav"
     concat.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
-    with pytest.raises(ValueError, match="not a readable sound file"):
+    with pytest.raises(ValueError, match="not a readable audio file"):
         read_audio(concat)
 
 

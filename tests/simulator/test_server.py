@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from realtime_simulator import Simulator, cli
+from realtime_simulator import Simulator
 from realtime_simulator._server.thread import HttpProtocol, ServerThread, WebSocketProtocol
 from realtime_simulator.cli import arguments
+from realtime_simulator.cli._output import set_line
 from websockets.protocol import State
 
 from tests.simulator.wire import Socket
@@ -94,7 +95,7 @@ def test_a_client_that_answers_no_close_does_not_hold_up_its_end(caplog: pytest.
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_its_end_may_come_amid_a_clients_close(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_may_end_while_a_client_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     faults: list[Exception] = []
     receive = WebSocketProtocol.data_received
 
@@ -135,6 +136,21 @@ def test_a_connection_that_comes_with_the_end_is_closed() -> None:
         gc.collect()  # a socket that was left open is a warning now
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(1) == b""
+
+
+def test_calls_into_an_ending_thread_fail_instead_of_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = ServerThread("127.0.0.1", 0, lambda: pytest.fail("it is not built"))
+    loop = asyncio.new_event_loop()  # it accepts callbacks, and will run none
+    monkeypatch.setattr(thread, "_loop", loop)
+    threading.Timer(0.01, thread.ended.set_result, (None,)).start()
+    with pytest.raises(RuntimeError, match="the simulator is not running"):
+        thread.call(int)
+    loop.close()
+    with pytest.raises(RuntimeError, match="the simulator is not running"):
+        thread.call(int)
+    with pytest.raises(RuntimeError, match="the simulator is not running"):
+        thread.run(asyncio.sleep(0))
+    thread._socket.close()
 
 
 def test_accepted_sockets_send_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +263,7 @@ def test_the_command_warns_of_an_open_address_and_explains_errors() -> None:
         assert process.returncode == 1 and "cannot listen" in error and "--port 0" in error
 
 
+@pytest.mark.programs
 def test_a_shell_evaluates_the_addresses_that_the_command_prints() -> None:
     with command("--port", "0", "--api-key", "sk-it's; mine") as process:
         assert process.stdout is not None
@@ -261,7 +278,7 @@ def test_a_shell_evaluates_the_addresses_that_the_command_prints() -> None:
 
 def test_on_windows_the_addresses_are_a_line_for_powershell() -> None:
     values = ("http://127.0.0.1:1/v1", "sk-it's; mine", "whsec_x")
-    assert cli._set_line(values, "nt") == (
+    assert set_line(values, "nt") == (
         "$env:OPENAI_BASE_URL = 'http://127.0.0.1:1/v1'; $env:OPENAI_API_KEY = 'sk-it''s; mine'; "
         "$env:OPENAI_WEBHOOK_SECRET = 'whsec_x'"
     )

@@ -238,7 +238,7 @@ def test_a_reference_to_nothing_is_refused(reference: dict, param: str) -> None:
     assert error_of(Driven().send("response.create", response=response))["param"] == param
 
 
-def test_a_refused_sound_is_named_by_its_place() -> None:
+def test_refused_audio_is_named_by_its_location() -> None:
     content = [{"type": "input_text", "text": "listen"}, {"type": "input_audio", "audio": "no base64"}]
     error = error_of(Driven().send("conversation.item.create", item=message(content)))
     assert (error["code"], error["param"]) == ("invalid_value", "item.content[1].audio")
@@ -254,7 +254,7 @@ def test_items_are_retrieved_and_deleted() -> None:
     )
 
 
-def test_a_second_response_is_refused_while_one_is_active_but_not_beside_the_conversation() -> None:
+def test_a_second_response_is_refused_while_one_is_active_but_not_outside_the_conversation() -> None:
     it = Driven()
     it.send("response.create")
     refused = error_of(it.send("response.create", event_id="mine"))
@@ -293,7 +293,7 @@ def test_cancelling_before_and_while_the_model_speaks() -> None:
     assert it.wait(5) == []
 
 
-def test_the_words_come_ahead_of_their_sound() -> None:
+def test_the_words_come_ahead_of_their_audio() -> None:
     it = Driven(pacing=Pacing(speed=1))
     it.send("response.create")
     events = it.answer(
@@ -559,7 +559,7 @@ def test_update_leaves_clears_and_turns_off() -> None:
         ),
     ],
 )
-def test_one_bad_field_refuses_the_whole_update(session: dict, code: str, param: str) -> None:
+def test_one_invalid_field_invalidates_the_whole_update(session: dict, code: str, param: str) -> None:
     it = Driven()
     error = error_of(
         it.send("session.update", session={"instructions": "Changed.", **session}, event_id="e1")

@@ -56,6 +56,8 @@ def test_an_incoming_call_is_announced_by_a_signed_webhook(sim: Simulator, recei
     assert {"To", "Call-ID", "Contact"} <= {name for name, _ in headers}
     [attempt] = call.deliveries
     assert attempt.acknowledged and attempt.webhook_id == delivered.headers["webhook-id"]
+    agent = "OpenAI/1.0 (+https://platform.openai.com/docs/webhooks)"
+    assert {name.lower(): value for name, value in delivered.headers.items()}["user-agent"] == agent
     with pytest.raises(WebhookVerificationError):
         webhooks.verify(delivered.body + b" ", delivered.headers, sim.webhook_secret)
 
@@ -103,7 +105,7 @@ def test_an_unreachable_receiver_is_tried_as_often_as_configured(sim: Simulator,
     assert not any(delivery.acknowledged for delivery in call.deliveries)
 
 
-def test_a_webhook_may_come_late_and_look_old(sim: Simulator, receiver: Receiver) -> None:
+def test_a_webhook_may_be_late_and_look_old(sim: Simulator, receiver: Receiver) -> None:
     call = sim.incoming_call(receiver.url, delay=30, age=400, wait=False, ring_seconds=1000)
     assert not call.deliveries
     sim.advance(31)
@@ -278,8 +280,8 @@ def test_from_an_event_loop_it_returns_before_the_webhook_is_answered(sim: Simul
         ({"delay": "1"}, TypeError, "delay"),
         ({"attempts": 0}, ValueError, "attempts"),
         ({"line_speed": 0}, ValueError, "line_speed"),
-        ({"audio": b""}, ValueError, "no sound"),
-        ({"audio": __file__}, ValueError, "not a readable sound file"),
+        ({"audio": b""}, ValueError, "it is empty"),
+        ({"audio": __file__}, ValueError, "not a readable audio file"),
         ({"audio": "/nowhere.wav"}, FileNotFoundError, "nowhere"),
     ],
 )
@@ -299,7 +301,7 @@ def test_a_call_that_has_ended_is_held_by_nothing(
     call = sim.incoming_call(receiver.url, ring_seconds=3600)
     act(api, call.id, "accept", **SESSION)
     assert sim._parts is not None
-    held = weakref.ref(sim._parts.calls.find(call.id))
+    held = weakref.ref(sim._parts.with_call(call.id).calls.find(call.id))
     sim.hang_up(call)
 
     def is_gone() -> bool:

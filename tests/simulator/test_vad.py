@@ -91,7 +91,7 @@ def test_the_simulators_own_voice_is_one_stretch_of_speech(format: str) -> None:
     assert found[1][1] == pytest.approx(1500 + len(said) / 48, abs=300)
 
 
-def test_how_the_sound_is_cut_makes_no_difference() -> None:
+def test_chunking_of_the_audio_makes_no_difference() -> None:
     sound = silence(0.3) + vowel() + silence()
     vad, found = VoiceActivity(), []
     for start in range(0, len(sound), 701):

@@ -93,6 +93,14 @@ def test_azures_service_refuses_keys_at_the_handshake_and_knows_any_model() -> N
         Simulator(pacing="none", profile="other")  # type: ignore[arg-type]
 
 
+def test_xais_service_has_conversations_alone() -> None:
+    with Simulator(pacing="none", espeak=False, profile="xai") as sim:
+        key = secret(sim, session={"type": "transcription"})
+        for query, options in (("intent=transcription", {}), ("", {"key": key})):
+            error = closed(sim, query, 4000, "invalid_request_error.invalid_value", **options)
+            assert error["message"] == "The profile xai has conversations alone."
+
+
 def test_a_model_that_is_not_known_is_refused_unless_it_was_added() -> None:
     with Simulator(pacing="none", espeak=False, models=["my-model"]) as sim:
         error = closed(sim, "model=gpt-nope", 4000, "invalid_request_error.invalid_model")

@@ -123,7 +123,7 @@ def test_a_transcription_sessions_model(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
-def test_a_telephones_sound_goes_both_ways(sim: Simulator, format: str) -> None:
+def test_a_telephones_audio_goes_both_ways(sim: Simulator, format: str) -> None:
     from realtime_simulator._media.formats import Decoder, encode
 
     sim.on_speech(lambda heard: f"{rms(heard.pcm[24000:48000]):.0f}")
@@ -275,7 +275,7 @@ def test_errors_leave_the_session_open_and_name_the_event(sim: Simulator) -> Non
 
 
 @pytest.mark.parametrize("role", ["user", "assistant", "system"])
-def test_a_part_without_a_type_is_refused_and_the_session_goes_on(sim: Simulator, role: str) -> None:
+def test_a_part_without_a_type_is_refused_and_the_session_continues(sim: Simulator, role: str) -> None:
     part = {"text": "Hi"} if role != "assistant" else {}
     item = {"type": "message", "role": role, "content": [part]}
     with Socket(sim) as socket:
@@ -408,7 +408,7 @@ def test_a_fault_of_the_simulator_closes_with_1011_and_is_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_sound_is_kept_for_tests_only_on_request() -> None:
+def test_audio_is_kept_for_tests_only_on_request() -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         socket.recv()
         socket.append(silence(1))

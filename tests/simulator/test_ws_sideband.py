@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from aiortc import RTCSessionDescription
 from realtime_simulator import Pacing, Simulator, say
 
 from tests.simulator.caller import Caller
@@ -48,6 +49,50 @@ def test_a_sideband_and_the_data_channel_see_the_same_events(sim: Simulator) -> 
                 assert "response.output_audio.delta" not in socket.types()
 
     asyncio.run(main())
+
+
+def test_a_caller_gets_what_a_sideband_began_before_its_data_channel_was_open(sim: Simulator) -> None:
+    sim.on_response(lambda turn: say("hello"))
+
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            response = await caller.post()
+            with await run(lambda: sideband(sim)) as socket:
+                socket.send("response.create")
+                await run(lambda: socket.until("response.done"))
+                await caller.peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
+                await caller.until("output_audio_buffer.stopped")
+                await run(lambda: socket.until("output_audio_buffer.stopped"))
+            assert caller.events[0]["type"] == "session.created"
+            assert caller.events[1:] == socket.events
+
+    asyncio.run(main())
+
+
+def test_events_are_not_kept_without_end_for_a_data_channel_that_does_not_open(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("realtime_simulator._calls.webrtc.MAX_HELD_BYTES", 5000)
+
+    async def main() -> None:
+        opened = asyncio.Event()
+        async with Caller(sim) as caller:
+            caller.channel.on("open", opened.set)
+            response = await caller.post()
+            with await run(lambda: sideband(sim)) as socket:
+                for _ in range(10):
+                    await run(lambda: socket.update(instructions="Sing."))
+                await caller.peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
+                await opened.wait()
+                caller.send("response.create")
+                await caller.until("response.created")
+            assert caller.events[0]["type"] == "response.created"
+
+    asyncio.run(main())
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        f"call {sim.calls[0].id}: no data channel was opened, and its events are dropped",
+    ]
 
 
 def test_errors_and_deltas_reach_every_sideband_and_leaving_ends_nothing(sim: Simulator) -> None:

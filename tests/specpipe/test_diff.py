@@ -98,7 +98,7 @@ def test_naming_a_schema_does_not_count_as_a_change(
     assert [row for row in found if row[1] == "n"] == told
 
 
-def test_a_removed_error_status_breaks_nobody() -> None:
+def test_a_removed_error_status_is_not_breaking() -> None:
     after = described(TEXT)
     before = copy.deepcopy(after)
     _post(before)["responses"] |= {

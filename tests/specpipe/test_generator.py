@@ -129,7 +129,7 @@ def test_a_warning_about_an_operation_is_an_error(monkeypatch: pytest.MonkeyPatc
     assert "(and 1 more)" in error.message and error.pointer == "/paths/~1realtime~1{id}/post"
 
 
-def test_a_document_rejected_by_the_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_rejected_by_the_generator_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     tamper(monkeypatch, lambda data: GeneratorError(header="Failed to parse", detail="not at all"))
     error = failure()
     assert "the generator rejects the document: Failed to parse not at all" in error.message and error.hint

@@ -59,6 +59,7 @@ def test_the_committed_package_is_up_to_date(capsys: pytest.CaptureFixture[str])
     assert output.files(pipeline.ROOT / "generated") == before
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("unimported")
 def test_check_needs_no_permission_to_write(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is generated elsewhere, so this also holds for root."""

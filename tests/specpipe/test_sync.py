@@ -179,6 +179,7 @@ def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) 
     assert run(changed(tmp_path, change))[0] == 0
 
 
+@pytest.mark.slow
 def test_a_truncated_document_is_refused_unless_it_is_a_part_on_purpose(
     run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_apply_restores_the_structure(run: Any, openapi: Path) -> None:
     assert (status, report["changes"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_apply_is_idempotent(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply")
     before = content(openapi)
@@ -88,6 +89,7 @@ def test_apply_is_idempotent(run: Any, openapi: Path) -> None:
     assert content(openapi) == before
 
 
+@pytest.mark.slow
 def test_source_toml_has_the_origin(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply", "--commit", "89abcdef", "--url", "https://example.com/other")
     origin = source.read(openapi / "SOURCE.toml")

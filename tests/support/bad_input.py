@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import math
+import operator
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import httpx
 
 from realtime_ext import (
     AsyncRealtimeClient,
+    LiveSessionBuilder,
     RealtimeClient,
     SessionBuilder,
     SipHeaders,
@@ -32,12 +34,19 @@ from tests.samples.sdp import sample
 
 OFFER = sample("offer-chromium-audio-datachannel")
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
+LIVE = {"model": "gpt-live-1"}
+TRUNK = {
+    "provider_url": "sips:sip.example.com",
+    "auth": {"type": "digest", "username": "me", "password": "not telling"},
+    "caller_number": "+14155550100",
+}
 TRANSLATION = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 NOW = 1_800_000_000
 BODY = b'{"object":"event","id":"evt_1","type":"some.type","created_at":1,"data":{}}'
 HEADERS = webhooks.sign(BODY, SECRET, timestamp=NOW)
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+QUESTION = {"type": "predicate", "instructions": "Is it urgent?"}
 PCM = b"\x00\x01" * 8
 
 
@@ -59,7 +68,7 @@ DELTA = events.parse_event(
 )
 
 # Every public function with arguments that are right. A name with a client's resource in front is called on
-# both clients.
+# both clients, by `method_of`.
 Valid = Mapping[str, Any]
 ON_CLIENTS: Mapping[str, Valid] = {
     "calls.create": {
@@ -75,12 +84,27 @@ ON_CLIENTS: Mapping[str, Valid] = {
     "calls.reject": {"call_id": "rtc_1", "status_code": 486},
     "calls.refer": {"call_id": "rtc_1", "target_uri": "tel:+14155550123"},
     "calls.hangup": {"call_id": "rtc_1"},
+    "live.calls.create": {"offer": OFFER, "session": LIVE},
+    "live.calls.call": {"session": LIVE, "to": "+14155550123", "trunk": TRUNK},
+    "live.calls.accept": {"session_id": "live_1", "session": LIVE},
+    "live.calls.reject": {"session_id": "live_1", "status_code": 486},
+    "live.calls.refer": {"session_id": "live_1", "target_uri": "tel:+14155550123"},
+    "live.calls.hangup": {"session_id": "live_1"},
+    "live.recording": {"session_id": "live_1"},
     "client_secrets.create": {"session": SESSION, "expires_after": 600, "safety_identifier": None},
     "translation_client_secrets.create": {"session": TRANSLATION, "expires_after": 600},
     "sessions.create": {"session": SESSION},
     "transcription_sessions.create": {"session": {"type": "transcription"}},
     "webhooks.unwrap": {"body": BODY, "headers": HEADERS},
 }
+
+
+def method_of(client: Any, function: str) -> Callable[..., Any]:
+    """Return a client's method by its dotted name."""
+    found: Callable[..., Any] = operator.attrgetter(function)(client)
+    return found
+
+
 CLIENT = dict.fromkeys(inspect.signature(RealtimeClient).parameters)
 CLIENT |= {"api_key": "k", "base_url": "http://127.0.0.1/v1", "auth_header": "authorization", "timeout": 30.0}
 CLIENT |= {"max_retries": 2, "validate": True}
@@ -199,6 +223,27 @@ BUILDERS: Mapping[type, Mapping[str, Valid]] = {
         "to_language": {"language": "es"},
         "transcribe": {"model": "gpt-realtime-whisper"},
         "noise_reduction": {"type": "near_field"},
+    },
+    LiveSessionBuilder: {
+        "instructions": {"text": "Be brief."},
+        "voice": {"voice": "marin"},
+        "format": {"audio": "pcm", "rate": 16000},
+        "delegate_to_client": {"acknowledgement_delay_ms": 400},
+        "delegate_to": {
+            "model": "gpt-5.6-sol",
+            "tools": [TOOL],
+            "instructions": None,
+            "reasoning": "low",
+            "tool_choice": "auto",
+            "max_output_tokens": 100,
+            "verbosity": "low",
+        },
+        "decisions": {"model": "gpt-5.6-sol", "questions": [QUESTION]},
+        "trigger": {"event_type": "session.input_transcript.delta", "questions": [QUESTION]},
+        "history": {"messages": [("user", "Hello")]},
+        "store": {"keep": True},
+        "data_channel": {"client_events": "all", "server_events": ["session.started"]},
+        "safety_identifier": {"identifier": "a-hash"},
     },
 }
 

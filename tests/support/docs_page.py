@@ -35,7 +35,8 @@ PAGES = [ROOT / "README.md", ROOT / "simulator" / "README.md", *sorted((ROOT / "
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^ *```$", re.M | re.S)
 _COMMANDS = {"realtime", "realtime-simulator", "echo", "cat", "export"}
 _SERVING = re.compile(
-    r"realtime (simulator|listen|tail)\b|realtime-simulator(?! (conform|fault|incoming|press|scenario)\b)"
+    r"realtime (simulator|listen|tail)\b"
+    r"|realtime-simulator(?! (conform|conformance|fault|incoming|press|scenario)\b)"
 )
 _SECONDS = 60.0
 

@@ -24,6 +24,7 @@ class MediaPhone:
         heard: What was played so far, without the silence in between.
         messages: What came in, without the audio's text.
         most_ahead: The most audio that ever waited to be played, in bytes.
+        is_stalled: Whether nothing is played for now, as on a bad link.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -35,6 +36,7 @@ class MediaPhone:
         self.messages: list[dict[str, Any]] = []
         self.most_ahead = 0
         self.is_over = False
+        self.is_stalled = False
 
     def say(self, pcmu: bytes) -> None:
         """Queue speech behind what is being said."""
@@ -71,6 +73,8 @@ class MediaPhone:
                 await asyncio.sleep(max(0.0, begun + frames * 0.02 - loop.time()))
 
     async def _play(self) -> None:
+        if self.is_stalled:
+            return
         while self._plays and isinstance(self._plays[0], str):
             await self.send("mark", mark={"name": self._plays.popleft()})
         if self._plays:

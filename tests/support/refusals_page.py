@@ -11,12 +11,12 @@ _HEAD = """\
 # What the simulator refuses
 
 The simulator checks every event and every body against the API description. The service refuses more than
-that; the simulator does likewise, with the words below. Parts in braces vary. Voices and transcription models
-are compared with the API description by the profile `openai` only, the rest by `openai` and `azure`.
+that, and so does the simulator, with the messages below. Parts in braces vary. Voices and transcription
+models are only compared with the API description by the profile `openai`, the rest by `openai` and `azure`.
 
-`realtime_ext` checks sessions before it sends them, and finds what can be known there: functions without a
-name, two modalities, the type of another kind of session, bounds, turn detection with a transcription model
-that has none. A name that it does not know is sent, because the API may have added it.
+`realtime_ext` validates sessions before it sends them, and finds what can be known on the client: functions
+without a name, two modalities, the type of another kind of session, limits, turn detection with a
+transcription model that does not support it. An unknown name is sent, because the API may have added it.
 
 Each entry has the code, the field (`param`), the message, and where the service was seen to refuse this.
 

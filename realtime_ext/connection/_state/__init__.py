@@ -15,6 +15,9 @@
 | `session_state`  | configuration, acknowledgements, expiry                                         |
 | `conversation`   | the items in order, their words, and the same for a new session                 |
 | `playback`       | audio received and audio played                                                 |
+| `live`           | a Live session: what was said, its usage, the appends to its context            |
+| `tasks`          | what a Live model delegates to the program, and the words that belong to it     |
+| `claims`         | what is done once over all connections of a session                             |
 | `reconnect`      | how a connection ends, whether and when it reconnects, what could not be sent   |
 | `refusals`       | error events as exceptions                                                      |
 | `waiters`        | outcomes that something waits for                                               |

@@ -16,7 +16,7 @@ from ..._core import json as _json
 from ...errors import RealtimeError, SessionConfigError, SessionProblem
 from ...session import SessionInput, check_response, resolve_update
 from .connect_plan import Role
-from .event_kinds import warn_if_unknown
+from .event_kinds import server_types, warn_if_unknown
 from .session_state import SessionState
 
 JSON = dict[str, Any]
@@ -29,7 +29,8 @@ _ENVELOPE = 1024  # more than an append event takes besides its audio
 # Whole groups of three bytes need no padding, and whole samples may be cut between: six is both.
 _LARGEST_AUDIO = (LARGEST_EVENT - _ENVELOPE) * 3 // 4 // 6 * 6
 _SAMPLES = frozenset({"B", "b", "c", "h", "H", "@h", "@H"})  # as `struct` names them
-_LARGEST_TEXT = _LARGEST_AUDIO * 4 // 3
+_APPEND = "input_audio_buffer.append"
+_APPENDS = {"translation": "session.input_audio_buffer.append", "live": "session.input_audio.append"}
 _RIFF = b"RIFF"  # what WAV files begin with, and samples may
 
 
@@ -103,25 +104,32 @@ class ClientEvents:
             TypeError: It is neither a generated event nor a dict.
             ValueError: The API would refuse it.
         """
-        content = checked_content(event, validate=self._validate)
+        content = checked_content(event, validate=self._validate, is_live=self._role.kind == "live")
         if self._validate and content["type"] == "session.update":
             content["session"] = self._checked_session(content["session"])
         return self.write(content)
 
-    def audio(self, data: Any) -> Iterator[tuple[str, str]]:
+    def audio(self, data: Any, most: int | None = None) -> Iterator[tuple[str, str]]:
         """Write audio as events: yield their ids and JSON texts.
+
+        Args:
+            data: The audio.
+            most: Bytes of audio in each event at most, a multiple of 6; None for as many as the API accepts.
 
         Raises:
             RealtimeError: Audio isn't sent by events on this connection.
             TypeError, ValueError: It is neither bytes nor base64 text.
         """
+        is_live = self._role.kind == "live"
+        name = "send_audio" if is_live else "append_audio"
+        if is_live and self._role.is_sideband:
+            raise RealtimeError(f"{name}: a sideband sends no audio")
         if not self._role.carries_audio:
             raise RealtimeError(
-                "append_audio: in a WebRTC call audio flows on the track; pass it to dial(audio_in=…)"
+                f"{name}: in a WebRTC call audio flows on the track; pass it to dial(audio_in=…)"
             )
-        is_translation = self._role.kind == "translation"
-        kind = "session.input_audio_buffer.append" if is_translation else "input_audio_buffer.append"
-        return append_messages(data, kind, self.next_id)
+        kind = _APPENDS.get(self._role.kind, _APPEND)
+        return append_messages(data, kind, self.next_id, name=name, most=most)
 
     def session_update(self, session: SessionInput) -> Outgoing:
         """Check and write a `session.update`.
@@ -130,7 +138,8 @@ class ClientEvents:
             SessionConfigError: The API would refuse it.
             TypeError: It is neither a builder, a generated model nor a dict.
         """
-        if self._role.kind != "translation" and isinstance(session, Mapping) and "type" not in session:
+        is_typed = self._role.kind not in ("translation", "live")
+        if is_typed and isinstance(session, Mapping) and "type" not in session:
             session = {"type": self._role.kind, **session}
         current = self._session.content or None
         body = resolve_update(session, current, validate=self._validate, kinds=self._kinds)
@@ -153,7 +162,8 @@ class ClientEvents:
 
     @property
     def _kinds(self) -> tuple[str, ...]:
-        return ("translation",) if self._role.kind == "translation" else ("realtime", "transcription")
+        kind = self._role.kind
+        return (kind,) if kind in ("translation", "live") else ("realtime", "transcription")
 
     def _checked_session(self, session: Any) -> dict[str, Any]:
         """Check the session of a `session.update` event; problems name the field within the event."""
@@ -166,13 +176,14 @@ class ClientEvents:
             ) from error
 
 
-def checked_content(event: Any, *, validate: bool) -> JSON:
+def checked_content(event: Any, *, validate: bool, is_live: bool = False) -> JSON:
     """Return an event of the program as a JSON object, checked.
 
     Args:
         event: A generated client event, or a dict of its shape.
         validate: Whether to check it against the API's schema, except for a session in it; unknown types
             pass.
+        is_live: Whether it goes to the Live API, some of whose events have the names of others.
 
     Returns:
         The object, new.
@@ -194,17 +205,26 @@ def checked_content(event: Any, *, validate: bool) -> JSON:
     if event_id is not None and not (isinstance(event_id, str) and 0 < len(event_id) <= _LONGEST_ID):
         raise ValueError(f"event_id: expected 1 to {_LONGEST_ID} characters, got {_short(event_id)}")
     if validate:
-        _check(kind, content)
+        _check(kind, content, is_live)
     return content
 
 
-def append_messages(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[str, str]]:
+def append_messages(
+    data: Any,
+    kind: str,
+    next_id: Callable[[], str],
+    *,
+    name: str = "append_audio",
+    most: int | None = None,
+) -> Iterator[tuple[str, str]]:
     """Write audio as events, as many as it takes.
 
     Args:
         data: Bytes-like audio in the session's input format, or base64 text, which goes out as it is.
         kind: The type of the event.
         next_id: Returns ids for them.
+        name: The method, for messages.
+        most: Bytes of audio in each event at most, a multiple of 6; None for as many as the API accepts.
 
     Returns:
         An iterator of event ids and JSON texts; one at least.
@@ -214,22 +234,26 @@ def append_messages(data: Any, kind: str, next_id: Callable[[], str]) -> Iterato
             dimension.
         ValueError: The text is not base64, or the audio is a whole WAV file.
     """
-    if type(data) is bytes and len(data) <= _LARGEST_AUDIO and data[:4] != _RIFF:
+    most = most or _LARGEST_AUDIO
+    if type(data) is bytes and len(data) <= most and data[:4] != _RIFF:
         # Audio of a microphone, fifty times a second: one message, without checks.
         return iter((_append(kind, next_id(), _base64(data)),))
-    return _pieces(data, kind, next_id)
+    return _pieces(data, kind, next_id, name, most)
 
 
-def _pieces(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[str, str]]:
+def _pieces(
+    data: Any, kind: str, next_id: Callable[[], str], name: str, most: int
+) -> Iterator[tuple[str, str]]:
     if isinstance(data, str):
         if not (
             (data.isascii() and data.replace("+", "").replace("/", "").rstrip("=").isalnum()) or not data
         ):
-            raise ValueError("append_audio: expected base64 text, got something else")
+            raise ValueError(f"{name}: expected base64 text, got something else")
         if len(data) >= 16:
-            _refuse_wav(binascii.a2b_base64(data[:16]))
-        for start in range(0, max(len(data), 1), _LARGEST_TEXT):
-            yield _append(kind, next_id(), data[start : start + _LARGEST_TEXT])
+            _refuse_wav(binascii.a2b_base64(data[:16]), name)
+        size = most // 3 * 4
+        for start in range(0, max(len(data), 1), size):
+            yield _append(kind, next_id(), data[start : start + size])
         return
     try:
         view = memoryview(data)
@@ -240,26 +264,26 @@ def _pieces(data: Any, kind: str, next_id: Callable[[], str]) -> Iterator[tuple[
             view = view.cast("B")
     except TypeError as error:
         raise TypeError(
-            f"append_audio: expected bytes or base64 text, got {type(data).__name__}: {error}"
+            f"{name}: expected bytes or base64 text, got {type(data).__name__}: {error}"
         ) from error
     if code not in _SAMPLES:
         raise TypeError(
-            f"append_audio: expected bytes or 16-bit integers, got items of format {code!r} "
+            f"{name}: expected bytes or 16-bit integers, got items of format {code!r} "
             "(floats from -1 to 1: (data * 32767).astype('<i2'))"
         )
-    _refuse_wav(view[:12])
-    for start in range(0, max(len(view), 1), _LARGEST_AUDIO):
-        yield _append(kind, next_id(), _base64(view[start : start + _LARGEST_AUDIO]))
+    _refuse_wav(view[:12], name)
+    for start in range(0, max(len(view), 1), most):
+        yield _append(kind, next_id(), _base64(view[start : start + most]))
 
 
 def _base64(audio: bytes | memoryview) -> str:
     return binascii.b2a_base64(audio, newline=False).decode("ascii")
 
 
-def _refuse_wav(start: memoryview | bytes) -> None:
+def _refuse_wav(start: memoryview | bytes, name: str) -> None:
     if start[:4] == _RIFF and start[8:12] == b"WAVE":
         raise ValueError(
-            "append_audio: expected the samples alone, got a whole WAV file; convert it by "
+            f"{name}: expected the samples alone, got a whole WAV file; convert it by "
             "realtime_ext.audio.read_wav(path, rate=24000)"
         )
 
@@ -284,7 +308,7 @@ def create_item(item: Any, previous_item_id: str | None) -> JSON:
 
     Args:
         item: A generated item, or a dict of its shape.
-        previous_item_id: The item that it goes behind, `root` for the beginning; None for the end.
+        previous_item_id: The item to insert it after, `root` for the beginning; None for the end.
 
     Raises:
         TypeError: The item is neither.
@@ -355,18 +379,19 @@ def _append(kind: str, event_id: str, audio: str) -> tuple[str, str]:
     return event_id, f'{{"event_id":"{event_id}","type":"{kind}","audio":"{audio}"}}'
 
 
-def _check(kind: str, content: JSON) -> None:
+def _check(kind: str, content: JSON, is_live: bool) -> None:
     from realtime_api import events
 
     from ..._core.schema import check, place
 
-    known = [
-        table[kind] for table in (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS) if kind in table
-    ]
+    realtime = (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS)
+    live = (events.LIVE_CLIENT_EVENTS, events.LIVE_FORK_CLIENT_EVENTS, events.LIVE_SIDEBAND_CLIENT_EVENTS)
+    tables = live if is_live else realtime
+    known = [table[kind] for table in tables if kind in table]
     if not known:
-        if kind in events.SERVER_EVENTS or kind in events.TRANSLATION_SERVER_EVENTS:
+        if kind in server_types():
             raise ValueError(f"event: {kind!r} is sent by the server; a client can't send it")
-        warn_if_unknown(kind, {*events.CLIENT_EVENTS, *events.TRANSLATION_CLIENT_EVENTS})
+        warn_if_unknown(kind, {name for table in tables for name in table})
         return
     plain = _json.decode(_json.encode({name: value for name, value in content.items() if name != "session"}))
     for model in known:
@@ -377,7 +402,7 @@ def _check(kind: str, content: JSON) -> None:
         ]
         if not problems:
             break
-    if kind == "response.create" and isinstance(response := plain.get("response"), dict):
+    if kind == "response.create" and not is_live and isinstance(response := plain.get("response"), dict):
         problems += [problem.message for problem in check_response(response)]
     if problems:
         raise ValueError(f"event {kind!r}: {'; '.join(problems)}")

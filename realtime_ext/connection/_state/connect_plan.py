@@ -30,6 +30,9 @@ _CAUSES = (
     "the call to attach to was not found: it isn't ready yet, has ended, belongs to another project, or was "
     "made with a client secret"
 )
+_LIVE_CAUSES = (
+    "the session to attach to was not found: it isn't ready yet, has ended, or belongs to another project"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -37,7 +40,7 @@ class Role:
     """The kind of a connection.
 
     Args:
-        kind: `realtime`, `transcription` or `translation`.
+        kind: `realtime`, `transcription`, `translation` or `live`.
         is_sideband: Whether it attaches to a call, whose session outlives it.
         plays: Whether the application plays the model's audio; else the API does.
         carries_audio: Whether audio is sent by events; else it flows on a track.
@@ -58,7 +61,7 @@ class Role:
     @property
     def has_responses(self) -> bool:
         """Whether the model responds."""
-        return self.kind not in ("translation", "transcription")
+        return self.kind == "realtime"
 
     def require_conversation(self, method: str) -> None:
         """Raise RealtimeError if the session has no conversation."""
@@ -241,7 +244,8 @@ class Handshake:
         error = status_error(status, headers, body, url=self._uri, now=self._now, secrets=secrets)
         is_about_call = error.code is not None or not lacks_version(self._uri)
         if isinstance(error, NotFoundError) and self._is_sideband and is_about_call:
-            error.message = f"{_CAUSES} ({error.message})"
+            causes = _LIVE_CAUSES if "/live/sessions/" in self._uri else _CAUSES
+            error.message = f"{causes} ({error.message})"
             error.args = (error.message,)
         return error
 

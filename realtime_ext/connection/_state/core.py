@@ -11,21 +11,21 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from heapq import merge
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from ..._core.schema import check, place
 from ...errors import APIStatusError, ConnectionClosedError, RealtimeError
 from ...events import Reconnected, SessionExpiring
-from ...usage import UsageMeter
+from ...usage import Usage, UsageMeter
 from .client_events import ClientEvents, Outgoing, contents_of
 from .connect_plan import Role
 from .conversation import Conversation
 from .event_kinds import EventWaiter, Kind, Where
 from .event_queue import Budget, EventQueue
 from .latency import Stopwatch
-from .messages import JSON, LOCAL_SIZE
+from .messages import JSON, LOCAL_SIZE, text_or_none
 from .playback import Interruption, PlaybackState, audio_size
 from .reconnect import (
     CONSUME,
@@ -37,7 +37,7 @@ from .reconnect import (
     Unsent,
     should_reconnect,
 )
-from .refusals import refusal, text_or_none
+from .refusals import refusal
 from .responses import BUSY, Responses
 from .session_state import Acknowledgement, SessionState, output_format
 from .turns import Turns, TurnStream
@@ -47,6 +47,9 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 
 MAX_QUEUE_BYTES = 64 * 2**20
 _REMEMBERED = 512  # client events whose type is remembered
+_DESCRIBING = frozenset(
+    {"session.created", "session.started", "session.updated", "transcription_session.updated"}
+)
 _NOT_ACTIVE = "response_cancel_not_active"
 _TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 _METERED = frozenset({"session.created", "session.updated", "response.done", _TRANSCRIBED})
@@ -107,6 +110,8 @@ class ConnectionState:
         "watch",
     )
 
+    _effects: ClassVar[Mapping[str, Callable[[Any, JSON], object]]]  # of event types; below
+
     def __init__(
         self,
         role: Role,
@@ -144,6 +149,11 @@ class ConnectionState:
         self._replays: set[str] = set()  # ids of the function calls that are retrieved after such a loss
         self._replayed: dict[str, Any] = {}  # items sent to a new session, by event id
 
+    @property
+    def used(self) -> Usage:
+        """What the connection has used; another value after each change."""
+        return self.meter.usage
+
     # Time
 
     def tick(self, now: float) -> None:
@@ -164,29 +174,30 @@ class ConnectionState:
         if self.close_info is not None:
             return False
         kind: str = event.type or event.event_type  # the latter for an event that doesn't fit its class
-        effect = _EFFECTS.get(kind)
+        effect = self._effects.get(kind)
         if effect is not None:
             try:
                 if effect(self, content) is _WITHHELD:
                     return False
             except Exception as error:  # the event is delivered all the same
-                _log_failure(kind, content, error)
+                log_failure(kind, content, error)
             if kind in _METERED:
                 try:
                     self.meter.observe(content)
                 except Exception as error:
-                    _log_failure(kind, content, error)
+                    log_failure(kind, content, error)
         self._deliver(kind, content, event, size)
-        return effect is ConnectionState._on_session
+        return effect is not None and kind in _DESCRIBING
 
     def _deliver(self, kind: str, content: JSON, event: Any, size: int) -> None:
         queue = self.queue
         queue.offer(event)
         is_owned = warns = False
-        try:
-            is_owned, warns = self.turns.put(kind, content, event, size, queue.received)
-        except Exception as error:
-            _log_failure(kind, content, error)
+        if self.turns.streams:
+            try:
+                is_owned, warns = self.turns.put(kind, content, event, size, queue.received)
+            except Exception as error:
+                log_failure(kind, content, error)
         if queue.is_consumed:
             warns |= queue.put(event, size)
         elif not is_owned:  # a program that only asks would never empty the queue
@@ -211,8 +222,8 @@ class ConnectionState:
         self.session.described(session)
         if isinstance(session, Mapping):
             self.playback.use(output_format(session))
-        if content.get("type") != "session.created":
-            self.session.updated()
+        if content.get("type") not in ("session.created", "session.started"):
+            self.session.updated(text_or_none(content.get("client_event_id")))
 
     def _on_item(self, content: JSON) -> None:
         item = content["item"]
@@ -593,10 +604,13 @@ class ConnectionState:
             self._loss.restored_at = now
         logger.info("reconnected after %d attempts; %d items replayed", attempts, self._restored)
         self.is_linked = True
-        event = Reconnected(attempts=attempts, replayed=self._restored, unfinished=tuple(self._unfinished))
+        event = self._reconnected(attempts)
         self._unfinished.clear()
         self._deliver("", {}, event, LOCAL_SIZE)
         self._pending.link_ready()
+
+    def _reconnected(self, attempts: int) -> Reconnected:
+        return Reconnected(attempts=attempts, replayed=self._restored, unfinished=tuple(self._unfinished))
 
     def finish(self, closed: CloseInfo) -> None:
         """End the connection; only the first call counts."""
@@ -617,18 +631,19 @@ class ConnectionState:
 
     def _abandon(self, closed: CloseInfo, *, turn_lost: Callable[[bool], Exception]) -> None:
         """Record that nothing that was sent will be answered: the link is lost."""
-        self.session.fail(closed.error)
+        self.session.fail(closed.request_lost if self.close_info is None else closed.error)
         self.turns.reset(turn_lost)
         self.responses.reset()
         self.watch.reset()
         self._cancels.clear()
 
 
-def _log_failure(kind: str, content: JSON, error: Exception) -> None:
+def log_failure(kind: str, content: JSON, error: Exception) -> None:
     """Log the failure of an event's effect: the server's where the event violates its schema, else ours."""
     from realtime_api import events
 
-    model = events.SERVER_EVENTS.get(kind) or events.TRANSLATION_SERVER_EVENTS.get(kind)
+    tables = (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS, events.LIVE_SERVER_EVENTS)
+    model = next((table[kind] for table in tables if kind in table), None)
     try:
         violations = [] if model is None else check(place(model.__name__), dict(content))
         paths = [found.path for found in violations]
@@ -643,7 +658,7 @@ def _log_failure(kind: str, content: JSON, error: Exception) -> None:
 _WITHHELD = object()  # returned by an effect if the program is not to see the event
 
 # One table for all connections: a table each would be a good part of a connection's memory.
-_EFFECTS: dict[str, Callable[[ConnectionState, JSON], object]] = {
+ConnectionState._effects = {
     "error": ConnectionState._on_error,
     "session.created": ConnectionState._on_session,
     "session.updated": ConnectionState._on_session,

@@ -30,12 +30,14 @@ class CallJob:
         name: The function's name.
         arguments: JSON, as the model wrote it.
         response_id: The response that it came in.
+        refusal: Why it is not run: what the model gets as an error; None for a call that is run.
     """
 
     call_id: str
     name: str
     arguments: str = attrs.field(repr=False)
     response_id: str
+    refusal: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -44,9 +46,11 @@ class ApprovalJob:
 
     Args:
         item: The approval request.
+        response_id: The response that it came in; empty where that doesn't count.
     """
 
     item: JSON = attrs.field(repr=False)
+    response_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -93,11 +97,14 @@ class FunctionCalls:
         on_job: Called when there is a further job.
         on_settled: Called with the id of a response whose calls are all answered, and whether a follow-up
             comes.
+
+    Attributes:
+        on_job: As the argument.
     """
 
     def __init__(self, on_job: Callable[[], None], on_settled: Callable[[str, bool], None]) -> None:
         self._jobs: deque[Job] = deque()
-        self._on_job = on_job
+        self.on_job: Callable[[], None] = on_job
         self._on_settled = on_settled
         self._seen: set[str] = set()
         self._groups: dict[str, _Group] = {}
@@ -276,7 +283,7 @@ class FunctionCalls:
 
     def _add(self, job: Job) -> None:
         self._jobs.append(job)
-        self._on_job()
+        self.on_job()
 
 
 def _has_words_last(output: Any) -> bool:

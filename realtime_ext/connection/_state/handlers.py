@@ -34,7 +34,7 @@ class Handlers:
 
         Raises:
             TypeError: The kind is not a kind of event, or the handler can't be called.
-            ValueError: The kind is empty.
+            ValueError: The kind is empty or misspelled, or clients send it.
         """
         if not callable(handler):
             raise TypeError(f"handler: expected a function, got {type(handler).__name__}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import attrs
 
+from ..._core.utterances import Utterances
+
 _KEPT = 1000  # responses, the latest
 
 _Ms = float | None
@@ -27,7 +29,9 @@ class Latency:
         first_audio_ms: From the request to the first audio; on WebRTC to `output_audio_buffer.started`.
         done_ms: From the request to `response.done`.
         after_speech_ms: From the end of the user's speech, as `speech_stopped` or this side's commit tells
-            it, to the first audio. Voice detection reports it after the silence that it waits for.
+            it, to the first audio. Voice detection reports it after the silence that it waits for. In a Live
+            session, which has no responses, it is from the user's last words to the model's first ones on the
+            session's timeline, in steps of 200.
     """
 
     first_event_ms: _Ms = None
@@ -107,6 +111,7 @@ class LatencyMeter:
 
     def __init__(self) -> None:
         self._watch = Stopwatch()
+        self._utterances = Utterances()
 
     @property
     def latencies(self) -> Latencies:
@@ -133,7 +138,19 @@ class LatencyMeter:
             case "in", "response.done":
                 watch.done(event.response.id)
             case "in", "error":
-                watch.refused(event.error.event_id)
+                watch.refused(getattr(event.error, "event_id", None))
+            case "in", "session.input_transcript.delta" | "session.output_transcript.delta":
+                self._spoken(event)
+
+    def _spoken(self, event: Any) -> None:
+        user = self._utterances.current.get("user")
+        said = self._utterances.add(event.type, event.delta, event.start_ms, event.end_ms)
+        if user is None or said is None or said[0].speaker == "user":
+            return
+        words, is_new = said
+        if is_new and words.start_ms >= user.end_ms:
+            del self._utterances.current["user"]  # only the first words answer it
+            self._watch.answered(float(words.start_ms - user.end_ms))
 
 
 class Stopwatch:
@@ -196,9 +213,16 @@ class Stopwatch:
         timing = self._running.pop(str(response_id), None)
         if timing is not None:
             timing.done = self.now
-            if self._done is None:
-                self._done = deque(maxlen=_KEPT)
-            self._done.append(timing.latency())
+            self._keep(timing.latency())
+
+    def answered(self, after_speech_ms: float) -> None:
+        """Note that the model of a Live session has answered, so long after the user's words."""
+        self._keep(Latency(after_speech_ms=after_speech_ms))
+
+    def _keep(self, latency: Latency) -> None:
+        if self._done is None:
+            self._done = deque(maxlen=_KEPT)
+        self._done.append(latency)
 
     def reset(self) -> None:
         """Forget the current response: the link is lost."""

@@ -19,12 +19,15 @@ VALUE_SIZE = 32  # each further value
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def read_message(data: Message, size_of: SizeOf | None = None) -> tuple[JSON, Any, int]:
+def read_message(
+    data: Message, size_of: SizeOf | None = None, *, is_live: bool = False
+) -> tuple[JSON, Any, int]:
     """Decode one message of the link; no input raises.
 
     Args:
         data: The message.
         size_of: Returns the size that it counts for; None for its length.
+        is_live: Whether it is from a Live session, some of whose events have the names of others.
 
     Returns:
         The JSON object (empty if the message is none), the event, and its size.
@@ -37,7 +40,8 @@ def read_message(data: Message, size_of: SizeOf | None = None) -> tuple[JSON, An
         return {}, UnknownEvent("", {"raw": raw}, str(error)), size_of(data, None)
     if not isinstance(content, dict):
         return {}, UnknownEvent("", {"raw": content}, "not a JSON object"), size_of(data, content)
-    return content, parse_event(content), size_of(data, content)
+    event = parse_event(content, live=True) if is_live else parse_event(content)
+    return content, event, size_of(data, content)
 
 
 def length_of(data: Message, content: object = None) -> int:
@@ -62,3 +66,8 @@ def memory_of(data: Message, content: object) -> int:
     else:
         containers, values = data.count(b"[") + data.count(b"{"), data.count(b",")
     return EVENT_SIZE + len(data) + CONTAINER_SIZE * containers + VALUE_SIZE * values
+
+
+def text_or_none(value: Any) -> str | None:
+    """Return a value if it is text."""
+    return value if isinstance(value, str) else None

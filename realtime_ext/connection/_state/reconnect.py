@@ -119,6 +119,14 @@ class CloseInfo:
         error.__cause__ = self.cause
         return error
 
+    def request_lost(self) -> ConnectionClosedError:
+        """Return a new exception for a request that was pending when the link was lost, which is replaced."""
+        advice = "the request was lost with its link; the connection reconnects: send it again"
+        reason = f"{self.reason}; {advice}" if self.reason else advice
+        error = ConnectionClosedError(self.code, reason)
+        error.__cause__ = self.cause
+        return error
+
     def turn_lost(self, has_begun: bool) -> TurnLost:
         """Return a new exception for a turn that was going on when the link was lost, which is replaced."""
         error = TurnLost(self.code, self.reason, has_begun=has_begun)
@@ -159,7 +167,7 @@ class Reconnect:
 
     A sideband reconnects by default, since its session continues at the server. A model's session ends with
     its link, so that a new one needs `replay=True`: it is sent the configuration, and the conversation's
-    items as text.
+    items as text. A Live session that is stored is forked in place of that.
 
     Args:
         replay: Whether to begin a new session with the configuration and the items of the old one.
@@ -193,7 +201,7 @@ def policy_for(reconnect: Any, *, is_sideband: bool) -> Reconnect | None:
         raise TypeError(f"reconnect: expected a Reconnect, False or None, got {type(reconnect).__name__}")
     if not is_sideband and not reconnect.replay:
         raise ValueError(
-            "reconnect: a model's session ends with its link; use Reconnect(replay=True) for a new session"
+            "reconnect: a model's session ends with its link; Reconnect(replay=True) continues in a new one"
         )
     return reconnect
 
@@ -212,7 +220,7 @@ class Reconnecting:
         now: The time in seconds, of any clock.
         random: Returns numbers in [0, 1), for the jitter.
         previous: The loss before. If its new link did not last, its attempts count here: a server that
-            accepts and drops connections at once is not tried for ever.
+            accepts and drops connections at once is not tried forever.
 
     Attributes:
         closed: How the link ended.
@@ -273,7 +281,7 @@ class Reconnecting:
         """
         is_temporary = isinstance(error, APIConnectionError | InternalServerError | RateLimitError)
         self._is_hopeless = not is_temporary
-        refused = "the new session was refused its configuration: " if is_linked and not is_temporary else ""
+        refused = "the new session's configuration was refused: " if is_linked and not is_temporary else ""
         self.reason, self._cause = f"{refused}{error}", error
 
     def given_up(self) -> CloseInfo:

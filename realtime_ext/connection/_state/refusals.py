@@ -5,13 +5,11 @@ Source: https://platform.openai.com/docs/api-reference/realtime-server-events/er
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..._core.models import with_end
 from ..._core.secrets import mask
 from ..._http.operation import status_error_class
 from ...errors import APIStatusError
-from .messages import JSON
+from .messages import JSON, text_or_none
 
 # The API's error types and codes, with the HTTP status of each; an error event has no status of its own.
 _STATUS_BY_TYPE = {
@@ -43,8 +41,3 @@ def refusal(error: JSON, status: int | None = None) -> APIStatusError:
         param=text_or_none(error.get("param")),
         type=kind,
     )
-
-
-def text_or_none(value: Any) -> str | None:
-    """Return a value if it is text."""
-    return value if isinstance(value, str) else None

@@ -52,7 +52,7 @@ class Responses:
             self._granted = None
         elif waiter in self._queue:
             self._queue.remove(waiter)
-            self._is_hidden = False  # the one that waited in vain got an error; the next one tries
+            self._is_hidden = False  # the one that timed out got an error; the next one tries
         self._grant()
 
     def sent(self, event_id: str, create: JSON) -> None:
@@ -65,7 +65,7 @@ class Responses:
         """Record an error: about the event that it names, or else about whatever was asked for last.
 
         An error that names nothing may have been meant for a `response.create`. To wait on would be to wait
-        for ever.
+        forever.
 
         Args:
             event_id: The event that it names.

@@ -146,9 +146,17 @@ class SessionState:
         self._updates.append(update)
         return update
 
-    def updated(self) -> None:
-        """Record an acknowledgement. Updates are answered in order; others are of other connections."""
+    def updated(self, event_id: str | None = None) -> None:
+        """Record an acknowledgement. Updates are answered in order; others are of other connections.
+
+        Args:
+            event_id: The update that it names; None if it names none.
+        """
         if not self._updates:
+            return
+        if event_id is not None:
+            ids = [update.event_id for update in self._updates]
+            self._acknowledge(ids.index(event_id) + 1 if event_id in ids else 0)
             return
         if not self._is_shared:
             lost = sum(1 for _ in takewhile(lambda update: update.is_given_up, self._updates))
@@ -205,24 +213,51 @@ class SessionState:
         Args:
             run: The names of the tools that are run.
         """
-        tools = (self.content or {}).get("tools")
+        tools = self._declared
         if self._has_warned_of_tools or not isinstance(tools, list):
             return
         declared = {t.get("name") for t in tools if isinstance(t, Mapping) and t.get("type") == "function"}
         for names, problem in (
             (
                 run - declared,
-                "unknown to the model: declare them in the session, or use connect(tools=…)",
+                "the model does not know them: declare them in the session, or use connect(tools=…)",
             ),
-            (declared - run, "never run: register them with run_tools, or use connect(tools=…)"),
+            (declared - run, "they are never run: register them with run_tools, or use connect(tools=…)"),
         ):
             if names:
                 self._has_warned_of_tools = True
                 warn(f"tools {', '.join(sorted(map(str, names)))}: {problem}", SessionConfigWarning)
 
-    def began(self, now: float) -> None:
-        """Record when the session began, in unix seconds; an end that the server names takes precedence."""
-        self._ends_at = now + LIFETIME
+    def warn_of_loops(self) -> None:
+        """Warn if the backend of a Live session must call a function in each response, and so without end."""
+        choice = self._backend.get("tool_choice")
+        if choice == "required" or isinstance(choice, Mapping):
+            warn(
+                f"tool_choice: {_json.encode(choice)} applies to every response to a request, so that the "
+                "backend never answers; it is stopped after some rounds. Use 'auto'",
+                SessionConfigWarning,
+            )
+
+    @property
+    def _backend(self) -> JSON:
+        found: Any = self.content
+        for name in ("delegation", "responses"):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def _declared(self) -> Any:
+        source = self._backend if self.kind == "live" else self.content or {}
+        return source.get("tools")
+
+    def began(self, now: float, lifetime: float = LIFETIME) -> None:
+        """Record when the session began; an end that the server names takes precedence.
+
+        Args:
+            now: Unix seconds.
+            lifetime: How long it lasts, in seconds.
+        """
+        self._ends_at = now + lifetime
 
     def warns_at(self) -> float | None:
         """Return when `expiring` is due, in unix seconds; None if that isn't known, or is over."""

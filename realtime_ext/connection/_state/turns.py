@@ -24,7 +24,7 @@ from ...errors import APITimeoutError
 from .client_events import MARK
 from .conversation import read_item
 from .event_queue import Budget
-from .function_calls import ApprovalJob, FollowUpJob, FunctionCalls, approval_item
+from .function_calls import ApprovalJob, CallJob, FollowUpJob, FunctionCalls, approval_item, output_item
 from .latency import Stopwatch, Timing
 from .messages import JSON
 from .responses import BUSY
@@ -486,8 +486,15 @@ class Turns:
             self.streams.remove(stream)
 
     def register_tools(self, on_job: Callable[[], None]) -> FunctionCalls:
-        """Begin to collect function calls; `on_job` is called when there is one to run."""
-        self.calls = FunctionCalls(on_job, self._settled)
+        """Begin to run function calls, also collected ones; `on_job` is called when there is one to run."""
+        calls = self.collect_calls()
+        calls.on_job = on_job
+        return calls
+
+    def collect_calls(self) -> FunctionCalls:
+        """Begin to collect function calls, if they are not collected yet."""
+        if self.calls is None:
+            self.calls = FunctionCalls(lambda: None, self._settled)
         return self.calls
 
     def created(self, response: JSON) -> None:
@@ -569,11 +576,12 @@ class Turns:
             self.calls.deciding(job, event_id, approve=approve)
         return {"event_id": event_id, **approval_item(job, approve=approve)}
 
-    def answered(self, response_id: str, call_id: str, output: str) -> None:
-        """Record what a tool answered to a call of a turn's response."""
-        stream = self._of(response_id)
+    def output(self, job: CallJob, output: str) -> dict[str, Any]:
+        """Record what a tool answered to a call, for its turn; return the event that answers it."""
+        stream = self._of(job.response_id)
         if stream is not None:
-            stream.answered(call_id, output)
+            stream.answered(job.call_id, output)
+        return output_item(job, output)
 
     def reset(self, error: Callable[[bool], Exception]) -> None:
         """End the turns that were begun: their responses went with the link. Others begin on the next one.

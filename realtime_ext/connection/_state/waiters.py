@@ -52,7 +52,7 @@ class Waiter(Generic[T]):
             RuntimeError: There is none yet.
         """
         if not self.done:
-            raise RuntimeError("there is no outcome yet")
+            raise RuntimeError("there is no result yet")
         if self._error is not None:
             raise self._error
         return cast(T, self._value)

@@ -1,8 +1,8 @@
 """Many calls on many machines: each call has one owner at a time, and survives it (extra `fleet`).
 
-`fleet` is the application's front, `owner` the worker, `owned_call` what its handlers get, `missed_calls`
-function calls that came while no worker was attached; `store` is the interface that `postgres_store`
-(on procrastinate's queue) and `memory_store` implement.
+`fleet` is the application's front, `owner` the worker, `owned_call` what its handlers get; `functions` and
+`live_work` see that what the model asks for is done once, by the Realtime and the Live API. `store` is the
+interface that `postgres_store` (on procrastinate's queue) and `memory_store` implement.
 """
 
 from __future__ import annotations

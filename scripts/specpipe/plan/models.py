@@ -31,7 +31,7 @@ class Field:
         decode: Source of the expression that decodes the value from `data`.
         nested: Whether the value contains models to encode.
         secret: Whether reprs mask the value.
-        read_only: Whether only responses have it: it is no argument of the constructor.
+        read_only: Whether only responses have it: it is not an argument of the constructor.
         description: From the API description, one paragraph.
         schema: The property's schema, for the docs.
     """

@@ -37,7 +37,9 @@ _AGAIN_SECONDS = 0.05
 _LONGEST_SRTP = 1500
 """Bytes: the buffer of pylibsrtp, and what a network passes in one piece."""
 _MOST_WAITING = 16
-"""Packets that wait for a missing one, a power of 2; after that many, it counts as lost."""
+_PACKET_TICKS = 960
+"""A packet of 20 ms in the timestamps of Opus (RFC 7587 §4.1)."""
+_MOST_GAP_TICKS = 50 * _PACKET_TICKS
 _NUMBERS = struct.Struct("!HL")
 _NTP_EPOCH = 2_208_988_800
 _FIRST_CODEC = re.compile(r"(?ms)^m=audio \d+ \S+ (\d+).*?^a=rtpmap:\1 ([^/\s]+)")
@@ -166,7 +168,7 @@ class IcePeerConnection(RTCPeerConnection):
         """Drop packets that aiortc (1.16) does not survive. Call this after `hear` and before
         `setLocalDescription`.
 
-        Datagrams from anybody: `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty one raises
+        Datagrams from any sender: `RTCDtlsTransport._recv_next` reads `data[0]`, so that an empty one raises
         IndexError, and pylibsrtp raises ValueError, and not `pylibsrtp.Error`, for packets longer than its
         buffer. Packets of the peer: `RtpPacket.parse` and `unpack_remb_fci` raise struct.error for header
         extensions of unexpected length and for truncated lists; SCTP raises AssertionError and
@@ -206,22 +208,31 @@ class IcePeerConnection(RTCPeerConnection):
 
             transport.on("statechange", changed)
 
-    def hear(self, receiver: RTCRtpReceiver, on_sound: Callable[[bytes], None]) -> None:
+    def hear(
+        self,
+        receiver: RTCRtpReceiver,
+        on_sound: Callable[[bytes], None],
+        *,
+        waiting: int = _MOST_WAITING,
+        fills_gaps: bool = False,
+    ) -> None:
         """Decode packets as soon as they arrive. Call this before `setLocalDescription` begins to receive.
 
         Args:
             receiver: The receiver of the sound.
             on_sound: Called with each packet's sound, PCM16 mono at 24 kHz.
+            waiting: How many packets wait for a missing one, a power of 2; then it counts as lost.
+            fills_gaps: Whether silence takes the place of Opus packets that are lost.
         """
         try:
-            self._decode(receiver, on_sound)
+            self._decode(receiver, _Hearing(on_sound, fills_gaps=fills_gaps), waiting)
         except UnsupportedError as reason:
             _report("sound is received", reason)
             if receiver.track is not None:
                 loop = asyncio.get_running_loop()
                 self._listening = loop.create_task(listen(receiver.track, on_sound))
 
-    def _decode(self, receiver: RTCRtpReceiver, on_sound: Callable[[bytes], None]) -> None:
+    def _decode(self, receiver: RTCRtpReceiver, hearing: _Hearing, waiting: int) -> None:
         _require(receiver, RECEIVER)
         agents = {transport: _agent(transport) for transport in self._transports()}
         for transport, agent in agents.items():
@@ -230,10 +241,10 @@ class IcePeerConnection(RTCPeerConnection):
         try:
             from aiortc.jitterbuffer import JitterBuffer
 
-            jitter_buffer = JitterBuffer(_MOST_WAITING)
+            jitter_buffer = JitterBuffer(waiting)
         except (ImportError, TypeError) as error:
             raise UnsupportedError("JitterBuffer") from error
-        receiver._RTCRtpReceiver__decoder_queue = _Hearing(on_sound)  # type: ignore[attr-defined]
+        receiver._RTCRtpReceiver__decoder_queue = hearing  # type: ignore[attr-defined]
         # It puts packets in order, but holds none back where none is missing: nothing is played here.
         receiver._RTCRtpReceiver__jitter_buffer = jitter_buffer  # type: ignore[attr-defined]
         for transport, agent in agents.items():
@@ -379,9 +390,11 @@ def _ntp_time() -> int:
 class _Hearing(queue.Queue[Any]):
     """Replaces the queue to a receiver's decoding thread, and decodes packets as they are put in."""
 
-    def __init__(self, on_sound: Callable[[bytes], None]) -> None:
+    def __init__(self, on_sound: Callable[[bytes], None], *, fills_gaps: bool) -> None:
         super().__init__()
         self._on_sound = on_sound
+        self._fills_gaps = fills_gaps
+        self._due: int | None = None
         self._decoder: PacketDecoder | None = None
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -397,6 +410,11 @@ class _Hearing(queue.Queue[Any]):
         except av.FFmpegError as error:
             logger.debug("a packet of %s can't be decoded: %s", codec.mimeType, error)
             return
+        if self._fills_gaps:
+            gap = 0 if self._due is None else (frame.timestamp - self._due) & 0xFFFFFFFF
+            self._due = (frame.timestamp + _PACKET_TICKS) & 0xFFFFFFFF
+            if 0 < gap <= _MOST_GAP_TICKS:
+                self._on_sound(bytes(gap))  # a tick is half a sample, which has two bytes
         if pcm:
             self._on_sound(pcm)
 

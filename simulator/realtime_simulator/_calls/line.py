@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
 from realtime_simulator._core.clock import Clock, Timer
+from realtime_simulator._engine.effects import Play
 from realtime_simulator._media.files import check_sound, read_sound
 from realtime_simulator._media.speech import PACKET_SAMPLES
+from realtime_simulator._records.session import SessionLog
 from realtime_simulator._sessions.play_queue import PlayQueue
 
 AudioLike = str | os.PathLike[str] | bytes
@@ -60,6 +63,36 @@ class LineHandlers:
     on_drained: Callable[[str], None]
 
 
+class Phone(Protocol):
+    """What a caller holds: it speaks and listens, 20 ms at a time, in the simulator's thread."""
+
+    def rings(self) -> None:
+        """Process that the call begins, before the app is told."""
+        ...
+
+    def answered(self, log: SessionLog) -> None:
+        """Process that the call was accepted; `log` is that of its session."""
+        ...
+
+    def speak(self) -> bytes:
+        """Return the next 20 ms of the caller's sound, PCM16 mono at 24 kHz."""
+        ...
+
+    def listen(self, play: Play | None, start: int, end: int) -> None:
+        """Hear the next 20 ms.
+
+        Args:
+            play: What is played; None for silence.
+            start: The first sample of its speech that is heard now.
+            end: The sample after the last.
+        """
+        ...
+
+    def ended(self, reason: str) -> None:
+        """Process that the call has ended, or was not accepted."""
+        ...
+
+
 class Line:
     """One call's line; it plays the speech that the call's session queues in `plays`.
 
@@ -67,12 +100,16 @@ class Line:
         clock: Its clock.
         speed: How fast its time passes against the clock's; 1 is real time.
         handlers: Its callbacks.
+        phone: What the caller holds; None if what they say is queued by `say`.
     """
 
-    def __init__(self, clock: Clock, speed: float, handlers: LineHandlers) -> None:
+    def __init__(
+        self, clock: Clock, speed: float, handlers: LineHandlers, phone: Phone | None = None
+    ) -> None:
         self._clock = clock
         self._frame_seconds = FRAME_SECONDS / speed
         self._handlers = handlers
+        self._phone = phone
         self._said = bytearray()
         self.plays: PlayQueue = PlayQueue()
         self._timer: Timer | None = None
@@ -118,8 +155,14 @@ class Line:
     def _frame(self) -> None:
         heard = bytes(self._said[:_FRAME_BYTES])
         del self._said[:_FRAME_BYTES]
-        self._handlers.on_heard(heard + _SILENCE[len(heard) :])
-        if self._due == float("inf") or (playing := self.plays.next()) is None:
+        heard += _SILENCE[len(heard) :]
+        self._handlers.on_heard(heard if self._phone is None else self._phone.speak())
+        if self._due == float("inf"):
+            return
+        playing = self.plays.next()
+        if self._phone is not None:
+            self._phone.listen(*(playing or (None, 0, 0)))
+        if playing is None:
             return
         play, start, end = playing
         self._handlers.on_played(play.speech.pcm[start * 2 : end * 2])

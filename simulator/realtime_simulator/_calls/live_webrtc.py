@@ -15,8 +15,8 @@ from realtime_simulator._live.permissions import ChannelPermissions
 class LiveWebRtcCall(WebRtcCall):
     """One call of the Live API."""
 
-    def _opened(self) -> None:
-        super()._opened()
+    def _begin(self) -> None:
+        super()._begin()
         if self._permissions.restricted:
             message = "The events of this data channel are restricted by client.data_channel."
             info = {"type": "info", "code": "data_channel_permissions", "message": message}

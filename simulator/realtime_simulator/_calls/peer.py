@@ -174,6 +174,11 @@ class Peer:
         self._connecting = asyncio.get_running_loop().call_later(CONNECT_SECONDS, self._gone, "failed")
         return as_service(str(self._connection.localDescription.sdp))
 
+    @property
+    def has_data(self) -> bool:
+        """Whether data channels were negotiated."""
+        return self._connection.sctp is not None
+
     def send(self, text: str) -> None:
         """Send a message on the data channel; it is dropped if none is open, or the peer has left.
 

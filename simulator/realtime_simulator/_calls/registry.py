@@ -143,6 +143,10 @@ class CallRegistry:
             raise no_call()
         return call
 
+    def has(self, call_id: str) -> bool:
+        """Whether a call is in progress."""
+        return call_id in self._open
+
     def find_realtime(self, call_id: str) -> OpenCall:
         """Return a call of the Realtime API that is in progress.
 

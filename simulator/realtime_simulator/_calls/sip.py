@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._calls.line import Line, LineHandlers
+from realtime_simulator._calls.line import Line, LineHandlers, Phone
 from realtime_simulator._calls.registry import CallRegistry, session_id_of
 from realtime_simulator._calls.webhooks import Announcer, Plan
 from realtime_simulator._core.clock import Timer
@@ -80,7 +80,7 @@ def _check(name: object, value: object) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"headers: {name[:80]!r} is not the name of a SIP header")
     if _CONTROL.search(value):
-        raise ValueError(f"headers: the value of {name!r} has control characters, which are not allowed")
+        raise ValueError(f"headers: control characters are not allowed in the value of {name!r}")
     if len(value) > MAX_VALUE:
         raise ValueError(
             f"headers: the value of {name!r} has {len(value)} characters, allowed are {MAX_VALUE}"
@@ -96,6 +96,7 @@ class SipCall:
         services: The services that sessions share.
         line_speed: How fast the line's time passes; 1 is real time.
         on_end: Called with this call and the reason when it ends by itself; `end` follows.
+        phone: What the caller holds; None if the call's sound is queued.
     """
 
     def __init__(
@@ -105,8 +106,10 @@ class SipCall:
         services: Services,
         line_speed: float,
         on_end: Callable[[SipCall, str], None],
+        phone: Phone | None = None,
     ) -> None:
         self.record = record
+        self._phone = phone
         self.log = log
         self._services = services
         self._on_end = on_end
@@ -114,7 +117,7 @@ class SipCall:
         self._timers: list[Timer] = []
         self._listeners: set[asyncio.Queue[bytes]] = set()
         handlers = LineHandlers(on_heard=self._heard, on_played=self._played, on_drained=self._drained)
-        self.line: Line = Line(services.clock, line_speed, handlers)
+        self.line: Line = Line(services.clock, line_speed, handlers, phone)
 
     @property
     def driver(self) -> SessionDriver:
@@ -184,6 +187,8 @@ class SipCall:
     def _connect(self) -> None:
         self.record.begun = self._services.clock.monotonic()
         self._become("connected")
+        if self._phone is not None:
+            self._phone.answered(SessionLog.of(self.record.session))
         self.line.begin()
         self._act(iter(self._services.behavior.caller))
 
@@ -241,6 +246,8 @@ class SipCall:
         if self._driver is not None:
             # The service sends no close frame when a telephone call ends.
             self._driver.end(CUT, reason)
+        if self._phone is not None:
+            self._phone.ended(reason)
 
     def require_ringing(self, what: str) -> None:
         """Refuse an action that only a ringing call allows.
@@ -339,6 +346,7 @@ class Incoming:
         audio: The caller's sound once the call is accepted, PCM16 mono at 24 kHz.
         line_speed: How fast the line's time passes; 1 is real time.
         ring_seconds: How long the caller waits for an answer.
+        phone: What the caller holds; None if their sound is `audio`.
     """
 
     plan: Plan
@@ -346,6 +354,7 @@ class Incoming:
     audio: bytes = attrs.field(default=b"", repr=False)
     line_speed: float = 1.0
     ring_seconds: float = 60.0
+    phone: Phone | None = None
 
 
 class IncomingCalls:
@@ -381,10 +390,12 @@ class IncomingCalls:
             state="ringing",
             sip_headers=incoming.headers(self._services.ids.new("sip", 24)),
         )
-        call = SipCall(record, log, self._services, incoming.line_speed, self._ended)
+        call = SipCall(record, log, self._services, incoming.line_speed, self._ended, incoming.phone)
         call.line.say(incoming.audio)
         self._calls.add(call)
         logger.info("call %s: ringing", record.id)
+        if incoming.phone is not None:
+            incoming.phone.rings()
         call.ring(incoming.ring_seconds, lambda: self._rang_out(call))
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = set(plan.events)

@@ -17,6 +17,8 @@ from realtime_simulator._records.store import Call
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
+MAX_HELD_BYTES = 1024 * 1024
+"""The bytes of events that wait for a data channel to open."""
 
 
 class WebRtcCall:
@@ -42,6 +44,8 @@ class WebRtcCall:
         self._records = services.records
         self._on_end = on_end
         self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
+        self._held: list[Mapping[str, Any]] | None = []
+        self._held_bytes = 0
         playout = Playout(self._played, self._drained)
         self.driver: SessionDriver = SessionDriver(
             engine, log, services, on_end=self._session_ended, plays=playout.plays
@@ -61,7 +65,7 @@ class WebRtcCall:
         )
 
     async def answer(self, text: str) -> None:
-        """Answer an offer.
+        """Answer an offer. What the session sends before the data channel opens is delivered then.
 
         Args:
             text: The offer, checked by `offer.check`.
@@ -75,6 +79,8 @@ class WebRtcCall:
             await self._peer.close()
             self.driver.end(1011, "failed")
             raise
+        if self._peer.has_data:
+            self._begin()
 
     async def end(self, reason: str) -> None:
         """End session and connection at once.
@@ -96,17 +102,34 @@ class WebRtcCall:
             self._records.changed()
             logger.info("call %s: connected", self.record.id)
 
-    def _opened(self) -> None:
+    def _begin(self) -> None:
         self.driver.attach(self._send, greet=True)
+
+    def _opened(self) -> None:
+        held, self._held = self._held, None
+        for event in held or ():
+            self._send(event)
 
     def _received(self, message: str | bytes) -> None:
         self.driver.receive(message)
 
     def _send(self, event: Mapping[str, Any]) -> None:
+        if self._held is not None:
+            self._hold(self._held, event)
+            return
         try:
             self._faults.apply(event, lambda one: self._peer.send(json.dumps(one, ensure_ascii=False)))
         except Cut as cut:
             self._on_end(self, "peer" if cut.close is None else "expired")
+
+    def _hold(self, held: list[Mapping[str, Any]], event: Mapping[str, Any]) -> None:
+        """Keep an event for a data channel that is not open yet; a peer need not open it at all."""
+        self._held_bytes += len(json.dumps(event))
+        if self._held_bytes <= MAX_HELD_BYTES:
+            held.append(event)
+        elif held:
+            logger.warning("call %s: no data channel was opened, and its events are dropped", self.record.id)
+            held.clear()
 
     def _played(self, pcm: bytes) -> None:
         self.driver.played(pcm)

@@ -20,16 +20,11 @@ from typing import Any
 import attrs
 
 from realtime_simulator._conformance.known import KNOWN, Known
+from realtime_simulator._recordings.bindings import ID, ID_IN_TEXT, Bindings, is_id
 from realtime_simulator._recordings.lines import is_marker
 
 Event = Mapping[str, Any]
 Lane = tuple[str, ...]
-_PREFIXES = "(?:event|item|resp|conv|sess|call|rtc|live|seg|mcp|mcpl|mcpr|msg|fc|rs|ws|req)(?:_u\\d+)?_"
-_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_ID = re.compile(
-    f"(?P<prefix>{_PREFIXES})[A-Za-z0-9]{{12,}}|(?P<uuid>{_UUID})|(?P<hex>[0-9a-f]{{32}})|call-{_UUID}-\\d+"
-)
-_ID_IN_TEXT = re.compile(rf"\b{_PREFIXES}[A-Za-z0-9]{{12,}}")
 _SCRUBBED = re.compile(r"(ek|sk|whsec)_?-?(scrubbed|\*+|<\w+>|[\w-]*\*{3,}.*)")
 _FREE_TEXT = {"delta", "obfuscation", "audio", "logprobs", "bytes", "latency", "encrypted_content"}
 _FREE_IDS = {"event_id", "rid"}
@@ -78,59 +73,6 @@ class Expected:
     @property
     def type(self) -> str:
         return str(self.event["type"])
-
-
-@attrs.define
-class Bindings:
-    """The simulator's ids by the recording's ids.
-
-    Args:
-        ids: From the recording's to the simulator's.
-        given: Values that the client sent itself, which come back unchanged.
-    """
-
-    ids: dict[str, str] = attrs.field(factory=dict)
-    given: set[str] = attrs.field(factory=set)
-
-    def learn(self, expected: Any, actual: Any) -> None:
-        """Bind the ids that stand at the same places of two values."""
-        if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-            for key in expected.keys() & actual.keys():
-                self.learn(expected[key], actual[key])
-        elif isinstance(expected, list) and isinstance(actual, list):
-            for one, other in zip(expected, actual, strict=False):
-                self.learn(one, other)
-        elif is_id(expected) and is_id(actual) and expected not in self.given:
-            self.ids.setdefault(expected, actual)
-
-    def translated(self, value: Any) -> Any:
-        """Return a value of the recording with the simulator's ids."""
-        if isinstance(value, Mapping):
-            return {key: self.translated(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self.translated(inner) for inner in value]
-        return self.ids.get(value, value) if isinstance(value, str) else value
-
-    def twice(self) -> Iterator[str]:
-        """Yield which different ids of the recording are one and the same of the simulator."""
-        known: dict[str, str] = {}
-        for expected, actual in self.ids.items():
-            if known.setdefault(actual, expected) != expected:
-                yield f"recorded {known[actual]} and {expected} for the same thing, here {actual}"
-
-    def inside(self, text: str) -> str:
-        """Return a text of the recording with the simulator's ids in it."""
-        return _ID_IN_TEXT.sub(lambda found: self.ids.get(found[0], found[0]), text)
-
-    def learn_inside(self, expected: str, actual: str) -> None:
-        """Bind the ids in two texts."""
-        for one, other in zip(_ID_IN_TEXT.findall(expected), _ID_IN_TEXT.findall(actual), strict=False):
-            self.learn(one, other)
-
-
-def is_id(value: Any) -> bool:
-    """Return whether a value looks like an id of the service."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 class Comparison:
@@ -523,7 +465,7 @@ def _kind(value: Any) -> str:
 
 
 def _prefix(value: str) -> str:
-    found = _ID.fullmatch(value)
+    found = ID.fullmatch(value)
     if found is None:
         return value
     # The region that served a call is part of its ids; it is not part of their shape.
@@ -532,7 +474,7 @@ def _prefix(value: str) -> str:
 
 def _same_text(expected: str, actual: str) -> bool:
     """Return whether two texts are the same but for the ids in them; a recorded one may be cut by `…`."""
-    one, other = (_ID_IN_TEXT.sub(lambda found: _prefix(found[0]), text) for text in (expected, actual))
+    one, other = (ID_IN_TEXT.sub(lambda found: _prefix(found[0]), text) for text in (expected, actual))
     for more in MORE:
         if one.endswith(more):
             return other.startswith(one.removesuffix(more))

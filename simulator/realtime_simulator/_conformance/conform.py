@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import attrs
@@ -23,16 +23,17 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from realtime_simulator._conformance import live, script as scripts
-from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
+from realtime_simulator._conformance.comparison import Comparison, Expected
 from realtime_simulator._conformance.consistency import faults
-from realtime_simulator._conformance.links import Link, Phone, WebSocketLink
 from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript, Turn
+from realtime_simulator._links import Link, Phone, WebSocketLink
 from realtime_simulator._recordings import recording as recordings
+from realtime_simulator._recordings.bindings import Bindings
 from realtime_simulator._recordings.steps import (
     Close,
     Exchange,
@@ -51,6 +52,8 @@ _IMPATIENCE = 0.3
 _PLAYING_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _FEWEST_BYTES_PER_MS = 8  # G.711
+_EDGE_MS = 250
+"""How far apart the edges of speech may be."""
 _SLOW = Pacing(first_audio=0.0, speed=0.02)
 _SESSION_SECONDS = 3600.0
 _STEP_SECONDS = 5.0
@@ -66,6 +69,7 @@ _REFUSED = {
 }
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
 _HEADERS = ("content-type", "location", "access-control-allow-origin", "access-control-expose-headers")
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _OF_VIEW = (
     "type",
     "model",
@@ -80,12 +84,19 @@ _OF_VIEW = (
 )
 
 
-def conform(path: str | os.PathLike[str], profile: Profile = "openai") -> Sequence[Report]:
+def conform(
+    path: str | os.PathLike[str],
+    profile: Profile = "openai",
+    *,
+    sound: bytes | Literal["recorded"] | None = None,
+) -> Sequence[Report]:
     """Check the simulator against a recording, or against each session of a tape.
 
     Args:
         path: The file.
         profile: The service that was recorded.
+        sound: What the user said, PCM16 mono at 24 kHz, or `recorded` for the audio of the recording itself:
+            then the edges of speech are compared, too. None for sound that is made to have them.
 
     Returns:
         A report for each session.
@@ -94,29 +105,40 @@ def conform(path: str | os.PathLike[str], profile: Profile = "openai") -> Sequen
         OSError: It can't be read.
         RecordingError: It is not a recording, or an event in it is broken.
     """
-    return [check(recording, profile) for recording in recordings.read(path)]
+    return [check(recording, profile, sound=sound) for recording in recordings.read(path)]
 
 
-def check(recording: Recording, profile: Profile = "openai") -> Report:
-    """Check the simulator against a recording that has been read.
+def check(
+    recording: Recording, profile: Profile = "openai", *, sound: bytes | Literal["recorded"] | None = None
+) -> Report:
+    """Check the simulator against a recording that has been read; see `conform`.
 
-    Args:
-        recording: The recording.
-        profile: The service that was recorded.
+    Raises:
+        RecordingError: An event in it is broken, or it has no sound to be played.
     """
-    if live.is_live(recording):
-        return live.check(recording)
-    return asyncio.run(_Play(recording, profile).run())
+    if not live.is_live(recording):
+        return asyncio.run(_Play(recording, profile, sound).run())
+    if sound is not None:
+        raise RecordingError(f"{recording.name}: a Live session tells no edges of speech to compare")
+    return live.check(recording)
 
 
 class _Play:
     """One recording, and the simulator that it is played to."""
 
-    def __init__(self, recording: Recording, profile: Profile) -> None:
+    def __init__(
+        self, recording: Recording, profile: Profile, sound: bytes | Literal["recorded"] | None
+    ) -> None:
         self._recording = recording = _with_own_ids(recording)
+        self._profile, self._is_real = profile, sound is not None
         try:
             self._script = scripts.read(recording)
-            self._audio = scripts.appended(recording)
+            if sound is None:
+                self._audio = scripts.appended(recording)
+            else:
+                self._audio = scripts.real_sound(recording, None if sound == "recorded" else sound)
+        except RecordingError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
         self._bindings = Bindings(given=set(_given(recording)))
@@ -208,10 +230,26 @@ class _Play:
             await link.close()
         self._compared += len(expected)
         self._comparison.events(expected, link.events)
+        if self._is_real:
+            self._compare_edges(expected, link.events)
         for number, what in faults(link.events, now=begun, sent_ms=self._sent_ms(steps)):
             self._comparison.add(
                 steps[0].pointer, f"{link.events[number].get('type')} ({number + 1}.) has {what}"
             )
+
+    def _compare_edges(self, expected: Sequence[Expected], actual: Sequence[Mapping[str, Any]]) -> None:
+        """Compare where speech begins and ends; missing and further edges are differences of the order."""
+        if self._profile == "xai":
+            return  # its service counts from elsewhere
+        for kind, name in scripts.EDGES.items():
+            there = [one for one in expected if one.type == kind]
+            here = [event for event in actual if event.get("type") == kind]
+            for one, event in zip(there, here, strict=False):
+                was, now = one.event[name], event[name]
+                if abs(was - now) > _EDGE_MS:
+                    self._comparison.add(
+                        f"{one.pointer}/{name}", f"recorded {was} ms, the simulator hears it at {now} ms"
+                    )
 
     def _sent_ms(self, steps: Sequence[Open | Message | Close]) -> float | None:
         """Return how much audio the client sends on a connection, at most; None where it goes another way."""
@@ -233,15 +271,20 @@ class _Play:
         """Wait for the counterpart of the last of the expected events, and cause it where that is needed."""
         one = expected[-1]
         kind = one.type
-        number = sum(other.type == kind for other in expected)
-        needed = 1 if kind.endswith(".delta") else number
+        interim = _interim(one.event)
+
+        def alike(event: Mapping[str, Any]) -> bool:
+            return event.get("type") == kind and _interim(event) == interim
+
+        number = sum(alike(other.event) for other in expected)
+        needed = 1 if interim else number
         if self._phone is not None and kind.startswith("input_audio_buffer.speech_"):
             self._phone.speak(kind.endswith("started"))
         plays = kind.startswith("output_audio_buffer.")
         loop = asyncio.get_running_loop()
         begun = loop.time()
         patience = max(self._patience, _PLAYING_SECONDS if plays and self._patience == PATIENCE else 0)
-        while sum(event.get("type") == kind for event in link.events) < needed:
+        while sum(map(alike, link.events)) < needed:
             if loop.time() - begun > patience or link.closed is not None:
                 self._patience = _IMPATIENCE
                 return
@@ -251,8 +294,8 @@ class _Play:
                     await link.news.wait()
             except TimeoutError:
                 await self._pass_time(one, expected, loop.time() - begun)
-        if not kind.endswith(".delta"):
-            came = [event for event in link.events if event.get("type") == kind]
+        if not interim:
+            came = [event for event in link.events if alike(event)]
             self._bindings.learn(one.event, came[number - 1])
 
     async def _pass_time(self, one: Expected, expected: Sequence[Expected], waited: float) -> None:
@@ -440,6 +483,13 @@ def _refusal(first: Mapping[str, Any]) -> tuple[str | None, Mapping[str, str]]:
     if "Missing bearer" in str(error.get("message")):
         return None, {}
     return "", {}
+
+
+def _interim(event: Mapping[str, Any]) -> bool:
+    """Tell whether a server sends as many of these events as it likes: pieces, and interim transcripts."""
+    kind = str(event.get("type"))
+    interim = kind.endswith(".delta") or (kind.startswith(_TRANSCRIPTION) and kind.endswith(".updated"))
+    return interim or (kind.startswith(_TRANSCRIPTION) and event.get("status") == "in_progress")
 
 
 def _expires(recording: Recording) -> bool:

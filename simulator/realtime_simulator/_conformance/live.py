@@ -8,7 +8,6 @@ were received before them.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import re
 from collections import deque
@@ -20,17 +19,15 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from realtime_simulator._conformance import live_script as scripts
-from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
-from realtime_simulator._conformance.links import Link, LivePhone, WebSocketLink
-from realtime_simulator._conformance.live_comparison import Side, compare, key_of
+from realtime_simulator._conformance.comparison import Comparison, Expected
+from realtime_simulator._conformance.live_comparison import Side, compare
 from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
-from realtime_simulator._conformance.sounds import sound
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.turn import REAL, Action, Heard, Transcript, Turn
-from realtime_simulator._media.formats import encode
-from realtime_simulator._recordings.lines import APPEND, is_marker, is_number
+from realtime_simulator._links import Link, LivePhone, WebSocketLink
+from realtime_simulator._recordings.bindings import Bindings
+from realtime_simulator._recordings.lines import APPEND, is_marker
 from realtime_simulator._recordings.steps import (
     Close,
     Exchange,
@@ -39,8 +36,8 @@ from realtime_simulator._recordings.steps import (
     Open,
     Recording,
     RecordingError,
-    Step,
 )
+from realtime_simulator._scenario import live_audio, live_script as scripts
 from realtime_simulator._simulator.simulator import Simulator
 
 _CLOCK = 1_790_000_000
@@ -49,14 +46,7 @@ _PATIENCE = 8.0
 _STEP = 0.1
 _LOOK_SECONDS = 0.02
 _REAL_PATIENCE = 5.0
-_LEAD_MS = 2700
-_LATENCY_MS = 600
-_DEFAULT_MS = 100
-_LONGEST_SECONDS = 8000.0
-"""A session lasts two hours."""
-_LONGEST_MS = 2000
 _FILLED_MESSAGES = 10
-_MOST_MISSING_MS = 120_000
 _HEADERS = ("content-type", "location")
 _OF_VIEW = ("model", "instructions", "audio", "delegation", "input", "store", "client")
 _SESSION = re.compile(r"/live/sessions/([^/]+)")
@@ -110,7 +100,7 @@ class _Session:
     kind: str
     messages: list[Message]
     script: scripts.LiveScript
-    audio: deque[tuple[float, int, str]]
+    audio: deque[live_audio.Piece]
     link: Link | None = None
     expected: list[Expected] = attrs.field(factory=list)
     sent: list[tuple[int, Message]] = attrs.field(factory=list)
@@ -123,7 +113,7 @@ class _Play:
 
     def __init__(self, recording: Recording) -> None:
         self._has_times = any(isinstance(step, Message) and step.at is not None for step in recording.steps)
-        self._recording = _timed(recording)
+        self._recording = live_audio.timed(recording)
         self._unread = list(recording.unread)
         self._bindings = Bindings(given=set(_given(recording)))
         self._comparison = Comparison(self._bindings, "openai")
@@ -229,13 +219,14 @@ class _Play:
     async def _until(self, at: float) -> None:
         """Let the time of the recording pass, and send the audio that is due."""
         while True:
-            due = [session.audio[0][0] for session in self._running if session.audio and session.link]
+            due = [session.audio[0].at for session in self._running if session.audio and session.link]
             first = min([at, *due])
             if first > self._now:
                 await self._pass(first - self._now)
             for session in self._running:
-                while session.audio and session.link is not None and session.audio[0][0] <= self._now:
-                    _, _, data = session.audio.popleft()
+                while session.audio and session.link is not None and session.audio[0].at <= self._now:
+                    piece, format = session.audio.popleft(), live_audio.format_of(session.messages)
+                    data = live_audio.encoded(piece, session.script.said.voices, format)
                     await session.link.send(json.dumps({"type": APPEND, "audio": data}))
             if self._now >= at:
                 break
@@ -390,7 +381,13 @@ class _Play:
         views = [view for one in sideband.messages if isinstance(view := one.data.get("session"), dict)]
         shown = views[0] if views else {}
         fields = {key: shown[key] for key in _OF_VIEW if shown.get(key)}
-        own = _Session("", "primary", [], sideband.script, deque(_stand_in_audio(sideband)))
+        own = _Session(
+            "",
+            "primary",
+            [],
+            sideband.script,
+            deque(live_audio.stand_in(sideband.messages)),
+        )
         own.link = await self._dial("/live/sessions")
         self._running.append(own)
         self._live_id = self._simulator.sessions[-1].id
@@ -492,22 +489,17 @@ def _without_sdp(answer: Any) -> Any:
 
 
 def _counted(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], int]:
-    """Return how many events of each kind there are; of words, how many characters; of other deltas, whether
-    there is any."""
+    """Return how much there is of each kind of event."""
     counts: dict[tuple[str, ...], int] = {}
     for event in events:
-        key = key_of(event)
-        if key[0] in (scripts.INPUT_WORDS, scripts.OUTPUT_WORDS):
-            counts[key] = counts.get(key, 0) + len(str(event.get("delta") or ""))
-        elif key[0] != "session.usage.updated":
-            counts[key] = 1 if key[-1].endswith(".delta") else counts.get(key, 0) + 1
+        scripts.count(event, counts)
     return counts
 
 
 def _by_key(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[Mapping[str, Any]]]:
     found: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for event in events:
-        found.setdefault(key_of(event), []).append(event)
+        found.setdefault(scripts.key_of(event), []).append(event)
     return found
 
 
@@ -530,33 +522,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-# The recording's time and connections
-
-
-def _timed(recording: Recording) -> Recording:
-    """Return a recording whose messages have times; without any, they follow the client's audio."""
-    times = [step.at for step in recording.steps if isinstance(step, Message) and step.at is not None]
-    if times:
-        last = times[0] + _LONGEST_SECONDS
-        return attrs.evolve(
-            recording,
-            steps=[
-                attrs.evolve(step, at=min(step.at, last))
-                if isinstance(step, Message | Close) and step.at is not None
-                else step
-                for step in recording.steps
-            ],
-        )
-    now = 0.0
-    steps: list[Step] = []
-    for step in recording.steps:
-        if isinstance(step, Exchange | Open):
-            steps.append(step)
-            continue
-        steps.append(attrs.evolve(step, at=now))
-        if isinstance(step, Message) and _is_append(step):
-            now += (scripts.audio_ms(step.data) or _DEFAULT_MS) / 1000
-    return attrs.evolve(recording, steps=steps)
+# The recording's connections
 
 
 def _connections(recording: Recording) -> Iterator[_Session]:
@@ -581,8 +547,8 @@ def _connections(recording: Recording) -> Iterator[_Session]:
             groups[current[name]][2].append(step)
     for name, kind, messages in groups:
         script = scripts.read(messages)
-        audio = deque(_audio(messages, script.said))
-        recorded = sum(map(_is_append, messages))
+        audio = deque(live_audio.of_client(messages))
+        recorded = sum(map(live_audio.is_append, messages))
         filled = len(audio) > recorded + _FILLED_MESSAGES
         yield _Session(name, kind, messages, script, audio, filled=filled)
 
@@ -603,88 +569,3 @@ def _kind(first: Message, path: str, later: bool) -> str:
     session = first.data.get("session")
     forks = first.type == "session.start" and isinstance(session, Mapping) and "model" not in session
     return "fork" if forks and later else "primary"
-
-
-def _audio(messages: Sequence[Message], said: scripts.Utterances) -> Iterator[tuple[float, int, str]]:
-    """Yield the audio that a client sends: its time, its length in ms, and its sound in base64.
-
-    Where the events show that the timeline went further than the recorded audio lets it, audio is missing
-    from the recording; silence is sent in its place.
-    """
-    format = next((_format(message) for message in messages if message.type == "session.started"), {})
-    end, shift, begun, last = 0, 0, None, 0.0
-    for number, message in enumerate(messages):
-        at = message.at or 0.0
-        if _is_append(message):
-            length = scripts.audio_ms(message.data, format) or _until_next(messages, number)
-            begun = at if begun is None else begun
-            ran = min(int((at - begun) * 1000) - _LATENCY_MS, end + shift + _LEAD_MS)
-            shift = max(shift, ran - end)
-            yield at, length, _encoded(end + shift, length, said, format)
-            end, last = end + length, at + length / 1000
-        elif message.direction == "received" and begun is not None:
-            missing = min(_position(message) - end - shift - _LEAD_MS, int((at - last) * 1000))
-            if _DEFAULT_MS < missing <= _MOST_MISSING_MS:
-                for _ in range(missing // _DEFAULT_MS):
-                    yield last, _DEFAULT_MS, _encoded(end + shift, _DEFAULT_MS, said, format)
-                    end, last = end + _DEFAULT_MS, last + _DEFAULT_MS / 1000
-
-
-def _stand_in_audio(sideband: _Session) -> Iterator[tuple[float, int, str]]:
-    """Yield the audio that the session of a sideband receives: a piece each 100 ms, from before the sideband
-    was attached if that was not at the start."""
-    times = [message.at or 0.0 for message in sideband.messages]
-    begun, place = times[0], 0
-    for message in sideband.messages:
-        if (position := _position(message)) > 0:
-            place = max(0, position - int(((message.at or 0.0) - begun) * 1000)) // _DEFAULT_MS * _DEFAULT_MS
-            break
-    if any(message.type == "session.started" for message in sideband.messages):
-        place = 0
-    count = (place + int((times[-1] - begun) * 1000) + _LEAD_MS) // _DEFAULT_MS
-    for number in range(count):
-        at = begun + max(0, number * _DEFAULT_MS - place) / 1000
-        yield at, _DEFAULT_MS, _encoded(number * _DEFAULT_MS, _DEFAULT_MS, sideband.script.said, {})
-
-
-def _is_append(message: Message) -> bool:
-    """Return whether a client sent audio; sidebands receive copies of it."""
-    return message.type == APPEND and message.direction == "sent"
-
-
-def _until_next(messages: Sequence[Message], number: int) -> int:
-    """Return the length of an append whose audio was shortened: the time until the next one."""
-    at = messages[number].at
-    later = (message.at for message in messages[number + 1 :] if _is_append(message))
-    then = next(later, None)
-    if at is None or then is None:
-        return _DEFAULT_MS
-    return min(_LONGEST_MS, max(20, round((then - at) * 50) * 20))
-
-
-def _position(message: Message) -> int:
-    """Return where on the timeline an event is, in ms; 0 if it does not say."""
-    event = message.data
-    usage = event.get("usage")
-    seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
-    used = seconds * 1000 if is_number(seconds) else 0
-    places = (event.get("end_ms"), event.get("offset_ms"), used)
-    return max((int(place) for place in places if is_number(place)), default=0)
-
-
-def _format(message: Message) -> Mapping[str, Any]:
-    session = message.data.get("session")
-    audio = session.get("audio") if isinstance(session, Mapping) else None
-    format = audio.get("format") if isinstance(audio, Mapping) else None
-    return format if isinstance(format, Mapping) else {}
-
-
-def _encoded(start: int, length: int, said: scripts.Utterances, format: Mapping[str, Any]) -> str:
-    pcm = sound(start, start + length, said.voices)[: length * 48]
-    kind = format.get("type")
-    kind = kind if kind in ("audio/pcmu", "audio/pcma") else "audio/pcm"
-    if kind == "audio/pcm" and format.get("rate") == 16_000:
-        from realtime_simulator._media.codecs import Resampler
-
-        pcm = Resampler(24_000, 16_000).push(pcm)
-    return base64.b64encode(encode(pcm, kind)).decode()

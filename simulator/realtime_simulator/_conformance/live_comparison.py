@@ -19,16 +19,17 @@ from typing import Any
 import attrs
 
 from realtime_simulator._conformance.comparison import Comparison, Event, Expected
-from realtime_simulator._conformance.live_script import (
+from realtime_simulator._recordings.lines import APPEND, OUTPUT, is_marker, is_number
+from realtime_simulator._recordings.steps import Message
+from realtime_simulator._scenario.live_audio import audio_ms
+from realtime_simulator._scenario.live_script import (
     DELEGATION,
     FRAME_MS,
     INPUT_WORDS,
     NESTED,
     OUTPUT_WORDS,
-    audio_ms,
+    key_of,
 )
-from realtime_simulator._recordings.lines import APPEND, OUTPUT, is_marker, is_number
-from realtime_simulator._recordings.steps import Message
 
 Lane = tuple[str, ...]
 _LATE_MS = 1000
@@ -38,7 +39,7 @@ _NEAR_MS = 2000
 _USAGE_SECONDS = 2.0
 _USAGE_SHARE = 0.12
 _AUDIO_SHARE = 0.12
-_AUDIO_MESSAGES = 8
+_AUDIO_MESSAGES = 12
 _USAGE = "session.usage.updated"
 _USAGE_EVERY = 15.0
 _USAGE_LATE = 3.0
@@ -67,17 +68,6 @@ class Side:
     timed: bool = True
     gaps: Sequence[int] = ()
     partial: bool = False
-
-
-def key_of(event: Event) -> tuple[str, ...]:
-    """Return the kind of an event, which for nested ones has their own type."""
-    kind = str(event.get("type"))
-    inner = event.get("event")
-    if kind != NESTED or not isinstance(inner, Mapping):
-        return (kind,)
-    item = inner.get("item")
-    of = (str(item.get("type")),) if isinstance(item, Mapping) else ()
-    return (kind, *of, str(inner.get("type")))
 
 
 def compare(

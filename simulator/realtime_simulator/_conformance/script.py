@@ -13,12 +13,14 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._conformance.sounds import FRAME_MS, sound
 from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Say, Think, Transcript
 from realtime_simulator._engine.vad import HANG_MS
 from realtime_simulator._media.formats import encode
-from realtime_simulator._media.speech import PCM
-from realtime_simulator._recordings.steps import Message, Recording
+from realtime_simulator._media.sounds import FRAME_MS, sound
+from realtime_simulator._media.speech import PCM, RATE
+from realtime_simulator._recordings.lines import is_marker
+from realtime_simulator._recordings.recording import AUDIO_CHARACTERS
+from realtime_simulator._recordings.steps import Message, Recording, RecordingError
 
 APPEND_MS = 100
 """The length of an appended piece of sound where nothing determines it."""
@@ -28,7 +30,12 @@ _WORDS = tuple(
     for name in ("output_text", "text", "output_audio_transcript", "audio_transcript")
 )
 _APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
-_EDGES = ("input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped")
+EDGES = {
+    "input_audio_buffer.speech_started": "audio_start_ms",
+    "input_audio_buffer.speech_stopped": "audio_end_ms",
+}
+"""The events that tell the edges of speech, with the field that has the time."""
+_STARTED, _STOPPED = EDGES
 _CERTAIN_MS = 160
 """Speech has to continue this long before it is certain."""
 _PAUSE_MS = 800
@@ -190,7 +197,7 @@ def appended(recording: Recording) -> dict[str, str]:
     voices: list[list[int]] = []
     padding, pause, detects, format = 300, 200, True, PCM
     manual: set[int] = set()
-    speaks = any(step.type in _EDGES for step in recording.messages("received"))
+    speaks = any(step.type in EDGES for step in recording.messages("received"))
     formats: list[str] = []
     for step in recording.steps:
         if not isinstance(step, Message):
@@ -211,11 +218,11 @@ def appended(recording: Recording) -> dict[str, str]:
             detects = detection is not None
             padding = int((detection or {}).get("prefix_padding_ms") or 300)
             pause = int((detection or {}).get("silence_duration_ms") or 500)
-        elif step.type == _EDGES[0]:
+        elif step.type == _STARTED:
             begin = event["audio_start_ms"] + padding
             voices.append([begin, 10**9])
             known.append((len(places), begin + _CERTAIN_MS))
-        elif step.type == _EDGES[1]:
+        elif step.type == _STOPPED:
             end = event["audio_end_ms"]
             if voices:
                 # Where a service counts otherwise, the speech is as long as it has to be.
@@ -233,6 +240,45 @@ def appended(recording: Recording) -> dict[str, str]:
             hum = [[0, max(ends[-1] - _PAUSE_MS - HANG_MS, FRAME_MS)]]
         audio[place.pointer] = base64.b64encode(encode(sound(start, end, hum), formats[number])).decode()
     return audio
+
+
+def real_sound(recording: Recording, said: bytes | None) -> dict[str, str]:
+    """Return the audio to append as it was or could have been, in base64, by the pointer of its event.
+
+    Args:
+        recording: The recording.
+        said: What was said, PCM16 mono at 24 kHz: in pieces of 100 ms, or longer ones if the recording has
+            too few, and silence after it. None for the audio that the recording itself has.
+
+    Raises:
+        RecordingError: No audio was appended, or it was shortened.
+    """
+    places: list[Message] = []
+    formats: list[str] = []
+    format = PCM
+    for step in recording.steps:
+        if not isinstance(step, Message):
+            continue
+        if step.direction == "sent" and step.type in _APPENDS:
+            places.append(step)
+            formats.append(format)
+        elif step.type in ("session.created", "session.updated") and step.direction == "received":
+            settings = (step.data["session"].get("audio") or {}).get("input") or {}
+            format = str((settings.get("format") or {}).get("type", PCM))
+    if not places:
+        raise RecordingError(f"{recording.name}: no event appends audio")
+    if said is None:
+        for place in places:
+            if is_marker(place.data["audio"]) or len(place.data["audio"]) <= AUDIO_CHARACTERS:
+                raise RecordingError(f"{place.pointer}: the audio was shortened; name a file with the sound")
+        return {place.pointer: place.data["audio"] for place in places}
+    frame = FRAME_MS * RATE // 1000 * 2
+    size = max(APPEND_MS // FRAME_MS, -(-len(said) // frame // len(places))) * frame
+    pieces = (said[at : at + size] for at in range(0, len(places) * size, size))
+    return {
+        place.pointer: base64.b64encode(encode(piece + bytes(size - len(piece)), kind)).decode()
+        for place, piece, kind in zip(places, pieces, formats, strict=True)
+    }
 
 
 def _translates(place: Message) -> bool:

@@ -66,6 +66,8 @@ class AdvancingClock:
 
     def __init__(self, fixed: float | None = None) -> None:
         self._fixed = fixed
+        self._speed = 1.0
+        self._offset = self._latest = 0.0
         self._ahead = 0.0
         self._heap: list[tuple[float, int, _Due]] = []
         self._order = itertools.count()
@@ -74,7 +76,9 @@ class AdvancingClock:
         self._cancelled = 0
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time() + self._ahead
+        now = asyncio.get_running_loop().time() * self._speed + self._offset + self._ahead
+        self._latest = max(self._latest, now)
+        return now
 
     def unix(self) -> float:
         return time.time() + self._ahead if self._fixed is None else self._fixed
@@ -82,6 +86,19 @@ class AdvancingClock:
     def fix(self, unix: float) -> None:
         """Fix the time of day from now on."""
         self._fixed = unix
+
+    def run_at(self, speed: float) -> None:
+        """Let so many seconds pass in a real one from now on.
+
+        The time of day, by which signatures expire, keeps its pace. Faster than in reality, the clock does
+        not count the time by which the process is late: calls would break up on a busy machine.
+        """
+        self._offset = self.monotonic() - self._ahead - asyncio.get_running_loop().time() * speed
+        self._speed = speed
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._set_alarm()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         due = _Due(callback, self._count_cancelled)
@@ -129,14 +146,22 @@ class AdvancingClock:
             return
         first = self._heap[0][0]
         if self._alarm is not None:
-            if self._alarm_at <= first - self._ahead:
+            if self._alarm_at <= self._real(first):
                 return
             self._alarm.cancel()
-        self._alarm_at = first - self._ahead
+        self._alarm_at = self._real(first)
         self._alarm = asyncio.get_running_loop().call_at(self._alarm_at, self._ring)
+
+    def _real(self, when: float) -> float:
+        """Return the event loop's time at a time of this clock."""
+        return (when - self._ahead - self._offset) / self._speed
 
     def _ring(self) -> None:
         self._alarm = None
+        if self._speed > 1 and self._next() is not None:
+            latest = max(self._latest, self._heap[0][0])
+            self._offset -= max(0.0, self.monotonic() - latest)
+            self._latest = latest
         try:
             while self._next() is not None and self._heap[0][0] <= self.monotonic():
                 self._call(heapq.heappop(self._heap)[2])
@@ -148,6 +173,48 @@ class AdvancingClock:
         callback, due.callback = due.callback, None
         if callback is not None:
             callback()
+
+
+class ManualClock:
+    """A clock whose time passes by `step` alone, for a session that runs by itself.
+
+    Args:
+        unix: The time of day at which it begins, in unix seconds.
+    """
+
+    def __init__(self, unix: float) -> None:
+        self._unix, self._now = unix, 0.0
+        self._heap: list[tuple[float, int, _Due]] = []
+        self._order = itertools.count()
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def unix(self) -> float:
+        return self._unix + self._now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        due = _Due(callback, lambda: None)
+        heapq.heappush(self._heap, (when, next(self._order), due))
+        return due
+
+    def step(self, until: float) -> bool:
+        """Let time pass to the next timer, and call it; without one, to `until`.
+
+        Args:
+            until: The time up to which it may pass.
+
+        Returns:
+            Whether there was a timer.
+        """
+        while self._heap and self._heap[0][0] <= until:
+            when, _, due = heapq.heappop(self._heap)
+            if due.callback is not None:
+                self._now = max(self._now, when)
+                due.callback()
+                return True
+        self._now = max(self._now, until)
+        return False
 
 
 async def sleep(clock: Clock, seconds: float) -> None:

@@ -5,7 +5,8 @@ The HTTP app and the session that catch one choose the shape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 INVALID_REQUEST = "invalid_request_error"
@@ -85,3 +86,9 @@ def server_error() -> ApiProblem:
     return ApiProblem(
         "The server had an error while processing your request.", status=500, type="server_error"
     )
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: a known one that is like it; empty if none is."""
+    near = difflib.get_close_matches(str(given)[:200], list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

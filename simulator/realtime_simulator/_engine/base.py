@@ -139,6 +139,9 @@ class BaseSession:
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         """Process the words of the user's audio; None if they aren't known before the user has finished."""
 
+    def paused(self, item_id: str, transcript: Transcript | None, now: float) -> None:
+        """Process the words of a user who pauses; None if they aren't known."""
+
     def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         """Process the model's answer, or the next part of it; `whole` if no more comes."""
 

@@ -57,7 +57,8 @@ class SpeechNeeded:
 
 @attrs.frozen
 class Play:
-    """Play a stretch of speech on the peer's audio track, after the speech that is already queued.
+    """Play a stretch of speech on the peer's audio track, after the speech that is already queued; without a
+    track it went out in an event.
 
     Args:
         response_id: The response that it belongs to.
@@ -85,17 +86,19 @@ class StopPlaying:
 
 @attrs.frozen
 class HearingNeeded:
-    """Find the words of a user's item, then call `Session.heard(item_id, …)`.
+    """Find the words of a user's item, then call `Session.heard(item_id, …)`, or `paused` if the user pauses.
 
     Args:
         item_id: The item.
         pcm: Its audio, PCM16 mono at 24 kHz.
         finished: Whether the user has finished; if not, this is the audio so far.
+        paused: Whether the user pauses, and the words decide whether that is the end.
     """
 
     item_id: str
     pcm: bytes = attrs.field(repr=False)
     finished: bool = True
+    paused: bool = False
 
 
 @attrs.frozen

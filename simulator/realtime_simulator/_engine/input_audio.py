@@ -1,13 +1,15 @@
 """The user's audio in a session: its buffer, the commands on it, its turns, and the timeout of a
 silent user.
 
-Server VAD analyses the samples (`vad`). Semantic VAD is simulated by the same detector, with a pause
-whose length depends on the eagerness, because the simulator does not understand speech.
+Server VAD analyses the samples (`vad`). Semantic VAD uses the same detector. The pause that ends a turn
+depends on the eagerness and, where the words are known, on how they end: a finished sentence needs a short
+one, a sentence that breaks off a long one.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -24,6 +26,15 @@ MINIMUM_MS = 100
 MAXIMUM_SECONDS = 300
 """Uncommitted audio is kept this long; older audio is dropped."""
 SEMANTIC_PAUSE_MS = {"low": 2000, "medium": 1000, "auto": 1000, "high": 400}
+"""By the eagerness; so long if the words are unknown, or end without a mark."""
+FINISHED_PAUSE_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
+UNFINISHED_PAUSE_MS = {"low": 8000, "medium": 4000, "auto": 4000, "high": 2000}
+_WORDS_NEEDED_MS = 200
+_FINISHED = re.compile(r"[.!?。！？؟][\"'”’)»]*$")
+_UNFINISHED = re.compile(
+    r"([,;:–—-]|\.\.\.|…)$|\b(and|or|but|so|because|if|that|which|the|a|an|to|of|for|with|um+|uh+|er+|hmm+)\.?$",
+    re.IGNORECASE,
+)
 _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
 _SILENT_SECONDS = 30.0
 """With turn detection, this much is kept during silence."""
@@ -106,6 +117,15 @@ class TurnHandler(Protocol):
         """
         ...
 
+    def pausing(self, item_id: str, pcm: bytes) -> None:
+        """Find the words so far of an item to come, then call `paused`.
+
+        Args:
+            item_id: The id that the item will have.
+            pcm: Its sound so far.
+        """
+        ...
+
     def speech_started(self) -> None:
         """Process that the user has begun to speak."""
         ...
@@ -135,6 +155,7 @@ class InputAudio:
         self._vad: VoiceActivity | PlacedSpeech | None = None
         self._vad_origin = 0
         self._item_id = ""
+        self._pausing = False
         self._start = 0
         self._idle_from = 0
         self._idle_due = math.inf
@@ -152,6 +173,7 @@ class InputAudio:
             self._vad = None
         else:
             semantic = settings["type"] == "semantic_vad"
+            self._pausing = False
             threshold = _SEMANTIC_THRESHOLD if semantic else settings["threshold"]
             pause = SEMANTIC_PAUSE_MS[settings["eagerness"]] if semantic else settings["silence_duration_ms"]
             if self._vad is None and self._shared.speech is not None:
@@ -206,8 +228,28 @@ class InputAudio:
             self._turn(edge)
         if vad.speaking:
             self._go_on()
+            self._look_for_pause(vad)
         else:
             self.buffer.keep(_SILENT_SECONDS)
+
+    def _look_for_pause(self, vad: VoiceActivity | PlacedSpeech) -> None:
+        """Ask for the words when a pause begins, if they decide how long it may be."""
+        settings = self._shared.config.turn_detection
+        if settings is None or settings["type"] != "semantic_vad" or isinstance(vad, PlacedSpeech):
+            return
+        pauses = vad.silent_ms >= _WORDS_NEEDED_MS
+        if pauses and not self._pausing:
+            self._turns.pausing(self._item_id, self.buffer.read(self._start, self.buffer.end))
+        elif self._pausing and not pauses:
+            vad.configure(_SEMANTIC_THRESHOLD, SEMANTIC_PAUSE_MS[settings["eagerness"]])
+        self._pausing = pauses
+
+    def paused(self, item_id: str, words: str) -> None:
+        """Decide by the words so far how long the pause of a user who still speaks may be."""
+        settings = self._shared.config.turn_detection
+        if settings is not None and self._vad is not None and self._pausing and item_id == self._item_id:
+            pause = semantic_pause_ms(words, str(settings["eagerness"]))
+            self._vad.configure(_SEMANTIC_THRESHOLD, pause)
 
     def _go_on(self) -> None:
         """Process more sound of the user's current item."""
@@ -222,6 +264,7 @@ class InputAudio:
             prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
             if self._shared.speech is not None:
                 prefix = 0
+            self._pausing = False
             self._start = max(self.buffer.start, place - prefix)
             self._item_id = self._shared.ids.new("item")
             self._idle_due = math.inf
@@ -295,6 +338,19 @@ class InputAudio:
     def deadline(self) -> float:
         """Return when `tick` is due next; infinity if never."""
         return self._idle_due
+
+
+def semantic_pause_ms(words: str, eagerness: str) -> int:
+    """Return the pause after which words end a turn of semantic turn detection.
+
+    Args:
+        words: The words so far.
+        eagerness: `low`, `medium`, `auto` or `high`.
+    """
+    words = words.strip()
+    if _UNFINISHED.search(words):
+        return UNFINISHED_PAUSE_MS[eagerness]
+    return (FINISHED_PAUSE_MS if _FINISHED.search(words) else SEMANTIC_PAUSE_MS)[eagerness]
 
 
 def _ms(place: int) -> int:

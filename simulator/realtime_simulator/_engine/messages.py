@@ -199,5 +199,5 @@ def _check_characters(value: Any, what: str) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ApiProblem(
-            f"The {what} has half of a surrogate pair in it, which is no character.", code="invalid_json"
+            f"The {what} has half of a surrogate pair in it, which is not a character.", code="invalid_json"
         ) from None

@@ -17,7 +17,7 @@ from realtime_simulator._engine import messages, refusals
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import REALTIME, SessionConfig
 from realtime_simulator._engine.conversation import Conversation, Item
-from realtime_simulator._engine.effects import AudioOut, Play, StopPlaying
+from realtime_simulator._engine.effects import HearingNeeded, Play, StopPlaying
 from realtime_simulator._engine.input_audio import InputAudio
 from realtime_simulator._engine.items import Items
 from realtime_simulator._engine.mcp import Mcp
@@ -150,6 +150,11 @@ class Session(BaseSession):
             self._transcription.tick(self._now)
             self._responses.ask()
 
+    def paused(self, item_id: str, transcript: Transcript | None, now: float) -> None:
+        self.tick(now)
+        if not self.ended and transcript is not None and transcript.error is None:
+            self.input.paused(item_id, transcript.text)
+
     def listed(self, item_id: str, tools: Sequence[Mapping[str, Any]] | None, now: float) -> None:
         self.tick(now)
         self._mcp.listed(item_id, tools)
@@ -219,11 +224,13 @@ class Session(BaseSession):
         """Queue a stretch of speech for the player, if there is one."""
         self._spoke = True
         self._responses.speaks(play.response_id)
-        if self._audio_in_events:
-            self.effect(AudioOut(play.speech.pcm[play.start * 2 : play.end * 2]))
-        else:
+        if not self._audio_in_events:
             self._playback.add(play.response_id, play.item_id)
-            self.effect(play)
+        self.effect(play)
+
+    def pausing(self, item_id: str, pcm: bytes) -> None:
+        """Find the words of a user who pauses."""
+        self.effect(HearingNeeded(item_id, pcm, finished=False, paused=True))
 
     def speaking(self, item_id: str, samples: int, pcm: Callable[[], bytes]) -> None:
         """Process how much the user has said so far of an item to come; `pcm` returns its sound."""

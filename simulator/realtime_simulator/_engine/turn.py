@@ -16,7 +16,7 @@ from realtime_simulator._media.speech import RATE
 
 @attrs.frozen(kw_only=True)
 class Pacing:
-    """How fast the model answers; without arguments, at once.
+    """How fast the model answers; immediately without arguments.
 
     Args:
         first_audio: Seconds from `response.created` to the first output.
@@ -25,7 +25,7 @@ class Pacing:
         item: Seconds until a client's item is acknowledged.
         audio_after_words: Seconds from the first words of a message to its first audio.
         limits: Seconds from `response.done` to `rate_limits.updated`.
-        spread: How far these times vary, as a share of each: about two thirds are within it.
+        spread: How far these times vary, as a share of each; about two thirds are within it.
     """
 
     first_audio: float = 0.0
@@ -77,7 +77,7 @@ def chosen_pacing(pacing: PacingLike, default: Pacing = REAL) -> Pacing:
 
 @attrs.frozen(kw_only=True)
 class Turn:
-    """The conversation at the moment when a response is requested.
+    """The conversation when a response is requested.
 
     Args:
         text: The user's last words, spoken or written; `""` when the conversation is empty.
@@ -86,7 +86,7 @@ class Turn:
         response: The `response` object of `response.create`; empty when the server began the response.
         tools: The tools that this response may use.
         modalities: `["audio"]` or `["text"]`.
-        format: The format in which audio goes out in events.
+        format: The format of audio in events.
         voice: The voice that speaks.
         speed: How fast it speaks, 0.25 to 1.5; 1 is normal.
     """
@@ -110,7 +110,7 @@ class Say:
         text: The words.
         phase: `commentary` or `final_answer`, for models that reason; None for automatic: commentary before a
             call in the same response, the final answer otherwise.
-        sound: The sound to play instead of a voice, PCM16 mono at 24 kHz.
+        sound: The audio to play instead of a voice, PCM16 mono at 24 kHz.
     """
 
     text: str
@@ -159,7 +159,7 @@ class Fail:
 
     Args:
         code: The error's code in `status_details`.
-        message: What went wrong, for people; left out if empty.
+        message: The error message; omitted if empty.
         type: The error's type.
     """
 
@@ -173,11 +173,11 @@ class CallMcp:
     """A call of an MCP server's tool, and its result.
 
     Args:
-        server_label: The session's name of the server.
+        server_label: The server's label in the session.
         name: The tool's name.
         arguments: The arguments as JSON text.
         output: The tool's output.
-        error: Why it failed; None if it didn't.
+        error: Why it failed; None if it did not.
         approval_request_id: The request that the client has approved; None if none was requested.
     """
 
@@ -236,27 +236,32 @@ class Heard:
     Args:
         pcm: Its sound, PCM16 mono at 24 kHz.
         session: The session's configuration, as `session.updated` shows it.
-        finished: Whether the user has finished; models that transcribe during speech ask earlier.
+        finished: Whether the user has finished; models that transcribe during speech ask earlier, and so does
+            semantic turn detection.
+        paused: Whether the user pauses: returned words then only decide whether semantic turn detection
+            waits for more.
     """
 
     pcm: bytes = attrs.field(repr=False)
     session: Mapping[str, Any] = attrs.field(repr=False)
     finished: bool = True
+    paused: bool = False
 
     @property
     def seconds(self) -> float:
+        """Its length."""
         return len(self.pcm) / 2 / RATE
 
 
 @attrs.frozen
 class Transcript:
-    """The words of the user's audio, and when their transcript comes; the model hears them in any case.
+    """The words of the user's audio, and the time of their transcript; the model receives them in any case.
 
     Args:
         text: The words.
-        delay: Seconds by which the transcript's events come later than usual.
-        error: The message of `…transcription.failed`, which is sent in place of the transcript. None if
-            there is one.
+        delay: Seconds by which the transcript's events are later than usual.
+        error: The message of `…transcription.failed`, which is sent instead of the transcript; None to send
+            the transcript.
         code: The code of that failure.
         type: Its type.
     """
@@ -273,12 +278,12 @@ def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase
 
     Args:
         text: The words.
-        audio: The sound to play instead of a voice: PCM16 mono at 24 kHz, or a sound file's path.
+        audio: The audio to play instead of a voice: PCM16 mono at 24 kHz, or an audio file's path.
         phase: `commentary` or `final_answer`, for models that reason; automatic if None.
 
     Raises:
         OSError: The file can't be read.
-        ValueError: It has no sound, or more than ten minutes.
+        ValueError: It is empty, or longer than ten minutes.
     """
     if audio is None:
         return Say(text, phase=phase)
@@ -335,11 +340,11 @@ def call_mcp(
     it.
 
     Args:
-        server_label: The session's name of the server.
+        server_label: The server's label in the session.
         name: The tool's name.
         arguments: A mapping, JSON text that is sent unchanged, or None for `{}`.
         output: The tool's output.
-        error: Why it fails; None if it doesn't.
+        error: Why it fails; None if it does not.
     """
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments or {})

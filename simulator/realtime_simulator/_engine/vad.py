@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from realtime_simulator._media.speech import RATE
+
+if TYPE_CHECKING:
+    from realtime_simulator._engine.voice_measures import Wave
 
 FRAME = RATE // 50
 """Samples that are judged together: 20 ms."""
@@ -62,7 +65,7 @@ class VoiceActivity:
         self.speaking: bool = False
         self._odd = b""
         self._position = 0
-        self._before = _SILENT
+        self._before: Wave | None = None
         self._levels: deque[float] = deque([_SILENT_DB] * (_RECENT + _BACK), maxlen=_RECENT + _BACK)
         self._spoken: deque[bool] = deque(maxlen=_RECENT)
         self._noise: deque[float] = deque(maxlen=_NOISE_BLOCKS)
@@ -70,6 +73,11 @@ class VoiceActivity:
         self._peak = 0.0
         self._last_sound = self._last_voiced = 0
         self.configure(threshold, silence_ms)
+
+    @property
+    def silent_ms(self) -> int:
+        """How long the speaker has been silent; 0 without speech."""
+        return (self._position - self._last_sound) * 1000 // RATE if self.speaking else 0
 
     def configure(self, threshold: float, silence_ms: int) -> None:
         """Change what counts as speech, from the next sample on."""
@@ -99,8 +107,13 @@ class VoiceActivity:
     def _frame(self, pcm: bytes) -> Edge | None:
         """Process 20 ms."""
         self._position += FRAME
-        level = _SILENT_DB if pcm == _SILENT else _voice().level(pcm)  # silence is most of a caller's sound
-        before, self._before = self._before, pcm
+        level, before, now = _SILENT_DB, self._before, None
+        if pcm != _SILENT:  # silence is most of a caller's sound
+            measures = _voice()
+            now = measures.wave(pcm)
+            level = measures.level(now)
+            before = measures.SILENCE if before is None else before
+        self._before = now
         self._levels.append(level)
         noise = min(self._noise) if len(self._noise) == _NOISE_BLOCKS else _UNKNOWN_NOISE_DB
         if self.speaking:
@@ -108,7 +121,7 @@ class VoiceActivity:
             least = max(noise + _STAYS_ABOVE_NOISE_DB, min(self._loud, self._peak - _RANGE_DB))
             is_voiced = False
             if level > least:
-                is_voiced = _voice().voicing(before, pcm) >= _VOICED
+                is_voiced = _voice().voicing(before, now) >= _VOICED
                 if is_voiced:
                     self._last_voiced = self._position
                 if self._position - self._last_voiced < _UNVOICED:
@@ -124,8 +137,8 @@ class VoiceActivity:
         spoken = (
             level > loud
             and self._levels[-2] > loud - 10
-            and _voice().voicing(before, pcm) >= _VOICED
-            and _voice().residual(before, pcm) > _TONE_DB
+            and _voice().voicing(before, now) >= _VOICED
+            and _voice().residual(before, now) > _TONE_DB
         )
         self._spoken.append(spoken)
         if sum(self._spoken) < _NEEDED:

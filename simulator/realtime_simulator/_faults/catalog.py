@@ -6,7 +6,6 @@ happens; other modules carry it out.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import random
 import threading
@@ -18,6 +17,7 @@ import attrs
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.operations import FAULT_TARGETS
+from realtime_simulator._core.problem import did_you_mean
 
 HEADER = "x-simulator-fault"
 """A request can request faults for itself with this header."""
@@ -107,11 +107,6 @@ def _server_events() -> frozenset[str]:
     return frozenset(name for union in unions for name in schema.event_schemas(union))
 
 
-def _did_you_mean(given: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(given)[:200], list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 @attrs.frozen
 class Kind:
     """One kind of fault.
@@ -131,42 +126,45 @@ FAULTS: Mapping[str, Kind] = {
         "429 with the envelope, Retry-After and x-ratelimit headers",
         {"retry_after": Number(1.0), "retry_after_form": Word("seconds", ("seconds", "date", "none"))},
     ),
+    "quota": Kind("429 with the code insufficient_quota, as for a project without credit; nothing to retry"),
     "server_error": Kind(
-        "a gateway's 5xx with a page of HTML",
+        "a gateway's 5xx with an HTML page",
         {"status": Number(503, 500, 599), "body": Word("html", ("html", "json", "empty"))},
     ),
-    "gateway_520": Kind("status 520 with nothing in it"),
-    "slow": Kind("the answer comes late", {"seconds": Number(1.0)}),
+    "gateway_520": Kind("status 520 with an empty body"),
+    "slow": Kind("the response is late", {"seconds": Number(1.0)}),
     "stall": Kind("the request is accepted and never answered", {"seconds": Number(None)}),
-    "connection_reset": Kind("the connection is reset before an answer"),
+    "connection_reset": Kind("the connection is reset before a response"),
     # In place of a successful answer.
-    "reset_mid_body": Kind("the connection is reset after half of the answer's body"),
-    "no_location": Kind("a call is answered without Location"),
-    "json_not_sdp": Kind("a call is answered 201 with JSON", {"content_type": Word("application/json")}),
-    "ice_failure": Kind("a call is answered with SDP by which nothing connects"),
+    "reset_mid_body": Kind("the connection is reset in the middle of the response's body"),
+    "no_location": Kind("the response to a created call lacks Location"),
+    "json_not_sdp": Kind(
+        "a created call gets a 201 with JSON instead of SDP", {"content_type": Word("application/json")}
+    ),
+    "ice_failure": Kind("a created call gets an SDP answer that cannot connect"),
     # Calls that end or can't be reached.
     "accept_then_fail": Kind(
-        "accept answers 200 whatever it was sent, then the call fails", {"seconds": Number(0.0)}
+        "accept returns 200 for any session, then the call fails", {"seconds": Number(0.0)}
     ),
     "peer_hangup": Kind("the other side hangs up", {"seconds": Number(1.0)}),
-    "sideband_404": Kind("sidebands on a call are answered 404 at first", {"milliseconds": Number(100.0)}),
+    "sideband_404": Kind("sidebands of a call get a 404 at first", {"milliseconds": Number(100.0)}),
     # In a session.
     "socket_drop": Kind("the WebSocket is cut without a close frame", {"after": EventType()}),
     "session_expired": Kind(
         "the session ends with the error `session_expired` and close code 1001", {"after": EventType()}
     ),
     "unknown_event": Kind(
-        "events of an unknown type come in between", {"type": Word("response.telepathy.delta")}
+        "events of an unknown type are sent in between", {"type": Word("response.telepathy.delta")}
     ),
-    "beta_events": Kind("events carry the names that they had in the beta"),
-    "nulls": Kind("absent fields come as null"),
+    "beta_events": Kind("events have their beta names"),
+    "nulls": Kind("absent fields are sent as null"),
     # In a session of the Live API.
     "live_stall": Kind(
-        "the timeline stands still: no audio, words or acknowledgements come",
+        "the timeline stops: no audio, words or acknowledgements are sent",
         {"at": Number(1.0), "seconds": Number(None)},
     ),
     "live_injection": Kind(
-        "appends are never injected; each is an error `context_injection_incomplete` at the close"
+        "appends are never injected; each causes an error `context_injection_incomplete` at the close"
     ),
     "live_lost": Kind(
         "the WebSocket closes with code 1011, without `session.closed`", {"after": EventType()}
@@ -176,7 +174,7 @@ FAULTS: Mapping[str, Kind] = {
         {"at": Number(0.0)},
     ),
     "live_refusal": Kind(
-        "`session.start` is answered with an error, as where the credit is spent",
+        "`session.start` is answered with an error, as when the credit is spent",
         {
             "code": Word("credit_balance_exhausted"),
             "message": Word("You have no credits remaining."),
@@ -184,7 +182,7 @@ FAULTS: Mapping[str, Kind] = {
         },
     ),
     "live_not_enabled": Kind(
-        "a session that calls a number is refused with 403, as where that is not enabled",
+        "a session that calls a number is refused with 403, as when outbound calls are not enabled",
         {
             "code": Word("outbound_sip_not_enabled"),
             "message": Word("Outbound SIP is not enabled for this organization."),
@@ -199,9 +197,9 @@ FAULTS: Mapping[str, Kind] = {
     ),
     # Webhooks.
     "duplicate_webhook": Kind(
-        "webhooks come again after they were acknowledged", {"times": Number(1, 1, 100)}
+        "webhooks are delivered again after they were acknowledged", {"times": Number(1, 1, 100)}
     ),
-    "late_webhook": Kind("webhooks come late", {"seconds": Number(1.0)}),
+    "late_webhook": Kind("webhooks are delivered late", {"seconds": Number(1.0)}),
 }
 
 
@@ -217,15 +215,16 @@ def check_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = FAULTS.get(name)
     if kind is None:
-        near = _did_you_mean(name, FAULTS)
+        near = did_you_mean(name, FAULTS)
         raise ValueError(f"name: unknown fault {name!r}; known are {', '.join(FAULTS)}{near}")
     for key, value in given.items():
         setting = kind.settings.get(key)
         if setting is None:
             known = "; ".join(f"{one}: {describe(other)}" for one, other in kind.settings.items()) or "none"
-            raise ValueError(f"{key}: unknown setting of the fault {name!r}; its settings are {known}")
+            near = did_you_mean(key, kind.settings)
+            raise ValueError(f"{key}: unknown setting of the fault {name!r}; its settings are {known}{near}")
         if not setting._accepts(value):
-            near = _did_you_mean(value, _server_events()) if isinstance(setting, EventType) else ""
+            near = did_you_mean(value, _server_events()) if isinstance(setting, EventType) else ""
             raise ValueError(f"{key}: allowed is {setting.allowed}, got {value!r}{near}")
     return {key: given.get(key, setting.default) for key, setting in kind.settings.items()}
 
@@ -296,10 +295,12 @@ class Faults:
 
     Args:
         seed: Makes rates repeatable; None for random ones.
+        projects: The names of the projects that faults can be for.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, projects: Iterable[str] = ()) -> None:
         self._random = random.Random(seed)
+        self._targets = (*FAULT_TARGETS, *projects)
         self._lock = threading.Lock()
         self._active: tuple[Fault, ...] = ()
 
@@ -325,7 +326,8 @@ class Faults:
 
         Args:
             name: Its name in the catalog.
-            on: An operation such as `calls.create`, or a call's id; None for all.
+            on: An operation such as `calls.create`, the id of a call or Live session, or a project; None
+                for all.
             rate: How often it happens, 0 to 1.
             times: How often it may happen; None for any number.
             settings: Its settings.
@@ -335,9 +337,9 @@ class Faults:
         """
         checked = check_settings(name, settings)
         if on is not None and not (
-            isinstance(on, str) and (on in FAULT_TARGETS or on.startswith(("rtc_", "live_")))
+            isinstance(on, str) and (on in self._targets or on.startswith(("rtc_", "live_")))
         ):
-            known = ", ".join(FAULT_TARGETS)
+            known = ", ".join(self._targets)
             raise ValueError(
                 f"on: allowed is a call's id or one of {known}, or a Live session's id; got {on!r}"
             )
@@ -392,19 +394,27 @@ class Faults:
         return None
 
 
+def _listed(labels: Iterable[str]) -> list[str]:
+    return list(labels)
+
+
 @attrs.frozen
 class Drawing:
     """The faults of one request, one connection or one call.
 
     Args:
         faults: Those that were requested for the simulator.
-        labels: The operation, and the call's id where there is one.
+        labels: The operation, and the id of the call or of the Live session where there is one.
         own: The faults that the request requests for itself, by name.
     """
 
     faults: Faults
-    labels: Sequence[str]
+    labels: list[str] = attrs.field(converter=_listed)
     own: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+
+    def begun(self, session_id: str) -> None:
+        """Let the faults of a session count too, whose id is known now."""
+        self.labels.append(session_id)
 
     def draw(
         self, name: str, when: Callable[[Mapping[str, Any]], bool] | None = None

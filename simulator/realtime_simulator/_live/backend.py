@@ -57,6 +57,7 @@ class Backend:
         after: Calls a function some seconds later.
         ask: Requests the model's answer to a response, given its id.
         unix: Returns the time of day in unix seconds.
+        on_item: Receives each new item of its conversation.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Backend:
         after: Callable[[float, Callable[[], None]], None],
         ask: Callable[[str], None],
         unix: Callable[[], float],
+        on_item: Callable[[dict[str, Any]], None],
     ) -> None:
         self.items: list[dict[str, Any]] = []
         self._settings = settings
@@ -78,6 +80,7 @@ class Backend:
         self._after = after
         self._ask = ask
         self._unix = unix
+        self._on_item = on_item
         self._last = self._new_id()
         self._cache_key = f"live:{ids.new('', 63)[1:].lower()}"
         self._user = f"user-{ids.new('', 24)[1:]}"
@@ -89,6 +92,11 @@ class Backend:
     def working(self) -> bool:
         """Whether a response is running or has been requested."""
         return self._requested or (self._current is not None and self._current.running)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the client has not answered a call."""
+        return bool(self._pending)
 
     def begin(self, delegation: str) -> str:
         """Begin a delegation's first response; return its id."""
@@ -115,7 +123,7 @@ class Backend:
                     param="item.call_id",
                 )
             self._pending.pop(str(item["call_id"]), None)
-        self.items.append(dict(item))
+        self._remember(dict(item))
 
     def create(self, delegate: Callable[[], None]) -> None:
         """Answer `response.create`: continue the delegation, or begin one.
@@ -267,7 +275,7 @@ class Backend:
             if "output_index" in fields:
                 fields["output_index"] = place
             if event["type"] == "response.output_item.done" and isinstance(fields.get("item"), Mapping):
-                self.items.append(dict(fields["item"]))
+                self._remember(dict(fields["item"]))
             self._send(response, event["type"], **fields)
 
     def _add_item(self, response: _Response, item: Mapping[str, Any]) -> int:
@@ -277,8 +285,12 @@ class Backend:
         return place
 
     def _end_item(self, response: _Response, item: dict[str, Any], place: int) -> None:
-        self.items.append(item)
+        self._remember(item)
         self._send(response, "response.output_item.done", item=item, output_index=place)
+
+    def _remember(self, item: dict[str, Any]) -> None:
+        self.items.append(item)
+        self._on_item(item)
 
     def _called(self) -> set[str]:
         return {str(item["call_id"]) for item in self.items if item.get("type") == "function_call"}

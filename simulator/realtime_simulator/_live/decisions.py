@@ -11,7 +11,9 @@ from typing import Any
 
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine.messages import event_id
 from realtime_simulator._engine.usage import text_tokens
+from realtime_simulator._live.events import answering
 
 
 class Decisions:
@@ -52,16 +54,43 @@ class Decisions:
             raise ApiProblem(f"Item '{item_id}' does not exist.", code="invalid_value", param="item_id")
         return item_id
 
-    def use(self, event_id: str) -> None:
+    def change(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Process `decision.item.create` or `decision.item.delete`; return the event that answers it.
+
+        Raises:
+            ApiProblem: As for `add` and `delete`.
+        """
+        done: dict[str, Any] = (
+            {"item": self.add(event)}
+            if event["type"].endswith(".create")
+            else {"item_id": self.delete(event)}
+        )
+        return answering(f"{event['type']}d", event_id(event), **done)
+
+    def use(self, id: str) -> None:
         """Note the id of a `decision.create`.
 
         Raises:
             ApiProblem: It was used before.
         """
-        if event_id in self._used:
-            message = f"The event_id '{event_id}' was used by a decision of this session."
+        if id in self._used:
+            message = f"The event_id '{id}' was used by a decision of this session."
             raise ApiProblem(message, code="invalid_value", param="event_id")
-        self._used.add(event_id)
+        self._used.add(id)
+
+    def trigger(
+        self,
+        delta: Mapping[str, Any],
+        triggers: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        conversation: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Decide what a delta of a transcript triggers; see `decide`."""
+        for one in triggers:
+            if one["event_type"] == delta["type"]:
+                questions = one["decisions"]["questions"]
+                self.decide(questions, {}, model=model, conversation=conversation, source=delta)
 
     def decide(
         self,

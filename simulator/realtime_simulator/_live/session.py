@@ -6,7 +6,6 @@ Realtime's sessions. The model of the scenario decides when to speak; what the u
 
 from __future__ import annotations
 
-import base64
 import heapq
 import itertools
 import math
@@ -24,12 +23,10 @@ from realtime_simulator._engine.effects import (
     AnswerDropped,
     AnswerNeeded,
     AudioIn,
-    AudioOut,
     Emit,
-    HearingNeeded,
     SpeechNeeded,
 )
-from realtime_simulator._engine.plan import Utterance, pieces, speech_of
+from realtime_simulator._engine.plan import Utterance, speech_of
 from realtime_simulator._engine.turn import (
     Action,
     CallTool,
@@ -42,11 +39,13 @@ from realtime_simulator._engine.turn import (
     Transcript,
     Turn,
 )
-from realtime_simulator._engine.usage import input_audio_tokens, output_audio_tokens, text_tokens
-from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._live.backend import Backend
-from realtime_simulator._live.config import MAX_APPEND_TOKENS, LiveConfig, tokens
+from realtime_simulator._live.config import LiveConfig
+from realtime_simulator._live.context import Appends, Context, check_length
 from realtime_simulator._live.decisions import Decisions
+from realtime_simulator._live.events import answering, live_error, text_of
+from realtime_simulator._live.hearing import Hearing
+from realtime_simulator._live.output import Output
 from realtime_simulator._live.recording import StereoRecording
 from realtime_simulator._live.speech import Voice
 from realtime_simulator._live.timeline import FRAME, STEP, Timeline, milliseconds
@@ -59,65 +58,16 @@ INTERNAL_ERROR = 1011
 """The close code of a session that failed; it ends without `session.closed`."""
 _APPENDS = ("instructions", "thinking", "commentary")
 _LATENCY_SECONDS = 0.6
-_INJECTION = 3 * FRAME
 _ENDS = {"hangup": "close_requested", "expired": "expired"}
 """The reasons of `session.closed` where a call was ended from outside."""
 _USAGE_SECONDS = 15.0
 _NO_AUDIO_SECONDS = 31.0
-_CONTEXT_TOKENS = 128_000
-_BASE_TOKENS = 1_100
-_MOST_CONTEXT = 0.9
-_KEPT_TOKENS = 8_192
-_SILENCE_MS = 500
 _DRAIN_SECONDS = 2.0
 """How long a close waits for the words and answers that are being made, where everything comes at once."""
 _LAST_AUDIO_SECONDS = 0.33
 _DECISIONS_MODEL = "gpt-5.6-luna"
 _HOLDING = "One moment, please."
-_WORD = RATE // 3
-"""Samples that a word of the user takes where its place is not known."""
 _MAX_FIXTURE_SECONDS = 30
-_MAX_UTTERANCE = 120 * RATE
-
-
-@attrs.define
-class _Append:
-    """An append whose injection is not complete.
-
-    Args:
-        kind: `instructions`, `thinking` or `commentary`.
-        content: The text.
-        client_event_id: The id of the client's event.
-        start: The sample of the timeline at which its injection starts.
-    """
-
-    kind: str
-    content: str
-    client_event_id: str | None
-    start: int
-
-
-@attrs.define
-class _Heard:
-    """What the user is saying, or has said.
-
-    Args:
-        id: Its id.
-        start: Where on the timeline it begins.
-        pcm: Its sound.
-        early: The id of the request for its words while the user speaks.
-        words: The words, if they are known while the user speaks.
-        sent: How many of them have their place on the timeline.
-        end: Where it ends; None while the user speaks.
-    """
-
-    id: str
-    start: int
-    pcm: bytearray
-    early: str
-    words: Sequence[str] = ()
-    sent: int = 0
-    end: int | None = None
 
 
 @attrs.define
@@ -184,10 +134,7 @@ class LiveSession(BaseSession):
         self._order = itertools.count()
         self._timeline = Timeline(_LATENCY_SECONDS if self._pacing.speed else None)
         self._voice = Voice()
-        self._vad = VoiceActivity(silence_ms=_SILENCE_MS)
-        self._heard: _Heard | None = None
-        self._waiting: dict[str, _Heard] = {}
-        self._words: deque[tuple[int, str]] = deque()
+        self._hearing = Hearing(ids, self.effect, interrupt=self._user_began, understood=self._understand)
         self._todo: deque[Action] = deque()
         self._silent_until = 0
         self._asked: str | None = None
@@ -195,22 +142,16 @@ class LiveSession(BaseSession):
         self._closing: tuple[str | None, float] | None = None
         self._stopped = self._is_closing = False
         self._stall: Mapping[str, Any] | None = None
-        self._lost: list[_Append] = []
         self._requests: dict[str, _Request] = {}
-        self._before = b""
-        self._copied: list[tuple[bytes, bytes]] = []
-        self._appends: deque[_Append] = deque()
-        self._frames: deque[AudioOut] = deque()
-        self._next_frame = -math.inf
+        self._appends = Appends()
+        self._output = Output(self.effect, paced=bool(self._pacing.speed))
         self._muted = False
         self._delegations: set[str] = set()
         self._decisions = Decisions(ids, self.emit)
         self._acknowledging: str | None = None
         self._fixture: dict[str, Any] | None = None
-        self._items: list[dict[str, Any]] = []
-        self._spent = _BASE_TOKENS
+        self._context = Context()
         self._decoder: Decoder | None = None
-        self._encoder: Encoder | None = None
         self._backend = Backend(
             lambda: self.config.backend if self.config is not None else {},
             ids,
@@ -219,6 +160,7 @@ class LiveSession(BaseSession):
             after=self._after,
             ask=self._ask_backend,
             unix=self._unix,
+            on_item=self._context.remember,
         )
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {_START: self._start}
         if config is not None:
@@ -228,14 +170,14 @@ class LiveSession(BaseSession):
         return self.config.view() if self.config is not None else {"id": self.id, "type": "live"}
 
     def items(self) -> list[dict[str, Any]]:
-        return [*self._items, *self._backend.items]
+        return list(self._context.items)
 
     def greeting(self) -> dict[str, Any]:
         return self.stamped({"type": "session.started", "session": self.view()})
 
     def stamped(self, event: dict[str, Any]) -> dict[str, Any]:
         if event["type"] == "error":
-            event = _live_error(event)
+            event = live_error(event)
         return super().stamped(event)
 
     # Input
@@ -255,7 +197,12 @@ class LiveSession(BaseSession):
 
     def _send_key(self, event: Mapping[str, Any]) -> None:
         sent = {"event": event["event"]}
-        self.emit(_answering("transport.dtmf.sent", messages.event_id(event), **sent))
+        self.emit(answering("transport.dtmf.sent", messages.event_id(event), **sent))
+
+    @property
+    def position_ms(self) -> int:
+        """Where its timeline is."""
+        return milliseconds(self._timeline.position)
 
     @property
     def _media(self) -> bool:
@@ -279,15 +226,17 @@ class LiveSession(BaseSession):
             session = self._source.config.fork(session)
         config = LiveConfig(self.id, expires, session, media=self._media)
         self._begin(config, messages.event_id(event))
-        self.emit(_answering("session.started", messages.event_id(event), session=self.view()))
+        self.emit(answering("session.started", messages.event_id(event), session=self.view()))
 
     def _begin(self, config: LiveConfig, client_event_id: str | None) -> None:
         self.config = config
         format, rate = config.format
-        self._decoder, self._encoder = Decoder(format, rate), Encoder(format, rate)
-        self._items = [{"type": "message", **message} for message in config.input]
+        self._decoder = Decoder(format, rate)
+        if not self._media:
+            self._output.encode(Encoder(format, rate))
+        self._context.items = [{"type": "message", **message} for message in config.input]
         if self._source is not None:
-            self._items = self._source.items()
+            self._context.items = self._source.items()
             self._source = None
         self._handlers = {
             _START: self._start_again,
@@ -312,7 +261,7 @@ class LiveSession(BaseSession):
         self._stall = self._draw("live_stall")
         self._after(_USAGE_SECONDS, self._usage)
         if (replacement := self._draw("live_replacement")) is not None:
-            self._after(replacement["at"], self._fill_context)
+            self._after(replacement["at"], self._context.fill)
         if not self._media:
             self._after(_NO_AUDIO_SECONDS, self._expire_unheard)
 
@@ -322,7 +271,7 @@ class LiveSession(BaseSession):
     def _update(self, event: Mapping[str, Any]) -> None:
         assert self.config is not None
         self.config.update(event["session"])
-        self.emit(_answering("session.updated", messages.event_id(event), session=self.view()))
+        self.emit(answering("session.updated", messages.event_id(event), session=self.view()))
 
     def _append(self, event: Mapping[str, Any]) -> None:
         assert self.config is not None and self._decoder is not None
@@ -339,34 +288,26 @@ class LiveSession(BaseSession):
     def _mute(self, event: Mapping[str, Any]) -> None:
         self._muted = event["type"].endswith(".mute")
         kind = "session.input_audio." + ("muted" if self._muted else "unmuted")
-        self.emit(_answering(kind, messages.event_id(event)))
+        self.emit(answering(kind, messages.event_id(event)))
 
     def _inject(self, event: Mapping[str, Any]) -> None:
         assert self.config is not None
         kind, content = event["type"].split(".")[1], event["content"]
-        if tokens(content) > MAX_APPEND_TOKENS:
-            raise ApiProblem(
-                f"Context append text must not exceed {MAX_APPEND_TOKENS} tokens.",
-                code="invalid_value",
-                param="content",
-            )
+        check_length(content)
         delegation = event["delegation_id"]
         if delegation is not None and delegation not in self._delegations:
             raise ApiProblem(
                 f"Unknown client delegation: '{delegation}'.", code="invalid_value", param="delegation_id"
             )
-        start = -(-self._timeline.position // FRAME) * FRAME + _INJECTION
-        append = _Append(kind, content, messages.event_id(event), start)
-        if self._draw("live_injection") is not None:
-            self._lost.append(append)
+        lost = self._draw("live_injection") is not None
+        self._appends.add(kind, messages.event_id(event), self._timeline.position, lost=lost)
+        if lost:
             return
-        self._appends.append(append)
-        self._spent += tokens(content)
         if kind != "instructions":
             self._acknowledging = None
         if kind == "commentary":
             self._speak(content)
-        self._items.append({"type": kind, "content": [{"type": "input_text", "text": content}]})
+        self._context.appended(kind, content)
 
     def _item(self, event: Mapping[str, Any]) -> None:
         self._need_backend("response.item.create")
@@ -389,12 +330,7 @@ class LiveSession(BaseSession):
                 code="invalid_value",
                 param="type",
             )
-        answered: dict[str, Any] = (
-            {"item": self._decisions.add(event)}
-            if event["type"].endswith(".create")
-            else {"item_id": self._decisions.delete(event)}
-        )
-        self.emit(_answering(f"{event['type']}d", messages.event_id(event), **answered))
+        self.emit(self._decisions.change(event))
 
     def _decide(self, event: Mapping[str, Any]) -> None:
         assert self.config is not None
@@ -419,7 +355,7 @@ class LiveSession(BaseSession):
         self._interrupt()
         self._fixture = dict(event)
         self._voice_for(Say("", sound=pcm))
-        self.emit(_answering("session.output_audio.fixture.playing", messages.event_id(event)))
+        self.emit(answering("session.output_audio.fixture.playing", messages.event_id(event)))
 
     def _close(self, event: Mapping[str, Any]) -> None:
         self._handlers = {"session.input_audio.append": lambda event: None}
@@ -429,13 +365,13 @@ class LiveSession(BaseSession):
         if self._pacing.speed:
             # The timeline stops; one more message of audio is on its way.
             self._stopped = True
-            self._frames.clear()
+            self._output.clear()
             self._after(_LAST_AUDIO_SECONDS, self._send_last)
         self._after(_DRAIN_SECONDS, self._finish)
         self._advance()
 
     def _send_last(self) -> None:
-        self._frames.append(self._voice.take()[0])
+        self._output.add(self._voice.take()[0])
         self._send_frames()
 
     def _finish(self) -> None:
@@ -459,7 +395,7 @@ class LiveSession(BaseSession):
         if self.config is not None:
             usage = {"seconds": self._seconds()}
             fields = {"reason": reason, "session": self.view(), "usage": usage}
-            self.emit(_answering("session.closed", client_event_id, **fields))
+            self.emit(answering("session.closed", client_event_id, **fields))
         super().end(1000, reason)
 
     def end(self, code: int, reason: str) -> None:
@@ -474,36 +410,15 @@ class LiveSession(BaseSession):
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
         text = transcript.text if transcript is not None and transcript.error is None else ""
-        if self._heard is not None and item_id == self._heard.early:
-            self._heard.words = pieces(text)
-        elif (heard := self._waiting.pop(item_id, None)) is not None:
-            heard.words = pieces(text)
-            self._understand(heard)
-        else:
-            return
-        self._advance()
+        if self._hearing.heard(item_id, text):
+            self._advance()
 
-    def _understand(self, heard: _Heard) -> None:
-        """Transcribe an utterance that is over, as far as it was not, and request the answer."""
-        assert heard.end is not None
-        if not heard.words:
-            return
-        rest = heard.words[heard.sent :]
-        start = heard.start + heard.sent * _WORD
-        each = max(0, heard.end - start) / max(1, len(rest))
-        self._words.extend((start + int(number * each), word) for number, word in enumerate(rest))
-        self._items.append(_message("user", "input_audio", "".join(heard.words)))
-        self._spent += input_audio_tokens(milliseconds(heard.end - heard.start))
+    def _understand(self, text: str, samples: int) -> None:
+        """Add what the user has said to the context, and request the answer."""
+        self._context.user_said(text, samples)
         self._send_words()
         if self._cues is None:
             self._ask()
-
-    def _follow(self, heard: _Heard) -> None:
-        """Transcribe a user who is speaking; the last word is certain only when nothing follows it."""
-        due = min(len(heard.words) - 1, (self._timeline.position - heard.start) // _WORD)
-        for number in range(heard.sent, due):
-            self._words.append((heard.start + number * _WORD, heard.words[number]))
-            heard.sent = number + 1
 
     def answer(self, response_id: str, actions: Sequence[Action], now: float, *, whole: bool = True) -> None:
         self.tick(now)
@@ -533,10 +448,10 @@ class LiveSession(BaseSession):
     def _turn(self, *, backend: bool) -> Turn:
         assert self.config is not None
         settings = self.config.backend
-        items = [*self._items, *self._backend.items]
+        items = self.items()
         users = [item for item in items if item.get("role") == "user"]
         return Turn(
-            text=_text(users[-1]) if users else "",
+            text=text_of(users[-1]) if users else "",
             items=items,
             session=self.view(),
             response={"tool_choice": settings.get("tool_choice", "auto")} if backend else {},
@@ -597,15 +512,14 @@ class LiveSession(BaseSession):
 
     def _due(self) -> float:
         times = [self._agenda[0][0]] if self._agenda else []
-        if self._frames:
-            times.append(self._next_frame)
+        times.append(self._output.due)
         if self.config is not None and not (self._is_waiting or self._stopped):
             times.append(self._timeline.deadline(ahead=self._is_busy))
         return min(times, default=math.inf)
 
     def _drop(self) -> None:
         self._agenda.clear()
-        self._frames.clear()
+        self._output.clear()
 
     def tick(self, now: float) -> None:
         if not self.ended and now >= self._expires:
@@ -626,12 +540,13 @@ class LiveSession(BaseSession):
     def _is_busy(self) -> bool:
         """Whether the timeline may run ahead of the user's audio: always in real time, otherwise while there
         is something to say."""
-        return bool(self._pacing.speed or self._voice.speaking or self._todo or self._appends or self._words)
+        has_more = self._voice.speaking or self._todo or self._appends or self._hearing.has_words
+        return bool(self._pacing.speed or has_more)
 
     @property
     def _is_waiting(self) -> bool:
         """Whether the timeline waits for words or an answer; in real time it never does."""
-        return not self._pacing.speed and bool(self._asked or self._requests or self._waiting)
+        return not self._pacing.speed and bool(self._asked or self._requests or self._hearing.is_waiting)
 
     def _step(self, pcm: bytes) -> None:
         """Advance by 100 ms.
@@ -641,7 +556,8 @@ class LiveSession(BaseSession):
         """
         end = self._timeline.position
         start = end - STEP
-        self._listen(bytes(len(pcm)) if self._muted or self._fixture else pcm, start)
+        heard = bytes(len(pcm)) if self._muted or self._fixture else pcm
+        self._hearing.listen(heard, start, end)
         if start % FRAME == 0:
             self._frame(start)
         sound, said = self._voice.take()
@@ -649,56 +565,34 @@ class LiveSession(BaseSession):
             self.recording.add(pcm, sound.pcm)
         if said is not None:
             self._end_utterance(said)
-        self._copy(pcm, sound.pcm, end)
-        if self._timeline.catching_up and self._frames and not any(sound.pcm):
+        self._output.copy(pcm, sound.pcm, end)
+        if self._timeline.catching_up and self._output.due < math.inf and not any(sound.pcm):
             return  # the track drops silence to get level
-        self._frames.append(sound)
+        self._output.add(sound)
         self._send_frames()
 
     def _end_utterance(self, said: str) -> None:
-        self._note_said(said)
+        self._context.model_said(said)
         if self._fixture is not None and not said:
             fixture, self._fixture = self._fixture, None
-            self.emit(_answering("session.output_audio.fixture.played", messages.event_id(fixture)))
+            self.emit(answering("session.output_audio.fixture.played", messages.event_id(fixture)))
 
-    def _copy(self, heard: bytes, said: bytes, end: int) -> None:
-        """Send sidebands both directions' audio, 200 ms each."""
-        self._copied.append((heard, said))
-        if end % FRAME == 0:
-            received, sent = (_base64(b"".join(parts)) for parts in zip(*self._copied, strict=True))
-            self._copied.clear()
-            self.effect(Emit({"type": "session.input_audio.append", "audio": received}, to="sidebands"))
-            at = {"start_ms": milliseconds(end - FRAME), "end_ms": milliseconds(end)}
-            copy = {"type": "session.output_audio.delta", "delta": sent, **at}
-            self.effect(Emit(copy, to="sidebands"))
+    def follow(self, cues: Sequence[Cue] | None) -> None:
+        """Do these cues from now on, in place of those before.
 
-    def _listen(self, pcm: bytes, start: int) -> None:
-        if self._heard is not None:
-            self._heard.pcm += pcm
-        for edge in self._vad.push(pcm):
-            if edge.kind == "started" and self._heard is None:
-                begins = max(edge.sample, 0)
-                kept = bytearray(pcm[max(0, begins - start) * 2 :])
-                self._heard = _Heard(
-                    self.ids.new("heard"),
-                    begins,
-                    bytearray(self._before[-(start - begins) * 2 :] if begins < start else b"") + kept,
-                    early=self.ids.new("heard"),
-                )
-                self.effect(HearingNeeded(self._heard.early, bytes(self._heard.pcm), finished=False))
-                if self._cues is None:
-                    self._interrupt()
-            elif edge.kind == "stopped" and self._heard is not None:
-                heard, self._heard = self._heard, None
-                heard.end = max(heard.start + FRAME, edge.sample - _SILENCE_MS * RATE // 1000)
-                if heard.words:
-                    self._understand(heard)
-                else:
-                    self._waiting[heard.id] = heard
-                    self.effect(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
-        if self._heard is not None:
-            self._follow(self._heard)
-        self._before = pcm
+        Args:
+            cues: The cues, of which those of the past are left out; None for a model that answers by itself,
+                also what the user has said last.
+        """
+        self._cues = None if cues is None else deque(cue for cue in cues if cue.at_ms >= self.position_ms)
+        is_at_work = self._voice.speaking or self._todo or self._backend.working or self._backend.waiting
+        items = self._context.items
+        if cues is None and not is_at_work and items and items[-1].get("role") == "user":
+            self._ask()
+
+    def _user_began(self) -> None:
+        if self._cues is None:
+            self._interrupt()
 
     def _interrupt(self) -> None:
         """Stop the model, because the user speaks."""
@@ -709,12 +603,11 @@ class LiveSession(BaseSession):
         self._silent_until = 0
         said = self._voice.stop()
         if said:
-            self._note_said(said)
+            self._context.model_said(said)
 
     def _frame(self, start: int) -> None:
         """Process what is due at the start of a frame of 200 ms."""
-        while self._appends and self._appends[0].start + FRAME <= start:
-            done = self._appends.popleft()
+        for done in self._appends.complete(start):
             self._send_at(f"session.{done.kind}.appended", done.start, client_event_id=done.client_event_id)
         self._send_words()
         while self._cues and self._cues[0].at_ms <= milliseconds(start):
@@ -786,7 +679,7 @@ class LiveSession(BaseSession):
                 decisions["questions"],
                 answers or {},
                 model=decisions["model"],
-                conversation=self._items,
+                conversation=self._context.items,
                 delegation=delegation["id"],
             )
             return
@@ -804,34 +697,17 @@ class LiveSession(BaseSession):
 
     def _delegate_by_client(self) -> None:
         """Begin a delegation because the client has asked for a response."""
-        self._items.extend(self._backend.items)
         self._speak(_HOLDING)
         self._delegate([])
 
     def _send_delegation(self, delegation: Mapping[str, Any], client_event_id: str | None = None) -> None:
         offset = milliseconds(self._timeline.position // FRAME * FRAME)
         created = {"offset_ms": offset, "delegation": delegation}
-        self.emit(_answering("session.delegation.created", client_event_id, **created))
-
-    def _trigger(self, delta: Mapping[str, Any]) -> None:
-        """Decide what a delta of a transcript triggers."""
-        assert self.config is not None
-        for trigger in self.config.triggers:
-            if trigger["event_type"] == delta["type"]:
-                self._decisions.decide(
-                    trigger["decisions"]["questions"],
-                    {},
-                    model=self.config.decisions.get("model", _DECISIONS_MODEL),
-                    conversation=self._items,
-                    source=delta,
-                )
+        self.emit(answering("session.delegation.created", client_event_id, **created))
 
     def _send_words(self) -> None:
         """Send the user's words whose frame is over, a frame at a time."""
-        while self._words and self._words[0][0] // FRAME * FRAME + FRAME <= self._timeline.position:
-            start, text = self._words[0][0] // FRAME * FRAME, ""
-            while self._words and self._words[0][0] < start + FRAME:
-                text += self._words.popleft()[1]
+        for start, text in self._hearing.words(self._timeline.position):
             self._send_at("session.input_transcript.delta", start, delta=text)
 
     def _send_at(self, kind: str, start: int, **fields: Any) -> None:
@@ -840,46 +716,23 @@ class LiveSession(BaseSession):
         event = self.stamped({"type": kind, **at, **given})
         self.effect(Emit(event))
         if "delta" in given:
-            self._trigger(event)
+            assert self.config is not None
+            model = self.config.decisions.get("model", _DECISIONS_MODEL)
+            self._decisions.trigger(
+                event, self.config.triggers, model=model, conversation=self._context.items
+            )
 
     def _send_frames(self) -> None:
-        """Send the output of the last steps, 100 ms each 100 ms."""
-        assert self._encoder is not None or not self._frames
-        while self._frames and not self.ended and self._next_frame <= self._now:
-            frame = self._frames.popleft()
-            if self._pacing.speed:
-                self._next_frame = max(self._next_frame + STEP / RATE, self._now - STEP / RATE)
-            self.effect(frame)
-            if self._encoder is not None and not self._media:
-                delta = _base64(self._encoder.push(frame.pcm))
-                self.effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
-
-    def _note_said(self, text: str) -> None:
-        if text:
-            self._items.append(_message("assistant", "output_audio", text))
-            self._spent += output_audio_tokens(len(text) * 60) + text_tokens(text)
+        if not self.ended:
+            self._output.send(self._now)
 
     def _usage(self) -> None:
-        ratio = min(1.0, self._spent / _CONTEXT_TOKENS)
-        usage = {"usage": {"seconds": self._seconds()}, "context_window": {"usage_ratio": ratio}}
-        self.emit({"type": "session.usage.updated", **usage})
-        if ratio > _MOST_CONTEXT:
-            self._replace_engine()
+        usage = {"seconds": self._seconds()}
+        window = {"usage_ratio": self._context.ratio}
+        self.emit({"type": "session.usage.updated", "usage": usage, "context_window": window})
+        if self._context.is_full:
+            self._context.shorten()
         self._after(_USAGE_SECONDS, self._usage)
-
-    def _fill_context(self) -> None:
-        self._spent = _CONTEXT_TOKENS
-
-    def _replace_engine(self) -> None:
-        """Continue with an engine that has the instructions, and the end of the history."""
-        kept: list[dict[str, Any]] = []
-        spent = 0
-        for item in reversed(self._items):
-            spent += tokens(_text(item))
-            if spent > _KEPT_TOKENS:
-                break
-            kept.insert(0, item)
-        self._items, self._spent = kept, _BASE_TOKENS + spent
 
     def _expire_unheard(self) -> None:
         if not self._timeline.begun:
@@ -887,44 +740,10 @@ class LiveSession(BaseSession):
 
     def _fail_appends(self) -> None:
         """Report the appends whose injection will not be completed."""
-        pending = sorted([*self._lost, *self._appends], key=lambda append: append.start)
-        self._lost.clear()
-        self._appends.clear()
-        for append in pending:
+        for append in self._appends.fail():
             problem = ApiProblem(
                 "The session closed before the estimated context injection completed.",
                 type="server_error",
                 code="context_injection_incomplete",
             )
             self.emit(problem.event(append.client_event_id))
-
-
-def _answering(kind: str, client_event_id: str | None, **fields: Any) -> dict[str, Any]:
-    """Return an event that answers a client's."""
-    answered = {} if client_event_id is None else {"client_event_id": client_event_id}
-    return {"type": kind, **fields, **answered}
-
-
-def _live_error(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an `error` event in the form of the Live API."""
-    error = dict(event["error"])
-    client_event_id = error.pop("event_id", None)
-    if client_event_id is not None:
-        error["client_event_id"] = client_event_id
-    return {**event, "error": error}
-
-
-def _base64(data: bytes | bytearray) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _message(role: str, kind: str, text: str) -> dict[str, Any]:
-    return {"type": "message", "role": role, "content": [{"type": kind, "transcript": text}]}
-
-
-def _text(item: Mapping[str, Any]) -> str:
-    """Return the words of a message."""
-    parts = item.get("content") or ()
-    if isinstance(parts, str):
-        return parts
-    return " ".join(str(part.get("transcript") or part.get("text") or "") for part in parts).strip()

@@ -175,6 +175,20 @@ def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
     return packets[: len(pcm) // size]
 
 
+class OpusEncoder:
+    """An encoder for one stream of packets of 20 ms."""
+
+    def __init__(self, bit_rate: int = 32_000) -> None:
+        self._codec = _opus(bit_rate)
+        self._samples = 0
+
+    def push(self, pcm: bytes) -> bytes:
+        """Return a packet for 20 ms of PCM16 mono at 24 kHz."""
+        packets = self._codec.encode(_opus_frame(pcm, self._samples))
+        self._samples += PACKET_SAMPLES
+        return b"".join(bytes(packet) for packet in packets)
+
+
 def _opus(bit_rate: int) -> AudioCodecContext:
     codec = _codec("libopus", RATE, "w")
     codec.bit_rate = bit_rate

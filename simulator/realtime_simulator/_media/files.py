@@ -17,13 +17,16 @@ def read_sound(path: Path) -> bytes:
     """Return a file's sound as PCM16 mono at 24 kHz.
 
     Args:
-        path: A WAV, AIFF, AU, FLAC, MP3 or Ogg file; at most 10 minutes.
+        path: A WAV, AIFF, AU, FLAC, MP3 or Ogg file, or PCM16 mono at 24 kHz if its name ends with `.pcm`; at
+            most 10 minutes.
 
     Raises:
         OSError: It can't be read.
         ValueError: It has no sound, or too much.
     """
     with path.open("rb") as file:
+        if path.suffix == ".pcm":
+            return check_sound(file.read(MAX_SECONDS * RATE * 2 + 2))
         return _checked(_decoded(file, str(path)))
 
 
@@ -54,13 +57,13 @@ def check_sound(pcm: bytes) -> bytes:
         raise TypeError(f"audio: expected PCM16 mono at 24 kHz as bytes, got {type(pcm).__name__}")
     pcm = bytes(pcm)
     if len(pcm) % 2:
-        raise ValueError(f"audio: PCM16 has two bytes a sample, got {len(pcm)} bytes")
+        raise ValueError(f"audio: PCM16 has two bytes per sample, got {len(pcm)} bytes")
     return _checked(pcm)
 
 
 def _checked(pcm: bytes) -> bytes:
     if not pcm:
-        raise ValueError("audio: it has no sound")
+        raise ValueError("audio: it is empty")
     if len(pcm) > MAX_SECONDS * RATE * 2:
         raise ValueError(f"audio: at most {MAX_SECONDS} s are allowed, got {len(pcm) / 2 / RATE:.0f} s")
     return pcm
@@ -81,5 +84,5 @@ def _decoded(file: BinaryIO, name: str) -> bytes:
                     break
             out += samples(resampler.resample(None))
     except (av.FFmpegError, IndexError, ValueError) as error:
-        raise ValueError(f"audio: {name} is not a readable sound file") from error
+        raise ValueError(f"audio: {name} is not a readable audio file") from error
     return bytes(out)

@@ -17,7 +17,6 @@ understood is left out and reported: recordings are written by many programs.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeGuard
@@ -39,6 +38,8 @@ OUTPUT = "session.output_audio.delta"
 INTERLEAVED_MS = 100
 """The length of each message of audio of both sides that alternate."""
 _MOST = 100_000
+_LARGEST = 1e300
+"""Whole numbers of JSON can be larger than a float."""
 _SIDES: Mapping[str, Literal["sent", "received"]] = {"c2s": "sent", "s2c": "received"}
 _NUMBER = re.compile(r"\d+")
 _UNREAD = re.compile(r"\bnot (?:read|shown|recorded)\b|\bmissing\b|\bleft out\b")
@@ -90,7 +91,8 @@ def is_marker(value: Any) -> bool:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_of_kind = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_of_kind and -_LARGEST < value < _LARGEST
 
 
 class _Reader:
@@ -150,7 +152,7 @@ class _Reader:
         elif side in _SIDES or side == "both":
             self._steps += self._messages(pointer, side, data, at, fields)
         elif "note" not in fields:
-            raise ValueError(f"nothing is known of dir {side!r}")
+            raise ValueError(f"unknown dir {side!r}")
         note = fields.get("note") or (data.get("note") if isinstance(data, Mapping) else None)
         if isinstance(note, str) and _UNREAD.search(note):
             self._steps.append(Gap(pointer=pointer, at=at))

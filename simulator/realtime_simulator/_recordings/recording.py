@@ -76,7 +76,9 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
     if not isinstance(interactions, list):
         raise RecordingError(f"{name}: a recording is an object with a list of 'interactions'")
     if content.get("version", VERSION) != VERSION:
-        raise RecordingError(f"{name}: version {content['version']!r} is not known, only {VERSION}")
+        raise RecordingError(
+            f"{name}: version {content['version']!r} is unknown; only {VERSION} is supported"
+        )
     steps = []
     for number, fields in enumerate(interactions):
         try:

@@ -153,7 +153,7 @@ def exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: s
     parts = urlsplit(str(request["uri"]))
     _, version, rest = parts.path.partition("/v1/")
     if not version:
-        raise ValueError(f"the address {parts.path!r} is none of the API's")
+        raise ValueError(f"the address {parts.path!r} is not one of the API's")
     status = response["status"]
     return Exchange(
         pointer=pointer,

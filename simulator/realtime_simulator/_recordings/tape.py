@@ -168,7 +168,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[RecordedSession]:
 def _add_line(line: Mapping[str, Any], number: int, sessions: dict[int, RecordedSession]) -> None:
     if number == 1:
         if line["tape"] != VERSION:
-            raise ValueError(f"version {line['tape']!r} is not known, only {VERSION}")
+            raise ValueError(f"version {line['tape']!r} is unknown; only {VERSION} is supported")
         return
     if "open" in line:
         sessions[line["session"]] = RecordedSession(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ class SessionEvent:
 
 
 class SessionRecord:
-    """One session, with the events of both directions. Simulators make them; programs read them."""
+    """One session, with the events of both directions; created by simulators and read by programs."""
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
@@ -76,7 +77,7 @@ class SessionRecord:
 
     @property
     def name(self) -> str | None:
-        """The name that a program or the console gave it, up to 80 characters; None without one.
+        """The name set by a program or the console, up to 80 characters; None without one.
 
         Raises:
             TypeError: It is set to something else than a str or None.
@@ -143,7 +144,7 @@ class SessionRecord:
 
     @property
     def received_audio(self) -> bytes:
-        """The user's sound, PCM16 mono at 24 kHz, where `keep_audio` requests it.
+        """The user's audio, PCM16 mono at 24 kHz, if `keep_audio` requests it.
 
         Raises:
             RuntimeError: It was not requested.
@@ -152,7 +153,7 @@ class SessionRecord:
 
     @property
     def sent_audio(self) -> bytes:
-        """The model's sound, PCM16 mono at 24 kHz, where `keep_audio` requests it; of a call only what
+        """The model's audio, PCM16 mono at 24 kHz, if `keep_audio` requests it; for calls only what
         was actually played.
 
         Raises:
@@ -162,12 +163,12 @@ class SessionRecord:
 
     @property
     def received_audio_seconds(self) -> float:
-        """The length of the user's sound, whether it is kept or not."""
+        """The length of the user's audio, whether it is kept or not."""
         return self._log.audio_in.seconds
 
     @property
     def sent_audio_seconds(self) -> float:
-        """The length of the model's sound, whether it is kept or not."""
+        """The length of the model's audio, whether it is kept or not."""
         return self._log.audio_out.seconds
 
     def _in(self, direction: Direction) -> list[dict[str, Any]]:
@@ -194,6 +195,8 @@ class SessionLog:
         self.events: list[SessionEvent] = []
         self.size: int = 0
         """About how many bytes the events occupy."""
+        self.speech: deque[Any] | None = None
+        """What the model says, for a caller that recognizes it by its sound; None if it is not kept."""
         self.config: Callable[[], dict[str, Any]] = dict
         self.items: Callable[[], list[dict[str, Any]]] = list
         self.record: SessionRecord = SessionRecord(self)

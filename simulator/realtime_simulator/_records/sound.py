@@ -93,6 +93,10 @@ class Track:
                 self._kept += pcm[:room]
                 self._measure()
 
+    def count(self, seconds: float) -> None:
+        """Count sound that is not there."""
+        self._size += int(seconds * RATE) * 2
+
     def stop(self, time: float) -> None:
         """Note that playback stopped: sound that follows starts a new piece."""
         if self.pieces and self.pieces[-1].over > time:
@@ -150,9 +154,7 @@ class Track:
             RuntimeError: Keeping sound was not requested.
         """
         if self._limit is None:
-            raise RuntimeError(
-                "the simulator keeps no audio unless it is asked to: Simulator(keep_audio=True)"
-            )
+            raise RuntimeError("the simulator only keeps audio on request: Simulator(keep_audio=True)")
         return bytes(self._kept)
 
     @property

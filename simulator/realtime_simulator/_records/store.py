@@ -37,8 +37,8 @@ class RequestRecord:
         status: The answer's status, 101 for a WebSocket; 0 while there is none.
         response_headers: The answer's headers, lower-case names.
         response_body: The answer's body.
-        error: The API's error where it was refused: `message`, `type`, `code` and `param`.
-        time: When it came, in unix seconds on the simulator's clock.
+        error: The API's error if it was refused: `message`, `type`, `code` and `param`.
+        time: When it arrived, in unix seconds on the simulator's clock.
         ended: When its answer was complete, or its WebSocket closed; None before.
         session: The id of the session that it opened or attached to.
     """
@@ -74,8 +74,8 @@ class Delivery:
     Args:
         webhook_id: Its `webhook-id`; the same for each attempt and each duplicate.
         type: Its event's type, such as `realtime.call.incoming`.
-        status: The receiver's status; None if no answer came.
-        error: Why no answer came.
+        status: The receiver's status; None if there was no response.
+        error: Why there was no response.
     """
 
     webhook_id: str
@@ -125,8 +125,13 @@ class Call:
     deliveries: list[Delivery] = attrs.field(factory=list, repr=False)
 
     @property
+    def live_session_id(self) -> str:
+        """The id by which the Live API knows it, `live_u1_…`, as webhooks announce it."""
+        return self.id if self.id.startswith("live_") else f"live_{self.id.removeprefix('rtc_')}"
+
+    @property
     def received_audio(self) -> bytes:
-        """The sound of the peer's audio track, PCM16 mono at 24 kHz."""
+        """The audio of the peer's track, PCM16 mono at 24 kHz."""
         return self.session.received_audio
 
     @property
@@ -155,6 +160,8 @@ class Records:
         self.replaying: str | None = None
         """The id of the session that is replayed to the sessions that begin."""
         self.audio: Budget = Budget()
+        self.on_session: Callable[[SessionLog], object] | None = None
+        """Called with the log of each session that begins, in the simulator's thread."""
 
     def add(self, record: RequestRecord | SessionLog | Call) -> None:
         """Keep a record, at the cost of the oldest of its kind."""
@@ -165,16 +172,23 @@ class Records:
             self._drop_old_bodies()
         elif isinstance(record, SessionLog):
             record.replay_of = self.replaying
-            self.logs.append(record)
-            self.sessions.append(record.record)
-            for dropped in self.logs[: -self._kept]:
-                dropped.forget_audio()
-            del self.logs[: -self._kept]
-            del self.sessions[: -self._kept]
-            self._drop_old_sessions()
+            if self.on_session is not None:
+                self.on_session(record)
+            self.keep(record)
         else:
             self.calls.append(record)
             del self.calls[: -self._kept]
+        self.changed()
+
+    def keep(self, log: SessionLog) -> None:
+        """Keep the log of a session, also of one that no client has begun."""
+        self.logs.append(log)
+        self.sessions.append(log.record)
+        for dropped in self.logs[: -self._kept]:
+            dropped.forget_audio()
+        del self.logs[: -self._kept]
+        del self.sessions[: -self._kept]
+        self._drop_old_sessions()
         self.changed()
 
     def session(self, session_id: str) -> SessionLog:

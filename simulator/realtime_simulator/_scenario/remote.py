@@ -1,7 +1,7 @@
 """A model behind the simulator: brain, ears and voice at any endpoint that speaks OpenAI's HTTP API.
 
     simulator.on_response(brain_at("http://127.0.0.1:11434/v1", "llama3.2"))
-    simulator.on_speech(ears_at("http://127.0.0.1:8000/v1"))
+    simulator.on_speech(ears_at("http://127.0.0.1:8000/v1"), pauses=True)
     simulator.on_voice(voice_at("http://127.0.0.1:8880/v1", "kokoro"))
 
 They are functions such as a program can write for a scenario. Redirects are not followed, and messages
@@ -144,7 +144,7 @@ def _without_request(error: Exception) -> Exception:
 
 
 def brain_at(url: str, model: str, *, key: str | None = None, timeout: float = 60.0) -> Brain:
-    """Return a scenario in which a chat model answers, sentence by sentence as they come.
+    """Return a scenario in which a chat model answers, sentence by sentence.
 
     It receives the conversation, the instructions and the session's functions, and may call them.
 
@@ -296,7 +296,7 @@ def _choice(choice: Any) -> Any:
 def ears_at(
     url: str, model: str = "gpt-transcribe", *, key: str | None = None, timeout: float = 60.0
 ) -> Ears:
-    """Return a function for `Simulator.on_speech` by which an endpoint transcribes what users say.
+    """Return a function for `Simulator.on_speech` that transcribes users' speech with an endpoint.
 
     Args:
         url: The endpoint's base URL, or that of its transcriptions.
@@ -318,8 +318,8 @@ class Ears:
     model: str
 
     async def __call__(self, heard: Heard) -> str | None:
-        """Return the words, once the user has finished."""
-        if not heard.finished:
+        """Return the words, once the user pauses or has finished."""
+        if not heard.finished and not heard.paused:
             return None
         fields = {"model": self.model, "response_format": "json"}
         settings = heard.session.get("audio", {}).get("input", {}).get("transcription") or {}
@@ -336,7 +336,7 @@ class Ears:
 def voice_at(
     url: str, model: str = "gpt-4o-mini-tts", *, key: str | None = None, timeout: float = 60.0
 ) -> Voice:
-    """Return a function for `Simulator.on_voice` by which an endpoint speaks.
+    """Return a function for `Simulator.on_voice` that speaks with an endpoint.
 
     Args:
         url: The endpoint's base URL, or that of its speech.

@@ -32,6 +32,7 @@ from realtime_simulator._engine.turn import (
     pause,
 )
 from realtime_simulator._engine.vad import has_voice
+from realtime_simulator._scenario import built_in_mcp
 from realtime_simulator._scenario.callers import CallerAct, Referral
 from realtime_simulator._scenario.expressions import Budget, Expression, Found
 from realtime_simulator._scenario.tool_arguments import fitting
@@ -78,7 +79,7 @@ def check_answer(answer: Answer) -> list[Action]:
     found = actions(answer)
     if found and all(isinstance(action, Pause) for action in found):
         raise ValueError(
-            "pause: expected an action after it, as in [pause(2), 'Hello.']; a lone pause is empty"
+            "pause: expected an action after it, as in [pause(2), 'Hello.']; a lone pause is not an answer"
         )
     return found
 
@@ -108,6 +109,9 @@ class _Counter:
 
     def __init__(self) -> None:
         self._next: OrderedDict[str, int] = OrderedDict()
+
+    def peek(self, session: Mapping[str, Any]) -> int:
+        return self._next.get(str(session.get("id")), 0)
 
     def __call__(self, session: Mapping[str, Any]) -> int:
         session_id = str(session.get("id"))
@@ -147,11 +151,12 @@ class sequence:
         return answer(turn) if callable(answer) else answer
 
 
-def default(turn: Turn) -> Action:
+def default(turn: Turn) -> Answer:
     """Answer the user's words.
 
     If the user's words name one of the tools, it is called, with arguments that fit its schema; once the
-    output is in, a message repeats it. `tool_choice` is respected.
+    output is in, a message repeats it. `tool_choice` is respected. Tools of the built-in MCP server are
+    called in the same way, and answer in the same response.
 
     Args:
         turn: The turn to answer.
@@ -162,6 +167,9 @@ def default(turn: Turn) -> Action:
     if tool is not None:
         arguments = fitting(tool.get("parameters") or {}, turn.text)
         return CallTool(tool["name"], json.dumps(arguments, ensure_ascii=False))
+    if (made := _built_in(turn, recent)) is not None:
+        failed = made.error is not None
+        return [made, Say(f"{made.name} {'failed' if failed else 'answered'}: {made.error or made.output}")]
     outputs = list(_outputs(turn, recent))
     if outputs:
         return Say(" ".join(f"{name} answered: {output}" for name, output in outputs))
@@ -186,6 +194,21 @@ def _wanted(turn: Turn) -> list[Mapping[str, Any]]:
         return [tool for tool in tools if tool["name"] == choice.get("name")]
     named = [tool for tool in tools if _is_named(tool["name"], turn.text)]
     return tools[:1] if choice == "required" and not named else named
+
+
+def _built_in(turn: Turn, recent: Sequence[Mapping[str, Any]]) -> CallMcp | None:
+    """Return the call of a tool of the built-in MCP server that the user names; None if there is none."""
+    choice = turn.response.get("tool_choice") or turn.session.get("tool_choice", "auto")
+    called = {item.get("name") for item in recent if str(item.get("type")).startswith("mcp_")}
+    servers = {tool.get("server_label") for tool in turn.tools if tool.get("type") == "mcp"}
+    for item in turn.items if choice in ("auto", "required") else ():
+        if item.get("type") != "mcp_list_tools" or item["server_label"] not in servers:
+            continue
+        for tool in item["tools"]:
+            name = tool["name"]
+            if tool in built_in_mcp.TOOLS and name not in called and _is_named(name, turn.text):
+                return built_in_mcp.call(item["server_label"], name, turn.text)
+    return None
 
 
 def _is_named(name: str, text: str) -> bool:
@@ -389,6 +412,11 @@ def default_hearing(heard: Heard) -> str | None:
     return f"{heard.seconds:.1f} seconds of speech" if has_voice(heard.pcm) else ""
 
 
+def in_turns_alone(words: Hearing) -> Hearing:
+    """Return a hearing that doesn't ask for the words while the user pauses."""
+    return lambda heard: None if heard.paused else words(heard)
+
+
 def default_translation(text: str, language: str) -> str:
     """Return the words unchanged, marked with the target language."""
     return f"({language}) {text}"
@@ -440,7 +468,7 @@ class Behavior:
         count, before = _Counter(), self.hearing
 
         def hear(heard: Heard) -> str | Transcript | Awaitable[str | Transcript | None] | None:
-            number = count(heard.session)
+            number = (count.peek if heard.paused else count)(heard.session)
             return words[number] if number < len(words) else before(heard)
 
         self.hearing = hear

@@ -44,6 +44,7 @@ import attrs
 import yaml
 
 from realtime_simulator._core.clock import read_time
+from realtime_simulator._core.problem import did_you_mean
 from realtime_simulator._engine.turn import (
     LATENCIES,
     Action,
@@ -60,9 +61,19 @@ from realtime_simulator._engine.turn import (
 )
 from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._media.files import read_sound
+from realtime_simulator._scenario import built_in_mcp
 from realtime_simulator._scenario.callers import CallerAct, Referral, check_keys
 from realtime_simulator._scenario.expressions import Expression
-from realtime_simulator._scenario.rules import Answer, Match, Scenario, actions, sequence, since_user
+from realtime_simulator._scenario.rules import (
+    Answer,
+    Behavior,
+    Match,
+    Scenario,
+    actions,
+    cues,
+    sequence,
+    since_user,
+)
 
 _MAX_PARTS = 20_000
 _DEEPEST = 200
@@ -98,7 +109,7 @@ class Located:
     Args:
         value: The value.
         path: Its field, such as `responses[0].say`.
-        line: Its line, from 1.
+        line: Its line, or that of its key, from 1.
         name: The file's name.
         folder: The file's folder.
         parts: Its elements, by key or index.
@@ -130,7 +141,8 @@ class Located:
             self.expect("a mapping")
         for key, part in self.parts.items():
             if known is not None and key not in known:
-                part.refuse(f"unknown field; known are {', '.join(dict.fromkeys(known))}")
+                names = ", ".join(dict.fromkeys(known))
+                part.refuse(f"unknown field; known are {names}{did_you_mean(key, known)}")
         return dict(self.parts)
 
     def list(self, at_least: int = 0) -> list[Located]:
@@ -230,9 +242,9 @@ class _Reader:
         self._folder = folder
         self._count = 0
 
-    def read(self, node: yaml.Node, path: str) -> Located:
+    def read(self, node: yaml.Node, path: str, key: yaml.Node | None = None) -> Located:
         self._count += 1
-        line = node.start_mark.line + 1
+        line = (key or node).start_mark.line + 1
         if self._count > _MAX_PARTS:
             raise ScenarioError(f"{self._name}, line {line}: it has more than {_MAX_PARTS} parts")
         parts: dict[Any, Located] = {}
@@ -245,8 +257,8 @@ class _Reader:
                 key = key_node.value  # as written: YAML reads `on` and `no` as truth values
                 if key in parts:
                     line = key_node.start_mark.line + 1
-                    raise ScenarioError(f"{self._name}, line {line}: the field {key!r} is there twice")
-                parts[key] = self.read(value_node, f"{path}.{key}" if path else str(key))
+                    raise ScenarioError(f"{self._name}, line {line}: the field {key!r} is duplicated")
+                parts[key] = self.read(value_node, f"{path}.{key}" if path else str(key), key_node)
             value = {key: part.value for key, part in parts.items()}
         elif isinstance(node, yaml.SequenceNode):
             for index, element in enumerate(node.value):
@@ -297,6 +309,21 @@ class ScenarioFile:
     seed: int | None = None
     clock: float | None = None
     faults: Sequence[Mapping[str, Any]] = ()
+
+    def apply(self, behavior: Behavior) -> None:
+        """Add what it says of the model and the users to a behavior."""
+        for rule in reversed(self.rules):
+            behavior.script.add(rule.answer, rule.match, rule.times, rule.delay)
+        behavior.hear_in_turn(self.heard)
+        behavior.mcp_servers.update(self.mcp_servers)
+        if self.timeline is not None:
+            behavior.cues = cues(self.timeline)
+        if self.speech is not None:
+            behavior.speech = self.speech
+        if self.caller is not None:
+            behavior.caller = self.caller
+        if self.refer is not None:
+            behavior.refer = self.refer
 
 
 def parse(text: str, name: str = "scenario", folder: Path | None = None) -> ScenarioFile:
@@ -523,9 +550,12 @@ def _after(tool: str) -> Callable[[Turn], bool]:
     return matches
 
 
-def _servers(part: Located) -> dict[str, list[Mapping[str, Any]] | None]:
-    servers: dict[str, list[Mapping[str, Any]] | None] = {}
+def _servers(part: Located) -> dict[str, Sequence[Mapping[str, Any]] | None]:
+    servers: dict[str, Sequence[Mapping[str, Any]] | None] = {}
     for label, tools in part.fields(None).items():
+        if tools.value == "built-in":
+            servers[label] = built_in_mcp.TOOLS
+            continue
         if tools.value is None:
             servers[label] = None
             continue

@@ -113,7 +113,7 @@ class Connection:
             await asyncio.wait([self._writer], timeout=_GRACE_SECONDS)
             if not self._writer.done():
                 self._writer.cancel()
-                reset(self._websocket.scope)  # closing would wait for ever for the client to read the rest
+                reset(self._websocket.scope)  # closing would wait forever for the client to read the rest
             if self._stall is not None:
                 self._stall.cancel()
 

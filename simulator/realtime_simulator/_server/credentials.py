@@ -75,13 +75,13 @@ class Credentials:
         Raises:
             ApiProblem: 401: no key, a wrong one, an expired one.
         """
-        return self.check_key(_key(headers))
+        return self.check_key(key_of(headers))
 
     def check_key(self, key: str | None) -> ClientSecret | None:
         """Check a key that was not sent in a header; see `identify`."""
         if not key:
             raise ApiProblem("Missing bearer or basic authentication in header", status=401)
-        if hmac.compare_digest(key.encode(), self._api_key.encode()):
+        if self._is_project_key(key):
             return None
         secret = self._secrets.get(key)
         if secret is None:
@@ -95,6 +95,13 @@ class Credentials:
         if self._clock.unix() >= secret.expires_at:
             raise ApiProblem("The client secret has expired.", status=401, code="invalid_api_key")
         return secret
+
+    def knows(self, key: str | None) -> bool:
+        """Whether a key is the project's, or a client secret of it, expired or not."""
+        return key is not None and (self._is_project_key(key) or key in self._secrets)
+
+    def _is_project_key(self, key: str) -> bool:
+        return hmac.compare_digest(key.encode(), self._api_key.encode())
 
     def require_project_key(self, headers: Mapping[str, str]) -> None:
         """Refuse all keys but the project's.
@@ -110,7 +117,8 @@ class Credentials:
             )
 
 
-def _key(headers: Mapping[str, str]) -> str | None:
+def key_of(headers: Mapping[str, str]) -> str | None:
+    """Return the key in a request's headers, names in lower case; None if there is none."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()

@@ -63,8 +63,9 @@ class FaultMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        labels = (scope.get("state", {}).get("project", ""), *_labels(scope))
         try:
-            drawing = Drawing(self._faults, _labels(scope), parse_header(headers.get(HEADER, "")))
+            drawing = Drawing(self._faults, labels, parse_header(headers.get(HEADER, "")))
         except ValueError as error:
             problem = ApiProblem(f"The header {HEADER} is wrong: {error}", code="invalid_value")
             await _answer(JSONResponse(problem.envelope(), problem.status), scope, receive, send)
@@ -171,6 +172,16 @@ def _replacement(drawing: Drawing) -> Response | None:
     """Return an answer that replaces the real one."""
     if (limit := drawing.draw("rate_limit")) is not None:
         return _rate_limited(limit)
+    if drawing.draw("quota") is not None:
+        problem = ApiProblem(
+            "You exceeded your current quota, please check your plan and billing details. For more "
+            "information on this error, read the docs: "
+            "https://platform.openai.com/docs/guides/error-codes/api-errors.",
+            status=429,
+            type="insufficient_quota",
+            code="insufficient_quota",
+        )
+        return JSONResponse(problem.envelope(), problem.status)
     if drawing.draw("gateway_520") is not None:
         return Response(status_code=520)
     if (failure := drawing.draw("server_error")) is not None:

@@ -69,8 +69,10 @@ def read(
     is_beta = "openai-beta" in headers or any(name.startswith(_BETA_PREFIX) for name in subprotocols)
     if is_beta and not takes_beta:
         raise TABLE["beta"].problem()
-    in_subprotocol = [name.removeprefix(_KEY_PREFIX) for name in subprotocols if name.startswith(_KEY_PREFIX)]
-    secret = credentials.check_key(in_subprotocol[0]) if in_subprotocol else credentials.identify(headers)
+    in_subprotocol = subprotocol_key(subprotocols)
+    secret = (
+        credentials.identify(headers) if in_subprotocol is None else credentials.check_key(in_subprotocol)
+    )
     kind = secret.session.get("type", "realtime") if secret is not None else None
     if kind is not None and (kind == "translation") != translation:
         raise ApiProblem(
@@ -110,6 +112,11 @@ def read(
         secret=secret,
         subprotocol=answered(subprotocols),
     )
+
+
+def subprotocol_key(subprotocols: Sequence[str]) -> str | None:
+    """Return the key that a browser sends as a subprotocol; None if there is none."""
+    return next((one.removeprefix(_KEY_PREFIX) for one in subprotocols if one.startswith(_KEY_PREFIX)), None)
 
 
 def answered(subprotocols: Sequence[str]) -> str | None:

@@ -15,9 +15,9 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 import uvicorn
@@ -31,6 +31,8 @@ from websockets.protocol import State
 from realtime_simulator._core.outgoing import SILENT
 from realtime_simulator._core.problem import ApiProblem
 
+T = TypeVar("T")
+
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HEAD_SECONDS = 20.0
 """How long the head of a request may take."""
@@ -38,6 +40,7 @@ BODY_SECONDS = 30.0
 """How long its body may take, in every application."""
 _KEY = "realtime_simulator.transport"
 _GRACE_SECONDS = 1.0
+_NOT_RUNNING = "the simulator is not running"
 MAX_FRAME_BYTES = 24 * 1024 * 1024
 """More than an event may have, so that one too large is answered; 1009 beyond that."""
 
@@ -141,7 +144,7 @@ class HttpProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse invalid HTTP, or a head that is too long."""
         cycle: object = self.cycle
-        problem = ApiProblem("This is no HTTP/1.1 request, or its head is too long.", status=400)
+        problem = ApiProblem("This is not an HTTP/1.1 request, or its head is too long.", status=400)
         self._refuse(problem, may_answer=cycle is None)
 
     def _refuse(self, problem: ApiProblem, *, may_answer: bool) -> None:
@@ -273,13 +276,53 @@ class ServerThread:
             RuntimeError: It doesn't run.
         """
         if self._loop is None:
-            raise RuntimeError("the simulator is not running")
+            raise RuntimeError(_NOT_RUNNING)
         return self._loop
 
     @property
     def inside(self) -> bool:
         """Whether the caller is in the server's thread."""
         return threading.current_thread() is self._thread
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call a function in the thread, and return its result.
+
+        Raises:
+            RuntimeError: The thread doesn't run, or ended before it came to it.
+        """
+        done: Future[T] = Future()
+
+        def called() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        try:
+            self.loop.call_soon_threadsafe(called)
+        except RuntimeError as error:  # its event loop is closed
+            raise RuntimeError(_NOT_RUNNING) from error
+        return self._result(done)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the thread's event loop, and return its result.
+
+        Raises:
+            RuntimeError: As in `call`.
+        """
+        try:
+            done = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError as error:
+            coroutine.close()
+            raise RuntimeError(_NOT_RUNNING) from error
+        return self._result(done)
+
+    def _result(self, done: Future[T]) -> T:
+        awaited: tuple[Future[Any], ...] = done, self.ended
+        wait(awaited, return_when=FIRST_COMPLETED)
+        if not done.done() or done.cancelled():
+            raise RuntimeError(_NOT_RUNNING)
+        return done.result()
 
     def start(self) -> None:
         """Start the thread; `started` is done when it serves."""
@@ -321,7 +364,7 @@ class ServerThread:
             ws=WebSocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             ws_per_message_deflate=False,
-            # A client that does not answer pings may be stopped in a debugger, which is no reason to
+            # A client that does not answer pings may be stopped in a debugger, which is not a reason to
             # disconnect it.
             ws_ping_timeout=None,
             loop="none",

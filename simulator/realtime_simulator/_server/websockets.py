@@ -107,15 +107,20 @@ class WebSocketRoutes:
         return driver
 
     def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
-        return handshake.read(
+        profile = self.services.settings.profile
+        asked = handshake.read(
             websocket.headers,
             websocket.query_params,
             websocket.scope["subprotocols"],
             self.credentials,
             check_model=self._check_model,
             translation=translation,
-            takes_beta=self.services.settings.profile == "beta",
+            takes_beta=profile == "beta",
         )
+        kind = asked.secret.session.get("type") if asked.secret is not None else None
+        if profile == "xai" and (translation or asked.transcription or kind == "transcription"):
+            raise ApiProblem("The profile xai has conversations alone.", code="invalid_value", param="intent")
+        return asked
 
     async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
         await websocket.accept(asked.subprotocol)

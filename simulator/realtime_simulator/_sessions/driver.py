@@ -263,6 +263,11 @@ class SessionDriver:
         with self._step():
             self.session.end(code, reason)
 
+    async def settled(self) -> None:
+        """Wait until the words, answers and sounds that were requested so far have come."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
         """Act on the effects of a step of the session. An error in it is the simulator's, and ends the
@@ -345,8 +350,9 @@ class SessionDriver:
                     answering.cancel()
             case SpeechNeeded(response_id, said, turn):
                 self._start(self._speak(response_id, said, turn))
-            case HearingNeeded(item_id, pcm, finished):
-                self._hear(item_id, Heard(pcm=pcm, session=self.session.view(), finished=finished))
+            case HearingNeeded(item_id, pcm, finished, paused):
+                heard = Heard(pcm=pcm, session=self.session.view(), finished=finished, paused=paused)
+                self._hear(item_id, heard)
             case ToolsNeeded(item_id, label, allowed):
                 named = [{"name": name, "input_schema": {"type": "object"}} for name in allowed] or None
                 tools = self._services.behavior.mcp_servers.get(label, named)
@@ -360,9 +366,13 @@ class SessionDriver:
                     self.log.audio_out.add(pcm, self._services.clock.unix())
                 elif packets:  # otherwise it is silence, which a track sends by itself
                     self._plays.stream(Speech("", pcm, packets))
-            case Play():
+            case Play(_, _, speech, start, end):
+                if self.log.speech is not None:
+                    self.log.speech.append(effect)
                 if self._plays is not None:
                     self._plays.add(effect)
+                else:
+                    self.log.audio_out.add(speech.pcm[start * 2 : end * 2], self._services.clock.unix())
             case StopPlaying(truncate):
                 played = self._plays.clear() if self._plays is not None else {}
                 self.session.playback_cleared(played, truncate=truncate, now=self.now)
@@ -403,29 +413,29 @@ class SessionDriver:
         try:
             words = self._services.behavior.hearing(heard)
             if inspect.isawaitable(words):
-                self._start(self._hear_later(item_id, words))
+                self._start(self._hear_later(item_id, heard, words))
                 return
         except BaseException as error:  # a user's function may fail in any way; an event reports it
-            self._not_heard(item_id, error)
+            self._heard(item_id, heard, _failure(error))
         else:
-            self.session.heard(item_id, _transcript(words), self.now)
+            self._heard(item_id, heard, _transcript(words))
 
-    async def _hear_later(self, item_id: str, words: Awaitable[str | Transcript | None]) -> None:
+    async def _hear_later(
+        self, item_id: str, heard: Heard, words: Awaitable[str | Transcript | None]
+    ) -> None:
         try:
             text = await words
         except BaseException as error:
             if self._interrupted(error):
                 raise
             with self._step():
-                self._not_heard(item_id, error)
+                self._heard(item_id, heard, _failure(error))
         else:
             with self._step():
-                self.session.heard(item_id, _transcript(text), self.now)
+                self._heard(item_id, heard, _transcript(text))
 
-    def _not_heard(self, item_id: str, error: BaseException) -> None:
-        _log_failure("the function for what users say failed", error)
-        failed = Transcript(error=_named(error))
-        self.session.heard(item_id, failed, self.now)
+    def _heard(self, item_id: str, heard: Heard, transcript: Transcript | None) -> None:
+        (self.session.paused if heard.paused else self.session.heard)(item_id, transcript, self.now)
 
     async def _answer(self, response_id: str, turn: Turn) -> None:
         """Request the model's answer, synthesize its speech, and pass it to the session as it comes."""
@@ -515,7 +525,7 @@ class SessionDriver:
         def call() -> T:
             try:
                 return function(*arguments)
-            except StopIteration as error:  # no future can hold it, and its caller would wait for ever
+            except StopIteration as error:  # no future can hold it, and its caller would wait forever
                 raise RuntimeError("the function raised StopIteration") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._services.workers, call)
@@ -531,6 +541,11 @@ def _named(error: BaseException) -> str:
 def _log_failure(what: str, error: BaseException) -> None:
     """Log that a user's function failed; without the traceback where an endpoint failed."""
     logger.error("%s: %s", what, _named(error), exc_info=None if isinstance(error, RemoteError) else error)
+
+
+def _failure(error: BaseException) -> Transcript:
+    _log_failure("the function for what users say failed", error)
+    return Transcript(error=_named(error))
 
 
 def _transcript(words: str | Transcript | None) -> Transcript | None:

@@ -43,7 +43,10 @@ class LiveSessions:
             ApiProblem: 404: no such session is stored.
         """
         continued = None if source is None else self.source(source)
-        session = self._new(self.new_id(), "websocket", None, continued, drawing)
+        session_id = self.new_id()
+        if drawing is not None:
+            drawing.begun(session_id)
+        session = self._new(session_id, "websocket", None, continued, drawing)
         log = SessionLog(session.id, transport="websocket")
 
         def ended(code: int, reason: str) -> None:

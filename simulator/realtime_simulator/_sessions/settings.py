@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import attrs
 
+from realtime_simulator._core.operations import FAULT_TARGETS
 from realtime_simulator._engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Profile = Literal["openai", "azure", "azure-voice-live", "xai", "beta"]
 
 
@@ -23,6 +26,7 @@ class Settings:
         host: The address that it listens on.
         port: The port; 0 chooses a free one.
         api_key: The project key that it accepts.
+        keys: The keys of further projects, by the projects' names.
         webhook_secret: The secret that signs webhooks, `whsec_…`.
         pacing: How fast the model answers; it may change, for the sessions to come.
         session_seconds: How long a session lasts; one of the Live API lasts twice as long.
@@ -47,6 +51,7 @@ class Settings:
     host: str = LOOPBACK
     port: int = 0
     api_key: str = attrs.field(repr=False)
+    keys: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     webhook_secret: str = attrs.field(repr=False)
     pacing: Pacing = attrs.field(factory=Pacing, on_setattr=attrs.setters.NO_OP)
     session_seconds: float = 3600.0
@@ -70,12 +75,24 @@ def check_modes(settings: Settings) -> None:
     """Refuse settings that don't go together.
 
     Raises:
-        ValueError: Recording without an upstream address, recording and replaying at once, or an unknown
-        profile.
+        ValueError: Recording without an upstream address, recording and replaying at once, an unknown
+            profile, or projects without a proper name or a key of their own.
     """
     if settings.profile not in get_args(Profile):
         allowed = ", ".join(map(repr, get_args(Profile)))
         raise ValueError(f"profile: allowed is one of {allowed}, got {settings.profile!r}")
+    if settings.keys and (settings.record is not None or settings.replay is not None):
+        raise ValueError("keys of further projects exclude record and replay")
+    for name, key in settings.keys.items():
+        if not _PROJECT.fullmatch(name) or name in FAULT_TARGETS or name.startswith(("rtc_", "live_")):
+            raise ValueError(
+                f"keys: allowed as a project's name are letters, digits, - and _, and no target of faults; "
+                f"got {name[:80]!r}"
+            )
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError(f"keys: the key of {name!r} is empty, or not printable ASCII without spaces")
+    if len({settings.api_key, *settings.keys.values()}) <= len(settings.keys):
+        raise ValueError("keys: each project needs a key of its own")
     if (settings.record is None) != (settings.upstream is None):
         raise ValueError("record and upstream go together: the file, and the API whose sessions are recorded")
     if settings.record is not None and settings.replay is not None:

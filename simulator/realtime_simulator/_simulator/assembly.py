@@ -27,6 +27,7 @@ from realtime_simulator._server.live import LiveRoutes
 from realtime_simulator._server.live_operations import LiveOperations
 from realtime_simulator._server.operations import Operations
 from realtime_simulator._server.player import Player
+from realtime_simulator._server.projects import Project, by_key
 from realtime_simulator._server.recorder import Recorder
 from realtime_simulator._server.websockets import WebSocketRoutes
 from realtime_simulator._sessions.driver import Services
@@ -77,53 +78,58 @@ def assemble(
         behavior=behavior,
         faults=faults,
     )
-    credentials = Credentials(settings.api_key, clock, ids)
-    calls = CallRegistry(services)
-    incoming = IncomingCalls(calls, services)
-
     recorder = None
     if settings.record is not None and settings.upstream is not None:
         as_yaml = os.fspath(settings.record).endswith((".yaml", ".yml"))
         written = recording.Writer(settings.record) if as_yaml else Writer(settings.record, settings.upstream)
         recorder = Recorder(settings.upstream, settings.api_key, settings.upstream_key, written)
-    websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
-    live_sessions = LiveSessions(services)
-    live: app.LiveWebSockets = LiveRoutes(live_sessions, credentials, ids)
-    if settings.replay is not None:
-        recorded = read(settings.replay)
-        player = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
-        websockets, live = player, player
+
+    def project(name: str, key: str) -> Project:
+        credentials = Credentials(key, clock, ids)
+        calls = CallRegistry(services)
+        incoming = IncomingCalls(calls, services)
+        websockets: app.WebSockets = WebSocketRoutes(services, calls, credentials)
+        live_sessions = LiveSessions(services)
+        live: app.LiveWebSockets = LiveRoutes(live_sessions, credentials, ids)
+        if settings.replay is not None:
+            recorded = read(settings.replay)
+            player = Player(recorded, credentials, clock, ids, records.differs, settings.pacing.speed)
+            websockets, live = player, player
+        api = app.build(
+            Operations(
+                calls=calls,
+                incoming=incoming,
+                credentials=credentials,
+                ids=ids,
+                clock=clock,
+                profile=settings.profile,
+                live=LiveOperations(
+                    calls=calls, incoming=incoming, sessions=live_sessions, credentials=credentials
+                ),
+            ),
+            websockets,
+            live,
+            records,
+            ids,
+            lambda inner: FaultMiddleware(inner, faults, clock, ids, records),
+        )
+        return Project(name=name, credentials=credentials, calls=calls, incoming=incoming, api=api)
+
+    projects = [project("", settings.api_key), *(project(*item) for item in settings.keys.items())]
 
     async def close() -> None:
         if recorder is not None:
             recorder.close()
-        await incoming.close()
-        await calls.close()
+        for one in projects:
+            await one.incoming.close()
+            await one.calls.close()
         await remote.close()
         workers.shutdown(wait=True, cancel_futures=True)
 
-    api = app.build(
-        Operations(
-            calls=calls,
-            incoming=incoming,
-            credentials=credentials,
-            ids=ids,
-            clock=clock,
-            profile=settings.profile,
-            live=LiveOperations(
-                calls=calls, incoming=incoming, sessions=live_sessions, credentials=credentials
-            ),
-        ),
-        websockets,
-        live,
-        records,
-        ids,
-        lambda inner: FaultMiddleware(inner, faults, clock, ids, records),
-    )
-    if recorder is not None:
-        api = app.Frame(recorder, records, ids, clock)
+    api = by_key(projects) if recorder is None else app.Frame(recorder, records, ids, clock)
+    endpoint = Endpoint(controls, records, projects[0].credentials, clock)
     return Assembly(
-        application=beside(api, Endpoint(controls, records, credentials).application(), pages.application()),
-        parts=Parts(calls=calls, incoming=incoming, clock=clock, ids=ids),
+        application=beside(api, endpoint.application(), pages.application()),
+        parts=Parts(projects=projects, clock=clock, ids=ids),
         close=close,
     )

@@ -12,14 +12,14 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import attrs
 
-from realtime_simulator._calls.line import AudioLike, read_audio
+from realtime_simulator._calls.line import AudioLike, Phone, read_audio
 from realtime_simulator._calls.registry import CallRegistry
-from realtime_simulator._calls.sip import HeadersLike, Incoming, IncomingCalls, build_headers
+from realtime_simulator._calls.sip import HeadersLike, Incoming, build_headers
 from realtime_simulator._calls.webhooks import (
     EVENT_TYPES,
     EventType,
@@ -33,6 +33,7 @@ from realtime_simulator._engine.turn import Pacing, PacingLike, chosen_pacing
 from realtime_simulator._faults.catalog import Fault, Faults
 from realtime_simulator._records.session import SessionLog, SessionRecord
 from realtime_simulator._records.store import Call, Records, RequestRecord
+from realtime_simulator._scenario import built_in_mcp
 from realtime_simulator._scenario.callers import CallerAct, Referral, check_keys
 from realtime_simulator._scenario.rules import (
     Answer,
@@ -43,7 +44,9 @@ from realtime_simulator._scenario.rules import (
     Translation,
     Voice,
     cues,
+    in_turns_alone,
 )
+from realtime_simulator._server.projects import Project
 from realtime_simulator._server.thread import ServerThread
 from realtime_simulator._sessions.settings import Settings
 
@@ -56,16 +59,34 @@ class Parts:
     """The parts of a running simulator that its methods act on.
 
     Args:
-        calls: All calls.
-        incoming: The SIP calls among them.
+        projects: The projects and their calls; the first one is that of `api_key`.
         clock: The simulator's time.
         ids: The source of identifiers.
     """
 
-    calls: CallRegistry
-    incoming: IncomingCalls
+    projects: Sequence[Project]
     clock: AdvancingClock
     ids: Ids
+
+    def project(self, name: str | None) -> Project:
+        """Return a project by its name; the first one for None.
+
+        Raises:
+            ValueError: There is none with the name.
+        """
+        for one in self.projects:
+            if name is None or (name and one.name == name):
+                return one
+        known = ", ".join(repr(one.name) for one in self.projects[1:]) or "none"
+        raise ValueError(f"project: allowed is one of {known}, got {name!r}")
+
+    def with_call(self, call_id: str) -> Project:
+        """Return the project that a call belongs to; the first one for an unknown call."""
+        return next((one for one in self.projects if one.calls.has(call_id)), self.projects[0])
+
+
+def _hang_up(calls: CallRegistry, call_id: str) -> None:
+    calls.end_soon(calls.find(call_id), "peer")
 
 
 class Controls:
@@ -80,7 +101,7 @@ class Controls:
         self._behavior = Behavior()
         self._at_start: tuple[Behavior, Pacing] | None = None
         self._scenario: str | None = None
-        self._faults = Faults(settings.seed)
+        self._faults = Faults(settings.seed, settings.keys)
         self._records = Records(settings.kept)
         self._thread: ServerThread | None = None
         self._parts: Parts | None = None
@@ -227,14 +248,26 @@ class Controls:
         """
         self._behavior.script.add(answer, match, times, delay)
 
-    def on_speech(self, words: Hearing) -> None:
+    def on_speech(self, words: Hearing, *, pauses: bool = False) -> None:
         """Set the words of the user's audio from now on; speech is not recognized here.
 
         Args:
             words: Called with a `Heard` (`pcm`, `seconds`, `session`) for every turn of the user; returns
-                the words. It may be a coroutine function, and runs in the simulator's thread.
+                the words. It may be a coroutine function, and runs in the simulator's thread. Models that
+                transcribe during speech call it with `finished` false: None then means that the words are
+                not known yet.
+            pauses: Whether semantic turn detection calls it in each pause too (`paused`), and judges by the
+                words so far whether the turn has ended; without, it judges by the sound alone.
         """
-        self._behavior.hearing = words
+        self._behavior.hearing = words if pauses else in_turns_alone(words)
+
+    def on_session(self, begun: Callable[[SessionRecord], object]) -> None:
+        """Set what is called with the record of each session that begins from now on.
+
+        Args:
+            begun: Called in the simulator's thread, before the session does anything.
+        """
+        self._records.on_session = lambda log: begun(log.record)
 
     def on_timeline(self, timeline: Mapping[float, Answer] | None) -> None:
         """Set what the model does by itself in the Live sessions to come, at positions of their timelines.
@@ -272,15 +305,25 @@ class Controls:
         """
         self._behavior.translation = words
 
-    def mcp_server(self, server_label: str, tools: Sequence[Mapping[str, Any]] | None) -> None:
+    def mcp_server(
+        self, server_label: str, tools: Sequence[Mapping[str, Any]] | Literal["built-in"] | None
+    ) -> None:
         """Set the tools of an MCP server; without that it has those that the session allows by
         name, and can't be reached if there are none.
 
         Args:
             server_label: The session's name of the server.
-            tools: Objects with `name`, `input_schema` and perhaps `description`; None for a server that
-                can't be reached.
+            tools: Objects with `name`, `input_schema` and perhaps `description`; `built-in` for a server
+                with the tools `echo`, `add` and `fail`, which are called when the user names them; None for
+                a server that can't be reached.
+
+        Raises:
+            ValueError: `tools` is another text.
         """
+        if isinstance(tools, str):
+            if tools != "built-in":
+                raise ValueError(f"tools: expected a list, 'built-in' or None, got {tools!r}")
+            tools = built_in_mcp.TOOLS
         self._behavior.mcp_servers[server_label] = tools
 
     def pace(self, pacing: PacingLike) -> None:
@@ -330,20 +373,9 @@ class Controls:
             behavior, self._settings.pacing = self._at_start
             self._behavior.become(behavior.copy())
         self._scenario = None if file == ScenarioFile() else name
-        for rule in reversed(file.rules):
-            self._behavior.script.add(rule.answer, rule.match, rule.times, rule.delay)
-        self._behavior.hear_in_turn(file.heard)
-        self._behavior.mcp_servers.update(file.mcp_servers)
-        if file.timeline is not None:
-            self.on_timeline(file.timeline)
-        if file.speech is not None:
-            self._behavior.speech = file.speech
+        file.apply(self._behavior)
         if file.pacing is not None:
             self.pace(file.pacing)
-        if file.caller is not None:
-            self._behavior.caller = file.caller
-        if file.refer is not None:
-            self._behavior.refer = file.refer
         self._fix(file.seed, file.clock)
         for fault in file.faults:
             self._faults.add(**fault)
@@ -404,6 +436,8 @@ class Controls:
         ring_seconds: float = 60.0,
         line_speed: float = 1.0,
         wait: bool | None = None,
+        project: str | None = None,
+        phone: Phone | None = None,
     ) -> Call:
         """Start a SIP call to the API and announce it by webhook.
 
@@ -424,6 +458,9 @@ class Controls:
             line_speed: How fast the line's time passes, 1 is real time; up to 100.
             wait: Whether to return only when the webhook was attempted once. If None, that is the case where
                 no event loop runs in the caller's thread, because it might be the receiver's.
+            project: The name in `keys` of the project that is called; None for the one of `api_key`.
+            phone: What speaks and listens for the caller, as `rehearsal` has it; None for `audio` and
+                `caller_says`.
 
         Returns:
             The call, which rings; it changes as the program acts on it.
@@ -450,12 +487,13 @@ class Controls:
             audio=b"" if audio is None else read_audio(audio),
             line_speed=checked_number("line_speed", line_speed, 0.01, 100),
             ring_seconds=checked_number("ring_seconds", ring_seconds, 0, 86400),
+            phone=phone,
         )
-        parts = self._running()
+        owner = self._running().project(project)
         attempted: Future[None] = Future()
 
         def ring() -> Call:
-            call, first = parts.incoming.ring(incoming)
+            call, first = owner.incoming.ring(incoming)
             first.add_done_callback(lambda _: attempted.set_result(None))
             return call
 
@@ -478,7 +516,7 @@ class Controls:
         pcm = read_audio(audio)
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
-            self._inside(lambda: parts.incoming.say(call_id, pcm))
+            self._inside(lambda: parts.with_call(call_id).incoming.say(call_id, pcm))
 
     def caller_hears(self, call: Call | str) -> AsyncIterator[bytes]:
         """Return the sound that a SIP call's caller hears from now on, until the call ends.
@@ -495,7 +533,7 @@ class Controls:
             LookupError: No such call is in progress.
         """
         with _as_lookup_error():
-            return self._running().incoming.playing(_id(call))
+            return self._running().with_call(_id(call)).incoming.playing(_id(call))
 
     def press(self, call: Call | str, keys: str) -> None:
         """Press keys of the telephone of a SIP call's caller; each one is an event in the call's session.
@@ -511,7 +549,7 @@ class Controls:
         parts, call_id = self._running(), _id(call)
         check_keys(keys)
         with _as_lookup_error():
-            self._inside(lambda: parts.incoming.press(call_id, keys))
+            self._inside(lambda: parts.with_call(call_id).incoming.press(call_id, keys))
 
     def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
         """Set the outcome of referring a SIP call's caller from now on; without it, a referral has none.
@@ -538,7 +576,7 @@ class Controls:
         """
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
-            self._inside(lambda: parts.calls.end_soon(parts.calls.find(call_id), "peer"))
+            self._inside(lambda: _hang_up(parts.with_call(call_id).calls, call_id))
         # The call is ended in a task, which runs before this.
         self._inside(lambda: None)
 
@@ -595,10 +633,22 @@ class Controls:
             ValueError: It is negative.
         """
         checked_number("seconds", seconds, 0, float("inf"))
-        parts = self._running()
-        if self._thread is not None and self._thread.inside:
+        parts, thread = self._running(), self._thread
+        if thread is None or thread.inside:
             raise RuntimeError("advance cannot be called from the simulator's own thread")
-        asyncio.run_coroutine_threadsafe(parts.clock.advance(seconds), self._loop()).result()
+        thread.run(parts.clock.advance(seconds))
+
+    def run_at(self, speed: float) -> None:
+        """Let the simulator's clock run faster or slower than real time from now on.
+
+        Args:
+            speed: How many seconds pass in a real one, 0.1 to 100. The time of day keeps its pace.
+
+        Raises:
+            ValueError: It is out of range.
+        """
+        parts, factor = self._running(), checked_number("speed", speed, 0.1, 100)
+        self._inside(functools.partial(parts.clock.run_at, factor))
 
     # Into the simulator's thread
 
@@ -607,24 +657,11 @@ class Controls:
             raise RuntimeError("the simulator is not running; enter it with `with` first")
         return self._parts
 
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        assert self._thread is not None
-        return self._thread.loop
-
     def _inside(self, function: Callable[[], T]) -> T:
         """Call a function in the simulator's thread and return its result; directly if it does not run."""
         if self._thread is None or self._thread.inside:
             return function()
-        done: Future[T] = Future()
-
-        def call() -> None:
-            try:
-                done.set_result(function())
-            except BaseException as error:
-                done.set_exception(error)
-
-        self._loop().call_soon_threadsafe(call)
-        return done.result()
+        return self._thread.call(function)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,12 +20,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.operations import FAULT_TARGETS
 from realtime_simulator._core.outgoing import is_loopback
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.catalog import FAULTS, Fault, Word
 from realtime_simulator._media.files import wav
 from realtime_simulator._records.session import SessionLog, SessionRecord, event_view
+from realtime_simulator._records.state import events_of, state_after
 from realtime_simulator._records.store import Call, Records, RequestRecord
 from realtime_simulator._server import body
 from realtime_simulator._server.credentials import Credentials
@@ -32,6 +35,7 @@ from realtime_simulator._simulator.console import exports
 from realtime_simulator._simulator.console.har import archive
 from realtime_simulator._simulator.console.pages import is_page
 from realtime_simulator._simulator.console.replay import compare
+from realtime_simulator._simulator.console.run_on import Runs
 from realtime_simulator._simulator.controls import Controls
 from realtime_simulator.scrub import Scrubber
 
@@ -55,6 +59,7 @@ _INCOMING = {
     "ring_seconds",
     "line_speed",
     "wait",
+    "project",
 }
 
 
@@ -68,10 +73,12 @@ class Endpoint:
         controls: The simulator's methods.
         records: Its records.
         credentials: Checks the key.
+        clock: The simulator's clock.
     """
 
-    def __init__(self, controls: Controls, records: Records, credentials: Credentials) -> None:
+    def __init__(self, controls: Controls, records: Records, credentials: Credentials, clock: Clock) -> None:
         self._controls = controls
+        self._runs = Runs(records, clock)
         self._records = records
         self._credentials = credentials
 
@@ -92,6 +99,8 @@ class Endpoint:
             "sessions/{session_id}/compare/{other_id}": ("GET", self._compare),
             "sessions/{session_id}/name": ("POST", self._name),
             "sessions/{session_id}/events": ("GET", self._events),
+            "sessions/{session_id}/state": ("GET", self._state),
+            "sessions/{session_id}/run_on": ("POST", self._run_on),
             "sessions/{session_id}/inject": ("POST", self._inject),
             "sessions/{session_id}/export/{form}": ("GET", self._export),
             "calls/{call_id}/hang_up": ("POST", self._hang_up),
@@ -273,11 +282,21 @@ class Endpoint:
     async def _events(self, request: Request) -> Any:
         session = self._records.session(request.path_params["session_id"])
         given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-        if not (given.isascii() and given.isdigit() and len(given) < 16):
-            raise ValueError(f"after: the number of an event is needed, got {given[:80]!r}")
+        after = _event_number("after", given)
         if _is_stream(request):
-            return _streamed(_event_stream(session, int(given)))
-        return {"session": session.view(), "events": [event_view(one) for one in session.since(int(given))]}
+            return _streamed(_event_stream(session, after))
+        return {"session": session.view(), "events": [event_view(one) for one in session.since(after)]}
+
+    async def _state(self, request: Request) -> Any:
+        session = self._records.session(request.path_params["session_id"])
+        at = _event_number("at", request.query_params.get("at", ""))
+        past = [one for one in events_of(session.record) if one.number <= at]
+        # In another thread: there may be thousands of events.
+        return attrs.asdict(await asyncio.to_thread(state_after, past))
+
+    async def _run_on(self, request: Request) -> Any:
+        asked = await body.read_json_object(request)
+        return {"session": await self._runs.run(request.path_params["session_id"], asked)}
 
     async def _hang_up(self, request: Request) -> Any:
         self._controls.hang_up(request.path_params["call_id"])
@@ -361,6 +380,17 @@ class Endpoint:
             raise ValueError("seconds: the number of seconds is needed")
         await asyncio.to_thread(self._controls.advance, asked["seconds"])
         return {}
+
+
+def _event_number(field: str, given: str) -> int:
+    """Return the number of an event.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not (given.isascii() and given.isdigit() and len(given) < 16):
+        raise ValueError(f"{field}: the number of an event is needed, got {given[:80]!r}")
+    return int(given)
 
 
 async def _event_stream(session: SessionLog, after: int) -> AsyncIterator[str]:
@@ -448,6 +478,7 @@ def _request_view(record: RequestRecord, scrub: Scrubber) -> dict[str, Any]:
 def _shown(call: Call) -> dict[str, Any]:
     return {
         "id": call.id,
+        "live_session_id": call.live_session_id,
         "kind": call.kind,
         "session": call.session.id,
         "state": call.state,

@@ -7,7 +7,7 @@ import base64
 import contextlib
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -34,30 +34,32 @@ _API = "https://api.openai.com/v1"
 class Simulator(Controls):
     """A Realtime API for tests and for building without a key.
 
-    It serves from its own thread, so that sync and async code can use it alike:
+    It serves from its own thread, for sync and async code:
 
         with Simulator() as simulator:
             client = RealtimeClient(api_key=simulator.api_key, base_url=simulator.base_url)
 
     Args:
-        host: The address to listen on. With another than loopback, other machines can reach it.
+        host: The address to listen on. Other machines can reach it unless it is loopback.
         port: The port; 0 chooses a free one.
-        api_key: The project key to accept; a random one if None.
-        webhook_secret: The secret that signs webhooks, `whsec_…`; a random one if None.
-        pacing: How fast the model answers: about as the service if None (0.3 s until the first output, then
-            12 times real time), at once if `none`, which is for fast tests.
+        api_key: The project key to accept; random if None.
+        keys: The keys of additional projects, by the projects' names. Each has its own calls, sessions,
+            client secrets and request counts, isolated from the others; faults can be limited to one.
+        webhook_secret: The secret that signs webhooks, `whsec_…`; random if None.
+        pacing: How fast the model answers: about like the service if None (0.3 s until the first output, then
+            12 times real time), immediately if `none`, for fast tests.
         session_seconds: How long a session lasts; 3600 in the API.
         rtc_addresses: The addresses on which calls receive audio and data; loopback by default.
         rtc_loopback_only: Whether only the loopback candidates of an offer are used.
-        espeak: Whether espeak-ng speaks where it is installed; otherwise a synthetic voice does.
-        kept: How many requests, sessions and calls are remembered.
+        espeak: Whether to speak with espeak-ng if it is installed; otherwise with a synthetic voice.
+        kept: How many requests, sessions and calls are kept.
         keep_audio: Whether `received_audio` and `sent_audio` of sessions and calls are kept for tests: True
-            for ten minutes of each direction, a number for so many seconds at most; 256 MiB in all.
-        seed: Makes ids repeatable; None for random ones.
+            for ten minutes of each direction, a number for at most that many seconds; 256 MiB in all.
+        seed: Makes ids reproducible; None for random ones.
         clock: A fixed time of day, which only `advance` changes: unix seconds, an aware
             datetime or ISO 8601. With a seed, the same conversation has the same bytes each time. The real
             time if None.
-        models: Names of models that are known beside those of the API description; others are refused.
+        models: Model names to accept in addition to those of the API description; others are refused.
         profile: `openai`, or a service that differs in some points and accepts any model's name: `azure`
             refuses a wrong key with 401 at the WebSocket's handshake, `xai` reads voice and turn detection in
             the session itself, `beta` uses the names of the API's beta.
@@ -68,12 +70,12 @@ class Simulator(Controls):
         upstream_key: Its key, which replaces `api_key` when a request is forwarded; other keys are forwarded
             unchanged.
         replay: A recorded file: its sessions are replayed to clients that send the recorded messages.
-        tls: A PEM file of a certificate and its key, for clients that speak TLS only; `base_url` begins with
-            `https` then. A missing file is created, with a self-signed certificate.
+        tls: A PEM file of a certificate and its key, for clients that require TLS; `base_url` then begins
+            with `https`. A missing file is created, with a self-signed certificate.
 
     Raises:
-        ValueError: The webhook secret is malformed, `keep_audio` is out of range, `clock` is not a time, or
-            `tls` has no certificate with its key.
+        ValueError: The webhook secret is malformed, a project has no proper name or key, `keep_audio` is out
+            of range, `clock` is not a time, or `tls` has no certificate with its key.
         OSError: The file for `tls` can't be read or created; on entering, the port is in use.
     """
 
@@ -83,6 +85,7 @@ class Simulator(Controls):
         host: str = LOOPBACK,
         port: int = 0,
         api_key: str | None = None,
+        keys: Mapping[str, str] | None = None,
         webhook_secret: str | None = None,
         pacing: PacingLike = None,
         session_seconds: float = 3600.0,
@@ -107,6 +110,7 @@ class Simulator(Controls):
         settings = Settings(
             host=host,
             port=port,
+            keys=dict(keys or {}),
             api_key=api_key or f"sk-sim-{secrets.token_hex(16)}",
             webhook_secret=webhook_secret or random_secret,
             pacing=chosen_pacing(pacing, REAL if replay is None else AT_ONCE),
@@ -155,7 +159,7 @@ class Simulator(Controls):
         self.close()
 
     def close(self) -> None:
-        """End all calls and stop; a second call does nothing."""
+        """End all calls and stop; calling it again has no effect."""
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()

@@ -1,4 +1,4 @@
-"""Models that end: a warning before, and the reason when one is refused."""
+"""Model shutdowns: a warning before, and the reason when a model is refused."""
 
 from __future__ import annotations
 

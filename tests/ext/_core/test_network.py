@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from realtime_api import AuthenticatedClient
-from realtime_api.api.realtime import create_realtime_client_secret
+from realtime_api.api.realtime import create_realtime_client_secret, hangup_realtime_call
 from realtime_api.models import RealtimeCreateClientSecretRequest
 from realtime_simulator import Simulator
 from realtime_simulator._server.certificate import ensure_certificate
@@ -20,13 +21,16 @@ from tests.ext.connection.driver import Driven
 from tests.support.runner import Runner
 
 UNREACHABLE = "http://user:proxy-password@127.0.0.1:9"
+UNUSABLE = "socks5://127.0.0.1:9"
 
 
 @pytest.fixture
-def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+def proxied(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    url = getattr(request, "param", UNREACHABLE)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, UNREACHABLE)
-        monkeypatch.setenv(name.upper(), UNREACHABLE)
+        monkeypatch.setenv(name, url)
+        monkeypatch.setenv(name.upper(), url)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -50,6 +54,7 @@ def test_loopback_is_told_from_other_hosts(url: str, expected: bool) -> None:
 
 
 @pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize("proxied", [UNREACHABLE, UNUSABLE], indirect=True)
 def test_a_server_on_this_machine_is_reached_without_the_proxy(runner: Runner) -> None:
     with Simulator(pacing="none") as simulator:
         client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
@@ -59,6 +64,7 @@ def test_a_server_on_this_machine_is_reached_without_the_proxy(runner: Runner) -
 
 
 @pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize("proxied", [UNREACHABLE, UNUSABLE], indirect=True)
 @pytest.mark.parametrize("options", [{}, {"httpx_args": {"mounts": {"all://elsewhere.example": None}}}])
 def test_the_generated_client_reaches_it_without_the_proxy_too(runner: Runner, options: Any) -> None:
     mint = create_realtime_client_secret.asyncio if runner.is_async else create_realtime_client_secret.sync
@@ -69,6 +75,19 @@ def test_the_generated_client_reaches_it_without_the_proxy_too(runner: Runner, o
             secret = runner.run(mint(client=one, body=RealtimeCreateClientSecretRequest()))
             assert secret is not None and secret.value.startswith("ek_")
     runner.run(client.aclose() if runner.is_async else client.close())
+
+
+def test_the_raw_client_sends_through_a_client_that_is_handed_in_to_this_machine_too(runner: Runner) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path)
+        return httpx.Response(204)
+
+    hang_up = hangup_realtime_call.asyncio_detailed if runner.is_async else hangup_realtime_call.sync_detailed
+    client = runner.client(answer, base_url="http://127.0.0.1:9/v1")
+    assert runner.run(hang_up("rtc_1", client=client.raw)).status_code == 204
+    assert sent == ["/v1/realtime/calls/rtc_1/hangup"]
 
 
 @pytest.mark.usefixtures("proxied")
@@ -122,6 +141,13 @@ def test_a_certificate_that_cannot_be_verified_says_how_to_name_its_authority(
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         client = runner.client(**options)
         assert runner.run(client.client_secrets.create()).value.startswith("ek_")
+        mint = (
+            create_realtime_client_secret.asyncio if runner.is_async else create_realtime_client_secret.sync
+        )
+        generated = AuthenticatedClient(base_url=simulator.base_url, token=simulator.api_key)
+        secret = runner.run(mint(client=generated, body=RealtimeCreateClientSecretRequest()))
+        assert secret is not None and secret.value.startswith("ek_")
+        runner.run(generated.aclose() if runner.is_async else generated.close())
         with Driven(client.connect("gpt-realtime"), runner) as connection:
             connection.send_text("Hi")
 

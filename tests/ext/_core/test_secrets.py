@@ -50,7 +50,7 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
         ("the week_end of a risk-assessment", "the week_end of a risk-assessment"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
+def test_likely_secrets_are_masked(text: str, shown: str) -> None:
     assert mask(text) == shown
 
 

@@ -39,7 +39,7 @@ def run_pytest(*arguments: str) -> str:
     return done.stdout
 
 
-def test_a_client_or_transport_of_httpx2_that_is_handed_in_works() -> None:
+def test_a_client_or_transport_of_httpx2_that_is_passed_in_works() -> None:
     assert "passed" in run_pytest("handed in", "tests/ext/_http/httpx2_cases.py")
 
 

@@ -344,7 +344,7 @@ def test_a_success_that_is_not_sdp_is_an_error_that_keeps_it(
     assert caught.value.body == body.decode("utf-8", "replace")
 
 
-def test_an_answer_that_is_not_utf8_is_not_handed_on(runner: Runner) -> None:
+def test_an_answer_that_is_not_utf8_is_not_handed_over(runner: Runner) -> None:
     client = runner.client(answering(content=ANSWER + b"a=x:\xff\r\n", location=LOCATION))
     with pytest.raises(APIResponseError, match="not UTF-8"):
         runner.run(client.calls.create(OFFER))

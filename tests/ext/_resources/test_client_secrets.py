@@ -68,7 +68,7 @@ def test_a_secret_is_minted_with_session_and_lifetime(runner: Runner) -> None:
     assert secret.session.to_dict() == GIVEN["session"]
 
 
-def test_everything_may_be_left_to_the_api(runner: Runner) -> None:
+def test_all_settings_are_optional(runner: Runner) -> None:
     api = Api(GIVEN)
     runner.run(runner.client(api).client_secrets.create())
     assert api.body == {}
@@ -151,7 +151,7 @@ def test_unchecked_sessions_are_sent_as_given(runner: Runner) -> None:
     assert api.body["session"] == session
 
 
-def test_a_browser_is_given_value_and_expiry_alone(runner: Runner) -> None:
+def test_a_browser_only_gets_value_and_expiry(runner: Runner) -> None:
     secret = runner.run(runner.client(Api(GIVEN)).client_secrets.create())
     assert secret.to_browser() == {"value": "ek_hunter2", "expires_at": EXPIRES}
 

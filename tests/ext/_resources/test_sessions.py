@@ -86,7 +86,7 @@ def test_builder_model_and_dict_send_the_same(runner: Runner, operation: Operati
 
 
 @pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
-def test_what_fails_the_check_is_not_sent(runner: Runner, operation: Operation, builder: Any) -> None:
+def test_events_that_fail_the_check_are_not_sent(runner: Runner, operation: Operation, builder: Any) -> None:
     bad = builder.extra(audio={"input": {"noise_reduction": {"type": "no such filter"}}})
     for form in (bad, bad.build(validate=False), bad.to_dict()):
         wire = Wire()

@@ -49,6 +49,7 @@ def test_an_unknown_command_is_wrong_use() -> None:
     assert "No such command" in realtime("dmeo", status=2)
 
 
+@pytest.mark.programs
 def test_the_simulator_serves_until_it_is_interrupted() -> None:
     with subprocess.Popen(
         [*COMMAND, "simulator", "--port=0", "--json"],

@@ -14,6 +14,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import __version__, webhooks
+from realtime_ext._core.models import TRANSCRIPTION_MODEL
 from realtime_ext.testing import sample_offer
 from tests.support.command import environment, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
@@ -132,7 +133,7 @@ def test_the_list_of_commands_says_all_of_what_each_does() -> None:
 def test_standard_input_stands_for_one_file(simulator: Simulator) -> None:
     done = realtime_here("call", "create", "-", "--session", "-", stdin="{}", simulator=simulator)
     assert (done.status, done.out) == (2, "")
-    assert "- is named twice" in done.err
+    assert "- is used twice" in done.err
 
 
 def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Path) -> None:
@@ -166,13 +167,12 @@ def test_every_option_of_the_simulator_is_in_its_help() -> None:
         assert given - {*shown.replace(",", " ").split()} == set(), words
 
 
-def test_a_database_that_is_not_there_is_one_line_and_a_hint() -> None:
+def test_a_missing_database_is_one_line_and_a_hint() -> None:
     done = realtime_here("fleet", "ls", "--dsn", "postgresql://127.0.0.1:1/calls")
     assert (done.status, done.out) == (3, "")
-    assert done.err.splitlines() == [
-        "realtime: the database does not answer",
-        "  hint: check --dsn or FLEET_DSN",
-    ]
+    message, hint = done.err.splitlines()
+    assert message.startswith("realtime: the database failed: connection failed: ")
+    assert hint == "  hint: check --dsn or FLEET_DSN"
 
 
 @pytest.mark.programs
@@ -190,7 +190,7 @@ def test_a_made_calls_id_is_shown_also_where_its_answer_cant_be_written(
     assert f"call_id\t{simulator.calls[-1].id}" in done.out
 
 
-def test_what_to_send_in_place_of_a_bad_offer_is_a_hint(simulator: Simulator) -> None:
+def test_an_invalid_offer_gets_a_hint_about_what_to_send(simulator: Simulator) -> None:
     done = realtime_here("call", "create", "-", stdin="{}", simulator=simulator)
     message, hint = done.err.splitlines()
     assert "Send" not in message
@@ -218,6 +218,7 @@ def test_no_answer_and_a_refused_key_have_their_statuses(simulator: Simulator) -
     assert "OPENAI_BASE_URL" in done.err
 
 
+@pytest.mark.slow
 def test_a_failing_proxy_is_in_the_hint() -> None:
     proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
     url = {"OPENAI_BASE_URL": "http://api.example.com/v1", "OPENAI_API_KEY": "sk-1"}
@@ -230,7 +231,7 @@ def test_a_failing_proxy_is_in_the_hint() -> None:
 
 def test_a_call_that_is_over_and_a_wrong_base_url_have_other_hints(simulator: Simulator) -> None:
     over = realtime_here("call", "hangup", "rtc_1", simulator=simulator)
-    assert over.err.endswith("  hint: calls and sessions are gone once they have ended\n")
+    assert over.err.endswith("  hint: ended calls and sessions no longer exist at the API\n")
     url = simulator.base_url.removesuffix("/v1")
     wrong = realtime_here("call", "hangup", "rtc_1", simulator=simulator, OPENAI_BASE_URL=url)
     assert "the base URL has no /v1" in wrong.err and "hint:" not in wrong.err
@@ -304,7 +305,8 @@ def test_all_problems_of_a_session_are_listed() -> None:
     )
     done = realtime_here("session", "check", "-", "--json", stdin=session)
     assert done.status == 1
-    assert [row["field"] for row in done.json] == ["modalities", "audio.output.speed"]
+    assert [row["field"] for row in done.json] == ["modalities", "audio.output.speed", "bogus"]
+    assert [row["severity"] for row in done.json] == ["error", "error", "warning"]
     assert done.json[1]["problem"].startswith("expected a number from 0.25 to 1.5")
     text = realtime_here("session", "check", "-", stdin=session).out
     assert text.count("audio.output.speed") == 1
@@ -431,6 +433,15 @@ def test_speech_is_written_down(simulator: Simulator) -> None:
     assert realtime_here("transcribe", "-", simulator=simulator, stdin=b"RIFF").status == 1
 
 
+def test_the_default_model_transcribes_and_an_unknown_one_is_refused(simulator: Simulator) -> None:
+    assert realtime_here("transcribe", QUESTION, simulator=simulator).status == 0
+    config = simulator.sessions[-1].config
+    assert config["audio"]["input"]["transcription"]["model"] == TRANSCRIPTION_MODEL
+    done = realtime_here("transcribe", "--model", "nova-3", QUESTION, simulator=simulator)
+    assert done.status == 1
+    assert "'nova-3'" in done.err and "Supported values are: 'whisper-1'" in done.err
+
+
 def test_speech_is_written_down_without_a_key() -> None:
     assert "seconds of speech" in realtime_here("transcribe", "--simulator", QUESTION).out
 
@@ -441,7 +452,18 @@ def test_the_shell_completes_commands_and_options() -> None:
     assert set(realtime(COMP_WORDS="realtime webhook s", **asked).out.split()) == {"sign", "send"}
     assert "--json" in realtime(COMP_WORDS="realtime doctor --", **asked).out.split()
     below = realtime(COMP_WORDS="realtime simulator ", **asked).out.split()
-    assert below == ["incoming", "press", "hang-up", "fault", "scenario", "record", "conform"]
+    assert below == [
+        "incoming",
+        "press",
+        "hang-up",
+        "fault",
+        "scenario",
+        "record",
+        "conform",
+        "conformance",
+        "rehearse",
+        "step",
+    ]
     assert "--port" in realtime(COMP_WORDS="realtime simulator --", **asked).out.split()
     asked["COMP_CWORD"] = "3"
     assert "--rate" in realtime(COMP_WORDS="realtime simulator fault --", **asked).out.split()

@@ -70,6 +70,17 @@ def test_a_server_on_this_machine_is_reached_without_the_proxy_also_when_there_i
     assert of(done.json, name=url)["state"] == "ok"
 
 
+def test_an_unreachable_api_is_reported_with_its_proxy() -> None:
+    url = "https://api.example.invalid/v1"
+    proxied = {"HTTPS_PROXY": "http://me:hidden@127.0.0.1:9", "NO_PROXY": "", "OPENAI_BASE_URL": url}
+    for key in ("", "sk-any"):
+        done = realtime_here("doctor", "--json", **proxied, OPENAI_API_KEY=key)
+        shown = of(done.json, name=url)
+        assert shown["state"] == "failed" and "hidden" not in done.out
+        assert " through the proxy 127.0.0.1:9: " in shown["detail"]
+        assert shown["hint"] == "check the network and the proxy"
+
+
 def looked_at(name: str, **environment: str) -> dict[str, Any]:
     return of(realtime_here("doctor", "--offline", "--json", **environment).json, name=name)
 

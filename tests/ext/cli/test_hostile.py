@@ -111,7 +111,7 @@ def test_a_caller_can_not_inject_a_line_into_the_list_of_webhooks(simulator: Sim
     assert not FORBIDDEN & set(done.out)
 
 
-def test_what_a_server_says_of_a_failure_is_one_line_of_text() -> None:
+def test_a_servers_failure_message_is_one_line_of_text() -> None:
     body = json.dumps({"error": {"message": f"no\nsuch call {HOSTILE}", "type": "x", "code": "x"}}).encode()
     with Loopback(answer(404, body, content_type="application/json")) as server:
         done = realtime_here(

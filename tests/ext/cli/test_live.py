@@ -158,8 +158,9 @@ def test_a_key_that_the_caller_pressed_is_shown() -> None:
     assert brief({"type": "input_audio_buffer.dtmf_event_received", "event": "#", "received_at": 1}) == "#"
 
 
+@pytest.mark.slow
 @pytest.mark.early
-def test_a_call_that_is_not_there_can_t_be_watched(simulator: Simulator) -> None:
+def test_a_missing_call_cannot_be_watched(simulator: Simulator) -> None:
     done = realtime_here("tail", "rtc_gone", simulator=simulator)
     assert (done.status, done.out) == (1, "")
     assert len(done.err.splitlines()) == 2
@@ -274,7 +275,7 @@ def test_genuine_bodies_that_are_not_utf8_are_refused_and_nothing_is_readable_by
 
 
 @pytest.mark.programs
-def test_an_app_that_is_not_there_is_a_bad_gateway(simulator: Simulator) -> None:
+def test_an_unreachable_app_is_a_bad_gateway(simulator: Simulator) -> None:
     with running("listen", "--port=0", "--forward-to=http://127.0.0.1:9/", simulator=simulator) as process:
         url = first_note(process).split()[2]
         headers = webhooks.sign(b'{"type": "x"}', simulator.webhook_secret)
@@ -297,6 +298,6 @@ def test_listening_needs_a_secret_and_a_port(simulator: Simulator) -> None:
     assert f"127.0.0.1:{taken}" in done.err and "in use" in done.err and "--port 0" in done.err
 
 
-def test_listening_and_the_simulator_have_ports_of_their_own() -> None:
+def test_listen_and_the_simulator_have_different_ports() -> None:
     """So that both run at once, as the pages say, without an option."""
     assert inspect.signature(listen).parameters["port"].default != arguments().parse_args([]).port

@@ -161,7 +161,7 @@ def test_an_invalid_profile_is_refused(home: Home, settings: str, expected: str)
 
 def test_a_setting_outside_of_a_profile_is_refused(home: Home) -> None:
     home.write('model = "gpt-realtime"\n[a]\n')
-    assert "model belongs to no profile" in home.realtime("--profile", "a", "doctor").err
+    assert "model is outside of a profile" in home.realtime("--profile", "a", "doctor").err
 
 
 @pytest.mark.parametrize("setting", ["key", "api_key", "token", "key_env"])

@@ -210,7 +210,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         (["--audio-in=mic"], 2, "realtime-ext[devices]"),
         (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
         (["--session=-", "Hello"], 1, "invalid JSON"),
-        (["--session=-"], 2, "nothing is said"),
+        (["--session=-"], 2, "no messages to send"),
         (["--session=heard.json", "Hello"], 1, "realtime transcribe"),
         (["--model=no-such-model", "Hello"], 1, "no-such-model"),
         (["--tools=json:dumps", "Hello"], 2, "--tools: tool dumps"),
@@ -219,7 +219,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         (["--record=gone/both.wav", "Hello"], 1, "gone/both"),
     ],
 )
-def test_what_goes_wrong_is_one_line(
+def test_a_failure_is_one_line(
     arguments: list[str], status: int, message: str, simulator: Simulator, tmp_path: Path
 ) -> None:
     (tmp_path / "sounddevice.py").write_text(

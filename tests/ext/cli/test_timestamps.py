@@ -98,7 +98,7 @@ def test_a_speaker_can_not_add_a_subtitle() -> None:
     )
 
 
-def test_a_sound_without_speech_has_no_utterances(simulator: Simulator, tmp_path: Path) -> None:
+def test_audio_without_speech_has_no_utterances(simulator: Simulator, tmp_path: Path) -> None:
     audio.write_wav(tmp_path / "none.wav", audio.silence(500))
     done = realtime_here("transcribe", "--vtt", tmp_path / "none.wav", simulator=simulator)
     assert (done.status, done.out) == (0, "WEBVTT\n")

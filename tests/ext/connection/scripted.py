@@ -140,7 +140,7 @@ class ScriptedServer:
         )
         port = self._server.socket.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._accept)
         self._thread.start()
         return self
 
@@ -154,6 +154,13 @@ class ScriptedServer:
             self._condition.wait_for(lambda: self._running == 0, timeout=20)
         if error is None:
             assert self.errors == []
+
+    def _accept(self) -> None:
+        try:
+            self._server.serve_forever()
+        except OSError:  # the block ended before this thread began
+            if not self.closing.is_set():
+                raise
 
     def changed(self) -> None:
         """Wake those who wait for something to have come."""
@@ -173,6 +180,10 @@ class ScriptedServer:
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The events of a type that came."""
         return [event for event in tuple(self.received) if event["type"] == kind]
+
+    def refuse(self, *refusals: tuple[int, str, dict[str, str]]) -> None:
+        """Refuse the next handshakes: status, body, headers."""
+        self._refusals += refusals
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.requests.append(request)

@@ -131,7 +131,7 @@ def test_a_response_that_began_before_is_waited_for(runner: Runner) -> None:
         assert len(server.of("response.create")) == 2
 
 
-def test_nothing_is_asked_for_until_a_response_that_began_before_is_over() -> None:
+def test_no_response_is_requested_until_an_earlier_one_is_done() -> None:
     core = ConnectionState(Role(is_sideband=True), id_prefix="x")
 
     def tell(kind: str, **fields: Any) -> None:
@@ -187,7 +187,7 @@ def test_a_handlers_own_time_limit_is_not_the_questions(runner: Runner) -> None:
             target.wait_for("never.comes", timeout=0.05)
 
         target.on("response.created", handler if runner.is_async else sync_handler)
-        with pytest.raises(APITimeoutError, match=r"^never.comes did not come within 0.05 s"):
+        with pytest.raises(APITimeoutError, match=r"^never.comes did not arrive within 0.05 s"):
             connection.ask("Hello?", timeout=20)
 
 

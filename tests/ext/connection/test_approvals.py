@@ -82,7 +82,7 @@ class Shop(Model):
         ("refused by the server", True, ""),  # then there is nothing to tell
     ],
 )
-def test_a_turn_goes_on_until_the_model_has_spoken(
+def test_a_turn_continues_until_the_model_has_spoken(
     runner: Runner, outcome: str, approve: bool, text: str, waits: bool
 ) -> None:
     with ScriptedServer(Shop(outcome, waits=waits)) as server, connect(runner, server) as connection:
@@ -120,7 +120,7 @@ def test_a_program_that_only_iterates_gets_the_answer_too(runner: Runner) -> Non
     ],
     ids=["asked to go on", "goes on by itself", "refused"],
 )
-def test_a_turn_is_followed_where_the_server_goes_on_by_itself(
+def test_a_turn_is_followed_where_the_server_continues_by_itself(
     runner: Runner, answer: Any, approve: bool, text: str
 ) -> None:
     with Simulator(pacing="none") as simulator:

@@ -203,7 +203,7 @@ def test_closing_again_and_from_elsewhere_is_harmless(runner: Runner) -> None:
     assert len(closed) == 1
 
 
-def test_what_could_not_be_sent_is_given_back(runner: Runner) -> None:
+def test_unsent_events_are_returned(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.close(1011, "broken")
 

@@ -127,11 +127,12 @@ def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simul
         assert not connection.is_closed
 
 
+@pytest.mark.slow
 def test_time_passes_without_events(runner: Runner, simulator: Simulator) -> None:
-    budget = Budget(seconds=0.05)
+    budget = Budget(seconds=2)  # more than a busy machine needs to connect
     with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
         list(connection)
-    assert budget.spent.reason.endswith(" of 0.05 seconds")
+    assert budget.spent.reason.endswith(" of 2 seconds")
 
 
 def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simulator) -> None:

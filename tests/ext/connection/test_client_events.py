@@ -189,7 +189,6 @@ def test_samples_of_any_buffer_are_sent(data: Any) -> None:
 
 def test_larger_audio_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_events, "_LARGEST_AUDIO", 6)
-    monkeypatch.setattr(client_events, "_LARGEST_TEXT", 8)
     data = bytes(range(15))
     for given in (data, base64.b64encode(data).decode()):
         assert [len(base64.b64decode(event["audio"])) for event in pieces(given)] == [6, 6, 3]

@@ -59,7 +59,7 @@ def test_another_close_is_raised_after_the_events_and_again(runner: Runner, code
             assert (caught.value.code, caught.value.reason) == (code, "why")
 
 
-def test_what_fits_no_class_is_kept(runner: Runner) -> None:
+def test_data_that_matches_no_class_is_kept(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("response.tomorrow", news=1)
         peer.send("response.done", response="not an object")
@@ -107,7 +107,7 @@ def test_handlers_are_called_by_type_and_by_class(runner: Runner) -> None:
     assert sorted(seen) == ["class", "class", "once", "type", "type"]
 
 
-def test_what_a_handler_raises_comes_out_of_run(runner: Runner) -> None:
+def test_exceptions_of_handlers_propagate_from_run(runner: Runner) -> None:
     with ScriptedServer(sends(WORD)) as server, connect(runner, server) as connection:
         connection.on("response.output_text.delta", lambda event: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -149,9 +149,9 @@ def test_several_kinds_are_named_as_a_union_or_a_tuple(runner: Runner, kind: Any
         ((UnknownEvent, "response.done"), "UnknownEvent | response.done"),
     ],
 )
-def test_what_did_not_come_is_called_by_its_name(runner: Runner, kind: Any, name: str) -> None:
+def test_a_missing_event_is_named_in_the_timeout(runner: Runner, kind: Any, name: str) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
-        with pytest.raises(APITimeoutError, match=rf"^{re.escape(name)} did not come within 0.01 s$"):
+        with pytest.raises(APITimeoutError, match=rf"^{re.escape(name)} did not arrive within 0.01 s$"):
             connection.wait_for(kind, timeout=0.01)
 
 
@@ -212,7 +212,9 @@ def test_wait_for_counts_from_the_latest_event_that_the_program_was_given(
             connection.wait_for("input_audio_buffer.committed", timeout=5)
         else:
             last.wait()
-        with pytest.raises(APITimeoutError, match=r"^input_audio_buffer.cleared did not come within 0.01 s$"):
+        with pytest.raises(
+            APITimeoutError, match=r"^input_audio_buffer.cleared did not arrive within 0.01 s"
+        ):
             connection.wait_for("input_audio_buffer.cleared", timeout=0.01)
 
 

@@ -8,18 +8,34 @@ from typing import Any
 
 import pytest
 
-from realtime_ext.connection import AsyncConnection, Connection
-from realtime_ext.connection._async_connection import AsyncExpectation, AsyncPlayback, AsyncStream
-from realtime_ext.connection._sync_connection import Expectation, Playback, Stream
+from realtime_ext.connection import (
+    AsyncConnection,
+    AsyncDelegation,
+    AsyncLiveConnection,
+    Connection,
+    Delegation,
+    LiveConnection,
+)
+from realtime_ext.connection._async_connection import AsyncPlayback, AsyncStream
+from realtime_ext.connection._async_events import AsyncExpectation
+from realtime_ext.connection._sync_connection import Playback, Stream
+from realtime_ext.connection._sync_events import Expectation
 
 PAIRS = [
     (Connection, AsyncConnection),
+    (LiveConnection, AsyncLiveConnection),
+    (Delegation, AsyncDelegation),
     (Expectation, AsyncExpectation),
     (Playback, AsyncPlayback),
     (Stream, AsyncStream),
 ]
 # Where they must differ: a thread can't be cancelled, a task can; and an async callback can be awaited.
-DIFFERENT = {("Connection", "recv"), ("Connection", "run_tools")}
+DIFFERENT = {
+    ("Connection", "recv"),
+    ("LiveConnection", "recv"),
+    ("Connection", "run_tools"),
+    ("LiveConnection", "run_tools"),
+}
 
 
 def public(cls: type) -> dict[str, Any]:

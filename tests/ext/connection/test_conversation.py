@@ -77,7 +77,7 @@ def test_a_loop_of_links_does_no_harm() -> None:
 @pytest.mark.parametrize(
     "item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}]
 )
-def test_odd_items_do_no_harm(item: Any) -> None:
+def test_malformed_items_do_no_harm(item: Any) -> None:
     ledger = Conversation()
     assert ledger.put(item, None) is (isinstance(item, dict) and item.get("id") == "a")
     for odd in (None, "0", 7, -1):
@@ -170,9 +170,7 @@ def test_a_call_and_its_output_stay_together_and_half_of_them_is_left_out() -> N
         (None, None),
     ],
 )
-def test_of_an_interrupted_answer_the_part_that_was_heard_is_replayed(
-    heard: float | None, words: str | None
-) -> None:
+def test_the_heard_part_of_an_interrupted_answer_is_replayed(heard: float | None, words: str | None) -> None:
     ledger = Conversation()
     ledger.put(message("a", "assistant", transcript="one two three"), None)
     ledger.truncate("a", 0, heard)
@@ -191,7 +189,7 @@ def test_words_of_another_type_than_text_are_ignored(odd: Any) -> None:
     assert ledger.replay_items() == [{"type": "message", "role": "assistant", "content": content}]
 
 
-def test_a_message_of_an_unknown_role_is_neither_replayed_nor_transcribed() -> None:
+def test_a_message_with_an_unknown_role_is_neither_replayed_nor_transcribed() -> None:
     ledger = Conversation()
     ledger.put({**message("a", text="Hello"), "role": "tutor"}, None)
     ledger.put({**message("b", text="Hello"), "content": "Hello"}, "a")

@@ -158,7 +158,7 @@ class Session(RuleBasedStateMachine):
 
     @precondition(lambda self: self.reconnect_task is not None and self.core.close_info is None)
     @rule(succeeds=st.booleans())
-    def mend(self, succeeds: bool) -> None:
+    def reconnect(self, succeeds: bool) -> None:
         self.reconnect_task.link_lost("again", None)
         if self.reconnect_task.next() is None:
             self.core.finish(self.reconnect_task.given_up())
@@ -289,7 +289,7 @@ def test_a_session_is_warned_of_its_end_once() -> None:
     assert core.queue.take() is None
 
 
-def test_text_that_is_long_is_not_searched_for_what_a_message_costs() -> None:
+def test_long_text_is_not_scanned_for_its_memory_cost() -> None:
     """What is in a string is no value; an event without objects in it counts its fields."""
     delta = {"type": "response.output_text.delta", "event_id": "e", "delta": ",[{" * 1000}
     flat, nested = json.dumps(delta).encode(), json.dumps({**delta, "logprobs": []}).encode()

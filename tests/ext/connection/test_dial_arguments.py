@@ -94,7 +94,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("field", "value", "kind", "message"), WRONG)
-def test_what_cannot_work_is_refused_when_dial_is_called(
+def test_unusable_arguments_are_refused_when_dial_is_called(
     field: str, value: Any, kind: type[Exception], message: str
 ) -> None:
     client = AsyncRealtimeClient("test-key-0123", base_url="http://127.0.0.1:9/v1")
@@ -116,7 +116,7 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         ({"client_secret": "sk-real"}, "client_secret: expected a client secret"),
         ({"client_secret": "ek_\n"}, "client_secret: must be"),
         ({"client_secret": 5}, "client_secret: expected a str, got int"),
-        ({"client_secret": "ek_1", "session": {}}, "a client secret brings its session along"),
+        ({"client_secret": "ek_1", "session": {}}, "a client secret already has its session"),
         (
             {"client_secret": "ek_1", "safety_identifier": "u1"},
             "safety_identifier belongs to client_secrets.create",
@@ -153,7 +153,7 @@ def test_arguments_that_the_request_cannot_carry_are_refused_when_dial_is_called
         ("host_addresses", ("10.0.0.1",)),
     ],
 )
-def test_what_can_work_is_taken(field: str, value: Any) -> None:
+def test_usable_arguments_are_accepted(field: str, value: Any) -> None:
     AsyncRealtimeClient("test-key-0123", base_url="http://127.0.0.1:9/v1").dial(**{field: value})
     WebRtcPeer(**{field: value})
 
@@ -190,7 +190,7 @@ def _wav(path: Path) -> Path:
         ),
     ],
 )
-def test_what_only_this_machine_can_tell_is_refused_before_the_call(
+def test_arguments_invalid_on_this_machine_are_refused_before_the_call(
     kind: type[Exception], message: str, given: Any, tmp_path: Path
 ) -> None:
     async def main() -> None:

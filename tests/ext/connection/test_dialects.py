@@ -332,7 +332,7 @@ def test_voices_of_voice_live_are_objects_on_the_wire(voice: str, kind: str) -> 
         assert shown["session"]["audio"]["output"]["voice"] == voice
 
 
-def test_what_servers_leave_out_is_filled_in() -> None:
+def test_fields_omitted_by_servers_are_filled_in() -> None:
     class Bare:
         """A server that sends no more than it must."""
 
@@ -401,7 +401,7 @@ def test_what_servers_leave_out_is_filled_in() -> None:
         {"type": "session.updated", "session": {"audio": {"output": "x", "input": 5}, "voice": "x"}},
     ],
 )
-def test_an_event_of_another_shape_comes_as_it_is(event: dict[str, Any], dialect: Any) -> None:
+def test_an_event_of_unexpected_shape_is_delivered_unchanged(event: dict[str, Any], dialect: Any) -> None:
     class One:
         def receive(self, on_message: OnMessage, on_end: OnEnd) -> None:
             on_message(json.dumps(event))

@@ -189,7 +189,7 @@ def test_code_of_the_application_that_ignores_its_cancellation_does_not_keep_the
                 await asyncio.sleep(0)
 
     assert run(scenario).hung_up == ["rtc_u1_1"]
-    assert "audio_out goes on although it was cancelled" in caplog.text
+    assert "audio_out continues although it was cancelled" in caplog.text
 
 
 def test_waiting_for_the_end_of_speech_ends_with_the_call() -> None:

@@ -13,7 +13,7 @@ from tests.support.runner import Runner
 
 
 def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> None:
-    """Whoever attaches to a call may find a response under way, whose start it never sees."""
+    """A sideband may attach during a response, whose start it never sees."""
     busy = {"type": "invalid_request_error", "code": "conversation_already_has_active_response"}
 
     def script(peer: Peer) -> None:

@@ -13,7 +13,7 @@ from realtime_ext.connection._state.messages import length_of, memory_of
 from realtime_ext.events import UnknownEvent
 
 
-def event(number: int, kind: str = "realtime_ext.test") -> UnknownEvent:
+def event(number: int, kind: str = "test.test") -> UnknownEvent:
     return UnknownEvent(kind, {"number": number})
 
 
@@ -160,13 +160,13 @@ def test_a_reader_that_gives_up_while_nothing_is_queued_wakes_none() -> None:
 
 def test_waiters_are_offered_events_until_they_match_or_are_removed() -> None:
     queue, _ = filled(0)
-    matching, other, removed = (EventWaiter(f"realtime_ext.{name}") for name in ("a", "b", "a"))
+    matching, other, removed = (EventWaiter(f"test.{name}") for name in ("a", "b", "a"))
     for waiter in (matching, other, removed):
         queue.add_waiter(waiter)
     queue.remove_waiter(removed)
     queue.remove_waiter(removed)  # twice does no harm
-    queue.offer(event(1, "realtime_ext.c"))
-    queue.offer(event(2, "realtime_ext.a"))
+    queue.offer(event(1, "test.c"))
+    queue.offer(event(2, "test.a"))
     assert (matching.result().data["number"], matching.number) == (2, 2)
     assert (other.done, removed.done) == (False, False)
     queue.close(lambda: ValueError("closed"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Union
 
 import pytest
@@ -96,9 +97,38 @@ def test_other_kinds_are_refused(kind: Any, error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("response.dne", "'response.dne' is not known; did you mean 'response.done'?"),
+        ("response.dnoe", "'response.dnoe' is not known; did you mean 'response.done'?"),
+        ("response.donee", "'response.donee' is not known; did you mean 'response.done'?"),
+        ("response_done", "'response_done' is not known; did you mean 'response.done'?"),
+        (
+            "session.update",
+            "'session.update' is sent by clients and is never received; did you mean 'session.updated'?",
+        ),
+        (
+            "realtime_ext.reconected",
+            "expected one of realtime_ext.reconnected, realtime_ext.session_expiring, ",
+        ),
+        (("response.done", "eror"), "'eror' is not known; did you mean 'error'?"),
+    ],
+)
+def test_a_misspelled_event_type_is_refused(kind: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"event: {message}")):
+        keys_of(kind)
+    with pytest.raises(ValueError, match="event: "):
+        Handlers().add(kind, print)
+
+
+@pytest.mark.parametrize(
     ("kind", "warning"),
     [
-        ("response.dnoe", "unknown event type 'response.dnoe'; did you mean 'response.done'?"),
+        ("response.finished", "unknown event type 'response.finished'; did you mean 'response.done'?"),
+        (
+            "response.text.delta",
+            "unknown event type 'response.text.delta'; did you mean 'response.output_text.delta'?",
+        ),
         ("zzz", "unknown event type 'zzz'"),
         ("response.done", None),
         ("session.output_transcript.delta", None),
@@ -113,11 +143,9 @@ def test_an_unknown_event_type_is_logged(
 
 
 def test_a_waiter_matches_types_and_classes_under_its_condition() -> None:
-    waiter = EventWaiter(
-        ("realtime_ext.test", SessionExpiring), lambda event: event.type != "realtime_ext.test"
-    )
+    waiter = EventWaiter(("test.event", SessionExpiring), lambda event: event.type != "test.event")
     waiter.offer(RECONNECTED, 1)
-    waiter.offer(UnknownEvent("realtime_ext.test", {}), 2)
+    waiter.offer(UnknownEvent("test.event", {}), 2)
     assert not waiter.done
     waiter.offer(EXPIRING, 3)
     assert (waiter.result(), waiter.number) == (EXPIRING, 3)

@@ -61,7 +61,7 @@ def test_an_observer_that_raises_ends_neither_its_connection_nor_others(
         works(other)
 
 
-def test_what_a_condition_raises_is_raised_where_it_is_waited_for(
+def test_exceptions_of_a_condition_propagate_to_the_waiter(
     runner: Runner, error: type[BaseException]
 ) -> None:
     with (
@@ -110,7 +110,7 @@ def reconnects(error: type[BaseException]) -> Reconnect:
     return Reconnect(first_delay=0.0, max_delay=0.0, on_attempt=raising(error))
 
 
-def test_an_attempt_to_reconnect_goes_on_if_its_callback_raises(
+def test_an_attempt_to_reconnect_continues_if_its_callback_raises(
     runner: Runner, error: type[BaseException]
 ) -> None:
     if runner.is_async and error in ENDS_THE_PROGRAM:
@@ -324,13 +324,13 @@ def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
 def test_a_failure_of_this_package_to_answer_a_tool_is_logged_as_such_and_ends_no_tools(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, failed = Turns.answered, threading.Event()
+    real, failed = Turns.output, threading.Event()
 
-    def fails(self: Turns, *arguments: Any) -> None:
+    def fails(self: Turns, *arguments: Any) -> Any:
         if not failed.is_set():
             failed.set()
             raise LookupError("a mistake of this package")
-        real(self, *arguments)
+        return real(self, *arguments)
 
     def fine(count: int) -> str:
         return "fine"
@@ -339,7 +339,7 @@ def test_a_failure_of_this_package_to_answer_a_tool_is_logged_as_such_and_ends_n
         call = {"name": "fine", "call_id": f"call_{number}", "arguments": '{"count": 1}'}
         return [call] if number % 2 else "sorry"
 
-    monkeypatch.setattr(Turns, "answered", fails)
+    monkeypatch.setattr(Turns, "output", fails)
     with ScriptedServer(Model(answer)) as server, connect(runner, server) as connection:
         connection.run_tools([fine])
         connection.ask("Hi", timeout=10)

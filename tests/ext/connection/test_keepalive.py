@@ -52,7 +52,7 @@ def test_a_silent_peer_that_answers_pings_is_kept(runner: Runner) -> None:
         assert [event.type for event in connection] == ["later.event"]
 
 
-def test_pings_go_on_after_events_came(runner: Runner) -> None:
+def test_pings_continue_after_events_came(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
         for _ in range(3):
@@ -120,6 +120,7 @@ def test_a_peer_that_stops_reading_ends_the_connection(runner: Runner) -> None:
     assert 1 <= len(caught.value.unsent) <= (1 if runner.is_async else 3)
 
 
+@pytest.mark.slow
 @pytest.mark.early
 def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
     def script(peer: Peer) -> None:

@@ -106,7 +106,7 @@ def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> 
 
 
 @pytest.mark.programs
-def test_a_session_goes_on_with_a_server_that_is_started_anew(runner: Runner) -> None:
+def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)
     with Process() as server:
         with connect(runner, server, reconnect=policy, timeout=20.0) as connection:
@@ -123,7 +123,7 @@ def test_a_session_goes_on_with_a_server_that_is_started_anew(runner: Runner) ->
     assert words == ["Hi", "answer 1", "Hi", "answer 1"]
 
 
-def test_a_server_that_stands_still_does_not_keep_the_block_from_ending(runner: Runner) -> None:
+def test_a_server_that_stops_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     with Process() as server:
         with connect(runner, server, websocket_options={"close_timeout": 0.2}) as connection:
             connection.ask("Hi", timeout=20)

@@ -316,7 +316,7 @@ def test_a_lost_link_without_a_policy_ends_the_connection() -> None:
     assert core.close_info is not None and core.close_info.is_normal
 
 
-def test_a_lost_link_ends_what_went_on_and_not_the_connection() -> None:
+def test_a_lost_link_ends_pending_work_but_not_the_connection() -> None:
     core = sideband()
     tell(core, "response.created", response={"id": "resp_1", "conversation_id": "c"})
     _, update = send(core, "session.update", session={})
@@ -478,7 +478,7 @@ def test_an_interruption_truncates_heard_items_and_deletes_unheard_ones() -> Non
     assert core.interrupt() == (None, [])
 
 
-def test_where_the_api_plays_its_buffer_is_cleared() -> None:
+def test_the_buffer_of_the_api_is_cleared_if_it_plays() -> None:
     core = state(role=Role(plays=False))
     say(core)
     assert core.interrupt() == (None, [{"type": "output_audio_buffer.clear"}])

@@ -142,7 +142,7 @@ def test_a_failure_of_an_effect_is_logged_with_its_traceback_and_blamed_on_this_
 
 
 @pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
-def test_an_odd_event_is_handed_on(runner: Runner, event: dict[str, Any]) -> None:
+def test_an_odd_event_is_handed_over(runner: Runner, event: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps(event))
         peer.send("last.event")

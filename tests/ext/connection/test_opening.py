@@ -217,7 +217,7 @@ def test_a_busy_server_is_asked_again(runner: Runner) -> None:
     assert runner.sleeps[0] == 3.0
 
 
-def test_a_busy_server_is_not_asked_for_ever(runner: Runner) -> None:
+def test_retries_of_a_busy_server_are_bounded(runner: Runner) -> None:
     with ScriptedServer(refusals=((429, "", {}),) * 5) as server:
         with pytest.raises(RateLimitError):
             connect(runner, server, client={"max_retries": 1}).__enter__()
@@ -275,7 +275,7 @@ def test_a_key_callable_is_asked_for_each_attempt(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("is_environment", [False, True])
-def test_a_proxy_that_is_not_there_is_named_with_the_host_and_without_its_password(
+def test_an_unreachable_proxy_is_named_with_the_host_and_without_its_password(
     runner: Runner, is_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     password = "proxy" + "-password"
@@ -346,7 +346,7 @@ def test_a_proxy_that_cannot_be_one_is_said_without_its_password(runner: Runner,
 def test_entering_twice_is_refused(runner: Runner) -> None:
     with ScriptedServer(Model()) as server:
         opening = connect(runner, server)
-        with opening, pytest.raises(Exception, match="entered already"):
+        with opening, pytest.raises(Exception, match="already entered"):
             opening.__enter__()
 
 

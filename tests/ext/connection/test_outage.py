@@ -97,7 +97,7 @@ def test_events_sent_after_the_end_are_unsent(runner: Runner, name: str) -> None
     assert all(event["event_id"] for event in caught.value.unsent)
 
 
-def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
+def test_queued_events_are_returned_to_each_sender() -> None:
     core = ConnectionState(Role(), id_prefix="x")
     core.sending(core.client_events.write({"type": "response.create"}))
     outs = [
@@ -117,7 +117,7 @@ def test_what_waits_for_its_turn_is_given_back_to_each() -> None:
     assert [event["response"]["instructions"] for event in core.close_info.error().unsent] == ["a", "c"]
 
 
-def test_what_a_lost_link_did_not_take_is_in_the_end_too_even_if_the_end_was_known_before() -> None:
+def test_events_unsent_on_a_lost_link_are_in_the_final_error() -> None:
     core = ConnectionState(Role(), id_prefix="x")
     assert core.unsent(1006, "lost", [{"type": "one"}]).unsent == ({"type": "one"},)
     core.finish(CloseInfo.by_peer(1006, "lost", expiry=None))

@@ -69,7 +69,7 @@ def test_an_item_of_which_nothing_was_heard_is_deleted(runner: Runner) -> None:
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_1"]
 
 
-def test_an_interruption_stops_the_response_that_goes_on(runner: Runner) -> None:
+def test_an_interruption_stops_the_active_response(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("response.created", response={"id": "resp_1", "status": "in_progress", "output": []})
@@ -95,7 +95,7 @@ def test_without_playback_counts_only_the_latest_item_is_deleted(runner: Runner)
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_2"]
 
 
-def test_nothing_is_left_when_all_was_heard(runner: Runner) -> None:
+def test_nothing_is_unplayed_after_all_audio_was_heard(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 8)
         assert connection.playback.position is None

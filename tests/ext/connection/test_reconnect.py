@@ -36,7 +36,7 @@ def dropping(code: int, after: str) -> Any:
 
 
 @pytest.mark.parametrize("code", [1006, 1011, 1012, 1013])
-def test_a_sideband_attaches_again_and_resends_nothing(runner: Runner, code: int) -> None:
+def test_a_sideband_reattaches_and_resends_nothing(runner: Runner, code: int) -> None:
     seen: list[Attempt] = []
     policy = Reconnect(**AT_ONCE, on_attempt=seen.append)
     with ScriptedServer(dropping(code, "response.cancel"), Model()) as server:
@@ -137,7 +137,7 @@ def test_without_a_reconnect_policy_a_lost_link_raises(runner: Runner, options: 
 
 
 @pytest.mark.parametrize("reconnect", [Reconnect(), True, "yes"])
-def test_a_model_session_cannot_go_on_without_a_replay(runner: Runner, reconnect: Any) -> None:
+def test_a_model_session_cannot_continue_without_a_replay(runner: Runner, reconnect: Any) -> None:
     with ScriptedServer() as server, pytest.raises((ValueError, TypeError), match="reconnect"):
         connect(runner, server, reconnect=reconnect)
 
@@ -151,7 +151,7 @@ class Faltering(Model):
             peer.abort()
 
 
-def test_a_model_session_goes_on_with_configuration_and_items(runner: Runner) -> None:
+def test_a_model_session_continues_with_configuration_and_items(runner: Runner) -> None:
     configured = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
     policy = Reconnect(replay=True, **AT_ONCE)
     with ScriptedServer(Faltering(), Model()) as server:
@@ -194,7 +194,7 @@ def refuses(kind: str) -> Any:
     return script
 
 
-def test_a_new_session_is_confirmed_before_the_connection_goes_on(runner: Runner) -> None:
+def test_a_new_session_is_confirmed_before_the_connection_continues(runner: Runner) -> None:
     seen = threading.Event()
 
     def confirms_late(peer: Peer) -> None:
@@ -231,7 +231,7 @@ def test_a_new_session_that_refuses_the_configuration_ends_the_connection(runner
             connection.commit_audio()
             events = []
             with pytest.raises(
-                ConnectionClosedError, match=r"refused its configuration: not like that"
+                ConnectionClosedError, match=r"configuration was refused: not like that"
             ) as caught:
                 for event in connection:
                     assert not isinstance(event, Reconnected)

@@ -95,7 +95,7 @@ def test_the_default_is_to_reconnect_a_sideband() -> None:
     assert policy_for(False, is_sideband=True) is None
     assert policy_for(own, is_sideband=True) is own
     assert policy_for(Reconnect(replay=True), is_sideband=False) == Reconnect(replay=True)
-    with pytest.raises(ValueError, match=r"use Reconnect\(replay=True\)"):
+    with pytest.raises(ValueError, match=r"Reconnect\(replay=True\) continues in a new one"):
         policy_for(own, is_sideband=False)
     with pytest.raises(TypeError, match="expected a Reconnect, False or None, got bool"):
         policy_for(True, is_sideband=True)
@@ -160,7 +160,7 @@ def status(kind: type[Any], code: int) -> Any:
         (status(InternalServerError, 500), True, True, "no"),
         (status(RateLimitError, 429), False, True, "no"),
         (status(AuthenticationError, 401), False, False, "no"),
-        (status(AuthenticationError, 401), True, False, "the new session was refused its configuration: "),
+        (status(AuthenticationError, 401), True, False, "the new session's configuration was refused: "),
     ],
 )
 def test_a_refusal_is_not_tried_again(error: Any, is_linked: bool, is_tried_again: bool, reason: str) -> None:
@@ -175,7 +175,7 @@ def test_a_refusal_is_not_tried_again(error: Any, is_linked: bool, is_tried_agai
     assert (task.next() is not None) is is_tried_again
 
 
-def test_what_ended_the_last_attempt_is_told() -> None:
+def test_the_reason_of_the_last_failed_attempt_is_reported() -> None:
     task, cause = reconnecting(Reconnect()), OSError("reset")
     task.next()
     task.next()

@@ -62,7 +62,7 @@ def test_the_response_that_is_asked_for_is_checked_first(
     refused(runner, lambda connection: getattr(connection, method)("Hi", response=response), kind, words)
 
 
-def test_a_response_of_ones_own_metadata_passes(runner: Runner) -> None:
+def test_custom_metadata_of_a_response_passes(runner: Runner) -> None:
     metadata = dict(list(TOO_MANY.items())[1:])
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         assert connection.ask("Hi", response={"metadata": metadata}).status == "completed"
@@ -72,10 +72,10 @@ def test_a_response_of_ones_own_metadata_passes(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("response", "words"),
     [
-        ({"modalities": ["text"]}, r"response\.modalities: .* its place is now response\.output_modalities"),
-        ({"voice": "marin"}, r"response\.voice: .* now response\.audio\.output\.voice"),
+        ({"modalities": ["text"]}, r"response\.modalities: .* use response\.output_modalities"),
+        ({"voice": "marin"}, r"response\.voice: .* use response\.audio\.output\.voice"),
         ({"output_audio_format": "pcm16"}, r"write response\.audio\.output\.format = {'type': 'audio/pcm'"),
-        ({"temperature": 0.8}, r"response\.temperature: .* no successor"),
+        ({"temperature": 0.8}, r"response\.temperature: .* without a successor"),
         ({"turn_detection": None}, r"response\.turn_detection: .*which a response doesn't have"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_time_limit_is_checked(
     refused(runner, lambda connection: told(connection, timeout), kind, words)
 
 
-def test_no_time_is_for_looking_only(runner: Runner) -> None:
+def test_a_zero_timeout_only_polls(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError, match=r"response\.done"):
             connection.wait_for("response.done", timeout=0)
@@ -167,7 +167,7 @@ def test_no_time_is_for_looking_only(runner: Runner) -> None:
             connection.ask("Hi", timeout=0)
 
 
-def test_who_waited_in_vain_leaves_nothing_behind(runner: Runner) -> None:
+def test_a_wait_that_timed_out_leaves_nothing_behind(runner: Runner) -> None:
     asked: list[Any] = []
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises(APITimeoutError):
@@ -239,7 +239,7 @@ CONVERSING: list[Callable[[Any], Any]] = [
     ],
     ids=["translation", "transcription", "transcription with a session"],
 )
-def test_what_a_kind_of_session_lacks_is_refused(
+def test_events_unsupported_by_a_kind_of_session_are_refused(
     runner: Runner, options: dict[str, Any], shortcuts: list[Callable[[Any], Any]], words: str
 ) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server, **options) as connection:

@@ -39,7 +39,7 @@ def test_one_that_gives_up_leaves_its_place_to_the_next() -> None:
     assert (waiting.done, last.done) == (False, True)
 
 
-def test_a_response_beside_the_conversation_blocks_none() -> None:
+def test_a_response_outside_the_conversation_blocks_none() -> None:
     responses = Responses()
     responses.sent("evt_1", BESIDE)
     assert not responses.is_busy
@@ -100,14 +100,14 @@ def test_an_unknown_active_response_is_waited_for_until_one_ends_or_begins() -> 
     assert not responses.is_busy
 
 
-def test_a_response_beside_the_conversation_does_not_end_an_unknown_one() -> None:
+def test_a_response_outside_the_conversation_does_not_end_an_unknown_one() -> None:
     responses = hidden()
     responses.sent("evt_2", BESIDE)
     responses.created(response("resp_2", conversation=None))
     assert responses.is_busy
 
 
-def test_one_that_waits_in_vain_for_an_unknown_response_lets_the_next_try() -> None:
+def test_one_that_waits_too_long_for_an_unknown_response_lets_the_next_try() -> None:
     responses = hidden()
     first, second = responses.ask(), responses.ask()
     responses.release(first)
@@ -147,7 +147,7 @@ def test_a_new_link_and_the_end_free_those_who_wait() -> None:
 
 def test_a_waiter_keeps_its_first_outcome() -> None:
     waiter, told = Waiter[int](), []
-    with pytest.raises(RuntimeError, match="no outcome yet"):
+    with pytest.raises(RuntimeError, match="no result yet"):
         waiter.result()
     waiter.when_done(lambda: told.append("then"))
     assert told == []

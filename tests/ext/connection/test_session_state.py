@@ -88,7 +88,7 @@ def test_an_update_without_an_answer_does_not_take_the_next_ones() -> None:
     assert after.done
 
 
-def test_a_doubtful_answer_is_one_updates_alone() -> None:
+def test_an_ambiguous_answer_counts_for_one_update() -> None:
     state, updates = shared("a", "b")
     describe(state, 1, voice="x")
     assert [update.sign.done for update in updates] == [True, False]
@@ -110,3 +110,14 @@ def test_an_update_refused_late_is_undone_and_others_stay() -> None:
     assert state.configuration["instructions"] == "38"
     assert sorted(state.configuration) == sorted(["instructions", *(f"field_{n}" for n in range(39))])
     assert len(state._in_force) <= 16
+
+
+def test_an_answer_that_names_its_update_is_no_other_ones() -> None:
+    state, (first, second) = shared("a", "a")
+    describe(state, 0, instructions="a")
+    assert [first.done, second.done] == [True, False]
+    state.described({"instructions": "a"})
+    state.updated("another's")
+    assert not second.done
+    state.updated("e1")
+    assert second.done

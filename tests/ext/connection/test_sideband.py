@@ -68,6 +68,25 @@ def test_a_response_is_asked_for_again_once(runner: Runner) -> None:
     assert len(server.of("response.create")) == 2
 
 
+def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runner: Runner) -> None:
+    def script(peer: Peer) -> None:
+        update = peer.expect("session.update")
+        item = {**CALL, "status": "completed"}
+        peer.send("response.created", response=UNDER_WAY)
+        peer.send("response.output_item.done", response_id="resp_other", output_index=0, item=item)
+        peer.send("response.done", response={**UNDER_WAY, "status": "completed", "output": [item]})
+        peer.send("session.updated", session=update["session"])
+        peer.expect("response.create")
+        peer.send("input_audio_buffer.cleared")
+        peer.until_closed()
+
+    with ScriptedServer(script) as server:
+        with connect(runner, server, call_id="rtc_1", tools=[hours]) as connection:
+            connection.wait_for("input_audio_buffer.cleared", timeout=20)
+        [output] = server.of("conversation.item.create")
+        assert output["item"]["output"] == '"9 to 18 on Monday"'
+
+
 def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         peer.expect("response.create")

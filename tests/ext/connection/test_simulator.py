@@ -102,7 +102,7 @@ def test_other_kinds_of_sessions(runner: Runner) -> None:
             connection.append_audio(audio.silence(200))
 
 
-def test_no_call_no_sideband(runner: Runner) -> None:
+def test_a_sideband_needs_a_call(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
         connected(runner, sim, call_id="rtc_u1_none").__enter__()
 
@@ -183,7 +183,7 @@ def test_a_webrtc_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
         client = runner.client(base_url=sim.base_url, api_key=sim.api_key)
-        with Driven(client.dial(session=SESSION, tools=[hours]), runner) as connection:
+        with Driven(client.dial(SESSION, tools=[hours]), runner) as connection:
             turn = connection.ask("When?")
     assert (turn.status, turn.text) == ("completed", "Nine.")
     assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
@@ -191,7 +191,7 @@ def test_a_webrtc_call_s_tools_are_declared_and_run(runner: Runner) -> None:
 
 def test_an_interruption_without_turn_detection_stops_clears_and_cuts(runner: Runner) -> None:
     with Simulator(pacing=Pacing(speed=1)) as sim, connected(runner, sim, session=SESSION) as connection:
-        sim.on_response("A long answer, of which only the beginning is ever heard by anybody.")
+        sim.on_response("A long answer, of which only the beginning is ever heard.")
         with connection.expect("response.output_audio.delta") as delta:
             connection.create_response()
         item_id = delta.wait().item_id
@@ -207,12 +207,12 @@ def test_tools_that_are_not_run_or_not_declared_warn(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         with (
             connected(runner, sim, session=SESSION.tool(hours)) as connection,
-            pytest.warns(SessionConfigWarning, match="tools hours: never run"),
+            pytest.warns(SessionConfigWarning, match="tools hours: they are never run"),
         ):
             connection.ask("When?")
         with (
             connected(runner, sim, session=SESSION) as connection,
-            pytest.warns(SessionConfigWarning, match="tools hours: unknown to the model"),
+            pytest.warns(SessionConfigWarning, match="tools hours: the model does not know them"),
         ):
             connection.run_tools([hours])
 

@@ -140,7 +140,7 @@ def test_a_time_limit_holds_beside_a_thread_that_waits_without_one() -> None:
         waiting = threading.Thread(target=lambda: list(connection))
         waiting.start()
         for _ in range(3):
-            with pytest.raises(APITimeoutError, match=r"an event did not come within 0\.02 s"):
+            with pytest.raises(APITimeoutError, match=r"an event did not arrive within 0\.02 s"):
                 connection.recv(0.02)
         connection.close()
         waiting.join(20)
@@ -176,7 +176,7 @@ def test_threads_whose_time_limits_pass_lose_no_event() -> None:
     assert sorted(seen) == list(range(count))
 
 
-def test_what_came_before_the_end_can_be_taken_after_it() -> None:
+def test_events_received_before_the_end_can_be_read_after_it() -> None:
     with ScriptedServer(numbered(300)) as server, opening(server) as connection:
         with connection.expect("number", lambda event: event.number == 299) as last:
             connection.clear_audio()
@@ -216,7 +216,7 @@ def test_handlers_run_in_the_thread_that_takes_the_event_and_may_call_anything()
             connection.run()
 
 
-def test_handlers_are_called_by_who_only_asks_too() -> None:
+def test_handlers_are_also_called_by_ask() -> None:
     threads: list[int] = []
     with ScriptedServer(Model(speaks=False)) as server, opening(server) as connection:
         connection.on("response.done", lambda event: threads.append(threading.get_ident()))
@@ -224,7 +224,7 @@ def test_handlers_are_called_by_who_only_asks_too() -> None:
     assert threads == [threading.get_ident()]
 
 
-def test_a_tool_runs_in_a_thread_of_its_own_and_may_call_anything() -> None:
+def test_a_tool_runs_in_its_own_thread_and_may_call_anything() -> None:
     calls: list[str] = []
 
     def look_up(name: str) -> str:
@@ -527,7 +527,7 @@ def test_an_async_key_is_refused() -> None:
 
     with ScriptedServer() as server:
         client = RealtimeClient(lambda: key(), base_url=server.base_url)  # type: ignore[arg-type, return-value]
-        with pytest.raises(TypeError, match="async callable works in AsyncRealtimeClient alone"):
+        with pytest.raises(TypeError, match="async callable only works in AsyncRealtimeClient"):
             client.connect("gpt-realtime").__enter__()
 
 

@@ -146,7 +146,7 @@ def failing_source() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("field", ["audio_in", "audio_out"])
-def test_what_audio_raises_ends_the_connection(
+def test_exceptions_of_audio_functions_end_the_connection(
     dial: Callable[..., Dialing], simulator: Simulator, field: str
 ) -> None:
     options = {"audio_in": failing_source()} if field == "audio_in" else {"audio_out": failing}
@@ -192,14 +192,14 @@ WRONG: list[tuple[str, Any, str]] = [
     ("audio_in", speech_async(), "got async_generator"),
     ("audio_in", bytes(960), "got bytes; put the bytes into a list"),
     ("audio_in", 5, "expected the path of a WAV file, or an iterator of PCM16, got int"),
-    ("audio_out", listen_async, "an async function works in AsyncRealtimeClient's connections alone"),
+    ("audio_out", listen_async, "an async function only works in AsyncRealtimeClient's connections"),
     ("audio_out", 5, "expected the path of a WAV file, or a function that takes PCM16, got int"),
     ("connect_timeout", "3", "expected seconds"),
 ]
 
 
 @pytest.mark.parametrize(("field", "value", "message"), WRONG)
-def test_what_cannot_work_is_refused_when_dial_is_called(field: str, value: Any, message: str) -> None:
+def test_unusable_arguments_are_refused_when_dial_is_called(field: str, value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"^{field}: .*{message}"):
         RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial(**{field: value})
 

@@ -82,7 +82,7 @@ def test_responses_belong_to_the_turn_with_their_mark() -> None:
     assert first.active_response == "resp_4"
 
 
-def test_of_a_server_that_sends_no_metadata_back_the_next_response_is_the_turns() -> None:
+def test_without_echoed_metadata_the_next_response_belongs_to_the_turn() -> None:
     server = Server()
     stream = server.open()
     server.turns.created({"id": "resp_1", "metadata": {"mine": "1"}})
@@ -201,7 +201,7 @@ def test_a_turn_asks_again_when_another_response_is_active() -> None:
     assert stream.is_over, "only a request for a response can be too early"
 
 
-def test_what_counted_as_the_turns_for_want_of_a_mark_is_given_up() -> None:
+def test_a_response_assigned_without_metadata_is_released() -> None:
     server = Server()
     stream = server.open()
     server.begin("resp_0")
@@ -258,7 +258,7 @@ def job(server: Server) -> Any:
     return server.turns.calls.next_job()
 
 
-def test_a_turn_goes_on_while_tools_answer_its_calls() -> None:
+def test_a_turn_continues_while_tools_answer_its_calls() -> None:
     server = with_tools()
     stream = server.open()
     server.begin("resp_1", "a")
@@ -266,7 +266,7 @@ def test_a_turn_goes_on_while_tools_answer_its_calls() -> None:
     assert not stream.is_over
     call = job(server)
     assert server.turns.calls is not None
-    server.turns.answered("resp_1", "call_1", "3")
+    server.turns.output(call, "3")
     server.turns.calls.answered(call, silent=False)
     follow_up = job(server)
     content = server.turns.follow_up(follow_up, "evt_1")

@@ -79,7 +79,7 @@ def test_iteration_also_yields_the_events_of_a_stream(runner: Runner) -> None:
     assert "response.created" in kinds
 
 
-def test_a_server_that_echoes_no_metadata_is_followed_all_the_same(runner: Runner) -> None:
+def test_a_server_that_echoes_no_metadata_is_followed_nevertheless(runner: Runner) -> None:
     class Forgetful(Model):
         def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
             super().respond(peer, {})
@@ -193,7 +193,7 @@ def test_create_response_waits_for_the_one_that_is_active(runner: Runner) -> Non
     assert [event.get("response") for event in created] == [None, {"conversation": "none"}, None]
 
 
-def test_an_anonymous_error_does_not_block_the_gate_for_ever(runner: Runner) -> None:
+def test_an_anonymous_error_does_not_block_the_gate_forever(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
         peer.send("error", error={"type": "server_error", "message": "something went wrong"})

@@ -128,7 +128,7 @@ def test_threads_that_send_while_the_link_drops_send_nothing_twice() -> None:
                 thread.start()
             for thread in threads:
                 thread.join()
-            # What goes out on a link that is lost without anybody's knowing it yet comes nowhere.
+            # Data sent on a link whose loss is not noticed yet arrives nowhere.
             while not server.of("input_audio_buffer.commit"):
                 with contextlib.suppress(ConnectionClosedError, APITimeoutError):
                     sent.append(connection.commit_audio())
@@ -164,12 +164,12 @@ def test_tasks_that_send_while_the_link_drops_send_nothing_twice() -> None:
 
 
 def test_a_failed_send_makes_others_wait_if_the_link_may_be_replaced() -> None:
-    mended = ConnectionState(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
-    mended.suspend()
-    waiter = mended.wait_link()
+    reconnected = ConnectionState(Role(is_sideband=True, plays=False), id_prefix="x", reconnect=POLICY)
+    reconnected.suspend()
+    waiter = reconnected.wait_link()
     assert not waiter.done
-    assert mended.lost(CloseInfo.by_peer(1006, "lost", expiry=None), 0.0, lambda: 0.5) is not None
-    mended.link_ready(1, 10.0)
+    assert reconnected.lost(CloseInfo.by_peer(1006, "lost", expiry=None), 0.0, lambda: 0.5) is not None
+    reconnected.link_ready(1, 10.0)
     assert waiter.done
 
     given_up = ConnectionState(Role(), id_prefix="x")

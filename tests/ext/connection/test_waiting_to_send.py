@@ -51,7 +51,7 @@ def until(connection: Any, condition: Callable[[], bool]) -> None:
     """Keep the connection's loop running until something holds."""
     while not condition():
         with pytest.raises(APITimeoutError):
-            connection.wait_for("realtime_ext.nothing", timeout=0.01)
+            connection.wait_for("rate_limits.updated", timeout=0.01)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def finish(peer: Peer) -> None:
     ],
     ids=["ask", "create_response"],
 )
-def test_a_response_without_an_end_is_not_waited_for_for_ever(
+def test_a_response_without_an_end_is_not_waited_for_forever(
     runner: Runner, told: Callable[[Any], Any]
 ) -> None:
     with ScriptedServer(busy(finish)) as server, connect(runner, server) as connection:

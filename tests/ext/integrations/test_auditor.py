@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_simulator import Fail, Simulator, call_tool, sequence
+from realtime_simulator import Fail, Simulator, call_tool, sequence, speech
 
-from realtime_ext import SessionBuilder
+from realtime_ext import LiveSessionBuilder, SessionBuilder
 from realtime_ext.integrations.auditor import Auditor
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Runner
@@ -83,7 +83,7 @@ def test_a_price_that_is_missing_is_named_and_errors_are_kept(runner: Runner, tm
 
 def test_a_folder_with_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("mine")
-    with pytest.raises(FileExistsError, match="expected an empty folder or none"):
+    with pytest.raises(FileExistsError, match="expected an empty or new folder"):
         Auditor(tmp_path)
     assert (tmp_path / "report.json").read_text() == "mine"
     with pytest.raises(ValueError, match="models"):
@@ -100,3 +100,37 @@ def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
     written = (tmp_path / "a" / "report.json").read_bytes()
     auditor("in", object(), 0)
     assert (tmp_path / "a" / "report.json").read_bytes() == written
+
+
+@pytest.mark.slow
+def test_a_live_session_has_the_same_folder(runner: Runner, tmp_path: Path) -> None:
+    prices = {
+        "models": {
+            "gpt-live-1": {"since": "2026-01-31", "per_minute": "0.05"},
+            "gpt-5.6-sol": {"since": "2026-01-31", "text": RATES},
+        }
+    }
+    session = LiveSessionBuilder("gpt-live-1").delegate_to("gpt-5.6-sol")
+    with Simulator(pacing="none", espeak=False) as simulator:
+        simulator.on_speech(lambda heard: "Book Elm." if heard.finished else None)
+        booking = call_tool("book", {"room": "Elm", "key": "sk-0123456789"})
+        simulator.on_response(sequence(["One moment.", booking], "It is booked."))
+        client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
+        with Auditor(tmp_path / "call", prices=prices) as auditor:
+            connecting = client.live.connect(session, tools=[book], observer=auditor)
+            with Driven(connecting, runner) as connection:
+                connection.send_audio(speech("Book Elm.") + bytes(48_000))
+                said = lambda event: "booked" in event.delta  # noqa: E731
+                connection.wait_for("session.output_transcript.delta", where=said)
+                usage = connection.close()
+    found = report(auditor)
+    assert (found["model"], found["session_id"][:5]) == ("gpt-live-1", "live_")
+    (called,) = found["tool_calls"]
+    assert json.loads(called["arguments"]) == {"room": "Elm", "key": "***"}
+    assert "booked Elm" in called["output"] and called["ms"] >= 0
+    assert found["responses"] == {"completed": 2} and found["errors"] == []
+    assert auditor.usage == usage.total
+    assert found["cost"] == {"amount": str(usage.cost(prices)), "currency": "USD"}
+    assert found["latency_ms"]["responses"][0]["after_speech_ms"] >= 0
+    words = [json.loads(line) for line in (tmp_path / "call" / "transcript.jsonl").read_text().splitlines()]
+    assert {line["role"] for line in words} == {"user", "assistant", "tool"}

@@ -222,7 +222,7 @@ def test_a_failure_to_send_what_the_microphone_hears_is_logged_as_one_of_this_pa
 
     with Simulator(pacing="none") as simulator:
         asyncio.run(talk(simulator))
-    assert "realtime_ext failed to send what the microphone hears; please report this" in caplog.text
+    assert "realtime_ext failed to send the microphone's audio; please report this" in caplog.text
     assert "Traceback" in caplog.text
 
 
@@ -254,7 +254,7 @@ def test_an_invalid_piece_of_audio_is_dropped(card: ModuleType, caplog: pytest.L
             assert headset.loudspeaker.waiting_ms > 0
 
     asyncio.run(play())
-    assert "a piece of the answer is left out" in caplog.text
+    assert "a piece of the answer was skipped" in caplog.text
 
 
 def test_a_call_over_webrtc_sends_the_microphones_audio(card: ModuleType) -> None:

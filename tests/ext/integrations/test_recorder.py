@@ -39,13 +39,15 @@ def at(side: array[int], seconds: float) -> int:
 class Tape:
     """A recorder whose events have their times."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_live: bool = False) -> None:
+        self._is_live = is_live
         self.path = folder / "call.wav"
         self.recorder = Recorder(self.path)
         self._began = self.recorder.began_ns
 
     def event(self, seconds: float, kind: str, direction: str = "in", **fields: Any) -> None:
-        event = parse_event({"type": kind, "event_id": "event_1", **fields})
+        content = {"type": kind, "event_id": "event_1", **fields}
+        event = parse_event(content, live=True) if self._is_live else parse_event(content)
         self.recorder(direction, event, self._began + int(seconds * 1e9))
 
     def say(self, seconds: float, pcm: bytes) -> None:
@@ -76,7 +78,7 @@ def test_the_user_is_left_and_the_model_right_each_at_its_time(tmp_path: Path) -
     assert len(left) == len(right) == 2.5 * RATE
 
 
-def test_what_comes_faster_than_it_is_heard_is_put_behind_what_came_before(tmp_path: Path) -> None:
+def test_audio_faster_than_real_time_is_appended(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     for number in range(10):
         tape.answer(0.0, loud(1.0, 100 * (number + 1)))
@@ -84,7 +86,7 @@ def test_what_comes_faster_than_it_is_heard_is_put_behind_what_came_before(tmp_p
     assert [at(right, second + 0.5) for second in range(10)] == [100 * (n + 1) for n in range(10)]
 
 
-def test_what_an_interruption_cuts_was_not_heard(tmp_path: Path) -> None:
+def test_truncated_audio_does_not_count_as_heard(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     tape.answer(0.0, loud(4.0))
     tape.answer(0.0, loud(4.0))
@@ -95,7 +97,7 @@ def test_what_an_interruption_cuts_was_not_heard(tmp_path: Path) -> None:
     assert len(right) == 4 * RATE
 
 
-def test_an_interruption_that_cuts_amid_other_audio_leaves_silence_there(tmp_path: Path) -> None:
+def test_an_interruption_within_other_audio_leaves_silence_there(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     tape.answer(0.0, loud(2.0))
     tape.answer(0.0, loud(2.0, 3000), "item_2")
@@ -114,7 +116,7 @@ def test_a_long_conversation_is_written_as_it_goes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["pcmu", "pcma"])
-def test_a_telephones_sound_has_its_length_and_level(form: str, tmp_path: Path) -> None:
+def test_a_telephones_audio_has_its_length_and_level(form: str, tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     audio_of = {
         "input": {"format": {"type": f"audio/{form}"}},
@@ -135,7 +137,7 @@ def test_a_telephones_sound_has_its_length_and_level(form: str, tmp_path: Path) 
     assert abs(left[RATE // 2] - 8000) < 300
 
 
-def test_sound_beside_the_events_is_recorded_too(tmp_path: Path) -> None:
+def test_audio_outside_the_events_is_recorded_too(tmp_path: Path) -> None:
     with Recorder(tmp_path / "call.wav") as recorder:
         recorder.said(loud(0.2))
         recorder.heard(loud(0.2, 2000))
@@ -297,7 +299,7 @@ def test_a_recording_can_be_read_while_it_grows(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
-def test_files_of_a_recording_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_files_of_a_recording(tmp_path: Path) -> None:
     shared = tmp_path / "shared.jsonl"
     shared.touch(mode=0o644)
     shared.chmod(0o644)
@@ -332,3 +334,105 @@ def test_audio_past_the_size_of_a_wav_file_is_dropped(
     assert tape.path.stat().st_size <= 44 + 4 * RATE  # also before it is closed
     _, right = tape.close()
     assert len(right) == RATE and set(right) == {1000}
+
+
+# Live sessions
+
+
+def live_session(**form: Any) -> dict[str, Any]:
+    sound: dict[str, Any] = {"output": {"voice": "marin"}}
+    return {"id": "live_1", "model": "gpt-live-1", "audio": {**sound, **({"format": form} if form else {})}}
+
+
+def lines_of(tape: Tape) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in tape.path.with_suffix(".jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("form", "piece"),
+    [
+        ({"type": "audio/pcm", "rate": 24000}, loud(0.5)),
+        ({"type": "audio/pcm", "rate": 16000}, loud(0.5, rate=16000)),
+        ({"type": "audio/pcmu", "rate": 8000}, audio.pcm16_to_pcmu(loud(0.5, rate=8000))),
+    ],
+    ids=["24 kHz", "16 kHz", "G.711"],
+)
+def test_both_sides_of_a_live_session_are_recorded_in_its_format(
+    tmp_path: Path, form: dict[str, Any], piece: bytes
+) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    text = base64.b64encode(piece).decode()
+    tape.event(0.5, "session.started", session=live_session(**form))
+    tape.event(1.0, "session.input_audio.append", "out", audio=text)
+    tape.event(2.0, "session.output_audio.delta", delta=text)
+    left, right = tape.close()
+    assert [round(at(left, t), -2) for t in (0.9, 1.1, 1.4, 1.6)] == [0, 1000, 1000, 0]
+    assert [round(at(right, t), -2) for t in (1.9, 2.1, 2.4)] == [0, 1000, 1000]
+    assert len(left) == 2.5 * RATE
+
+
+def test_a_sideband_gets_copies_in_pcm_whatever_the_format_of_the_session(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    text = base64.b64encode(loud(0.2)).decode()
+    tape.event(0.5, "session.started", session=live_session(type="audio/pcmu", rate=8000))
+    tape.event(1.0, "session.input_audio.append", audio=text)
+    tape.event(2.0, "session.output_audio.delta", delta=text, start_ms=1000, end_ms=1200)
+    left, right = tape.close()
+    assert [at(left, t) for t in (1.1, 1.3)] == [1000, 0]
+    assert at(right, 2.1) == 1000
+
+
+def test_words_of_a_live_session_become_lines_at_pauses(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+
+    def says(seconds: float, side: str, start_ms: int, text: str) -> None:
+        fields = {"delta": text, "start_ms": start_ms, "end_ms": start_ms + 200}
+        tape.event(seconds, f"session.{side}_transcript.delta", **fields)
+
+    says(1.0, "input", 0, "What is")
+    says(1.2, "input", 200, " the time?")
+    says(1.5, "output", 400, "It is noon.")
+    says(4.0, "input", 3000, "Thanks.")
+    assert [line["text"] for line in lines_of(tape)] == ["What is the time?", "It is noon."]
+    tape.close()
+    assert lines_of(tape) == [
+        {"at": 1.0, "role": "user", "text": "What is the time?", "start_ms": 0, "end_ms": 400},
+        {"at": 1.5, "role": "assistant", "text": "It is noon.", "start_ms": 400, "end_ms": 600},
+        {"at": 4.0, "role": "user", "text": "Thanks.", "start_ms": 3000, "end_ms": 3200},
+    ]
+
+
+def test_tools_and_texts_of_a_live_session_become_lines(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "price", "arguments": "{}"}
+    nested = {"type": "response.output_item.done", "item": call, "output_index": 0, "sequence_number": 3}
+    tape.event(1.0, "response.event", delegation_id="item_1", event=nested)
+    tape.event(1.1, "response.event", delegation_id="item_1", event={"type": "response.new_kind"})
+    output: dict[str, Any] = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+    tape.event(2.0, "response.item.create", "out", item=output)
+    tape.event(
+        2.1, "response.item.create", "out", item=output | {"output": [{"type": "input_text", "text": "43"}]}
+    )
+    tape.event(3.0, "session.commentary.append", "out", content="Almost done.", delegation_id=None)
+    tape.close()
+    assert lines_of(tape) == [
+        {"at": 1.0, "role": "tool", "name": "price", "text": "{}", "call_id": "call_1"},
+        {"at": 2.0, "role": "tool", "text": "42", "call_id": "call_1"},
+        {"at": 2.1, "role": "tool", "text": "43", "call_id": "call_1"},
+        {"at": 3.0, "role": "system", "text": "Almost done."},
+    ]
+
+
+def test_a_live_session_at_the_simulator_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    with (
+        Simulator(pacing="none", espeak=False) as simulator,
+        RealtimeClient(simulator.api_key, base_url=simulator.base_url) as client,
+        Recorder(path) as recorder,
+        client.live.connect({"model": "gpt-live-1"}, observer=recorder) as connection,
+    ):
+        connection.say("Good morning.")
+    _, right = sides(path)
+    assert max(right) > 1000
+    lines = [json.loads(line) for line in path.with_suffix(".jsonl").read_text().splitlines()]
+    assert [line["role"] for line in lines] == ["system", "assistant"]

@@ -80,12 +80,12 @@ async def serving(
 
 
 @contextlib.asynccontextmanager
-async def calling(app: App) -> AsyncIterator[Caller]:
+async def calling(app: App, *, first: str = "session.created") -> AsyncIterator[Caller]:
     """A page's peer, connected through the app."""
     async with Caller(app.simulator, path="/realtime/offer") as page:
         await page.http.aclose()
         page.http = httpx.AsyncClient(transport=httpx.ASGITransport(app.app), base_url="http://app")
-        await page.connect(raw=True)
+        await page.connect(raw=True, first=first)
         yield page
 
 
@@ -312,7 +312,7 @@ async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch:
         answer = await app.http.post("/realtime/offer", content=slowly(), headers=SDP)
         assert (answer.status_code, answer.json()["error"]["message"]) == (
             408,
-            "the body did not come within 0.05 s",
+            "the body did not arrive within 0.05 s",
         )
         assert not app.simulator.calls
 
@@ -328,7 +328,7 @@ async def test_other_methods_are_refused() -> None:
     ("verdict", "status"),
     [(True, 200), ({"user": 1}, 200), (False, 403), (None, 403), (JSONResponse({}, 401), 401)],
 )
-def test_who_may_call_is_asked_first(path: str, verdict: object, status: int) -> None:
+def test_authorization_is_checked_first(path: str, verdict: object, status: int) -> None:
     asked: list[str] = []
 
     async def authorize(request: Request) -> object:
@@ -422,10 +422,10 @@ async def on_incoming(call: IncomingCall) -> None: ...
         (
             {"session": SESSION, "deduplicator": webhooks.Deduplicator()},
             ValueError,
-            "deduplicator: it has no",
+            "deduplicator: no",
         ),
-        ({"on_incoming": on_incoming, "tools": [untyped]}, ValueError, "tools: it has no effect without"),
-        ({"on_incoming": on_incoming, "authorize": print}, ValueError, "authorize: it has no effect without"),
+        ({"on_incoming": on_incoming, "tools": [untyped]}, ValueError, "tools: no effect without"),
+        ({"on_incoming": on_incoming, "authorize": print}, ValueError, "authorize: no effect without"),
         ({"on_incoming": "answer"}, TypeError, "on_incoming: expected a function, got str"),
     ],
 )
@@ -506,7 +506,7 @@ async def test_a_call_that_is_announced_for_both_apis_is_answered_once(
     assert answered == ["rtc_1"]
     (record,) = (one for one in caplog.records if "live_1" in one.getMessage())
     assert record.levelname == "WARNING"
-    assert "this app answers by the Realtime API" in record.getMessage()
+    assert "this app uses the Realtime API" in record.getMessage()
 
 
 @run_async
@@ -641,7 +641,7 @@ async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
 
 @pytest.mark.parametrize("error", [RealtimeError, *RAISED])
 @run_async
-async def test_a_call_that_fails_is_logged_and_others_go_on(
+async def test_a_call_that_fails_is_logged_and_others_continue(
     error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     other = asyncio.Event()
@@ -662,7 +662,7 @@ async def test_a_call_that_fails_is_logged_and_others_go_on(
 
 
 @run_async
-async def test_what_can_not_be_accepted_now_is_delivered_again() -> None:
+async def test_calls_that_cannot_be_accepted_now_are_delivered_again() -> None:
     async def on_call(call: IncomingCall) -> None:
         raise RealtimeError("the database is unavailable")
 

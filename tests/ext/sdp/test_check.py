@@ -57,7 +57,7 @@ def swap(old: str, new: str, text: str = SMALL) -> str:
 
 
 @pytest.mark.parametrize("name", OFFERS)
-def test_nothing_is_said_of_real_offers(name: str) -> None:
+def test_real_offers_have_no_problems(name: str) -> None:
     assert check_offer(sample(name)) == []
     assert check_offer(sample(name).encode()) == []
 
@@ -256,7 +256,7 @@ def test_all_faults_are_found_at_once_by_their_lines() -> None:
     ]
 
 
-# ---- real descriptions that are no offers, and real offers that were spoilt
+# ---- real descriptions that are no offers, and real offers that were damaged
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("answer-")])
@@ -279,7 +279,7 @@ def test_real_offers_without_a_voice_are_found(name: str, expected: list[str]) -
     assert codes(sample(f"refused-chromium-{name}")) == expected
 
 
-SPOILT = {
+DAMAGED = {
     "no_final_crlf": str.strip,
     "lf_line_ends": lambda text: text.replace("\r\n", "\n"),
     "cr_line_ends": lambda text: text.replace("\r\n", "\r"),
@@ -293,10 +293,10 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("code", SPOILT)
+@pytest.mark.parametrize("code", DAMAGED)
 def test_a_real_offer_that_was_damaged_is_found_out(code: str, subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
-        problems = check_offer(SPOILT[code](sample(name)))
+        problems = check_offer(DAMAGED[code](sample(name)))
         assert {problem.code for problem in problems} == {code}
 
     check_each(subtests, OFFERS, check)
@@ -370,7 +370,7 @@ def test_problems_are_frozen_values() -> None:
         problem.line = 1  # type: ignore[misc]
 
 
-def test_what_parses_is_checked_without_its_text_being_changed() -> None:
+def test_parsing_an_offer_keeps_its_text() -> None:
     assert str(SessionDescription.parse(SMALL)) == SMALL
 
 

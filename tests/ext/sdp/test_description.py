@@ -184,7 +184,7 @@ def test_session_attributes_apply_to_its_sections() -> None:
     assert media.end_of_candidates
 
 
-def test_what_a_section_states_comes_first() -> None:
+def test_attributes_of_a_section_have_precedence() -> None:
     head = "a=inactive\r\na=ice-ufrag:session\r\na=fingerprint:sha-256 AA\r\na=setup:passive\r\n"
     media = audio("a=sendonly", "a=ice-ufrag:media", "a=fingerprint:sha-256 BB", "a=setup:active", head=head)
     assert media.direction == "sendonly"

@@ -79,7 +79,7 @@ def test_any_text(text: str) -> None:
 
 
 @given(st.text(alphabet="vostmca=0 :\r\n\u2028\ud800", max_size=60))
-def test_texts_that_come_close(text: str) -> None:
+def test_texts_that_resemble_sdp(text: str) -> None:
     judge(text)
 
 

@@ -1,4 +1,4 @@
-"""repair: it mends line ends and touches nothing else."""
+"""repair: it repairs line ends and touches nothing else."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_offer_is_taken_once_repaired(damage: str) -> None:
         ("\ud800", "\ud800\r\n"),
     ],
 )
-def test_nothing_but_line_ends_is_touched(text: str, repaired: str) -> None:
+def test_only_line_ends_are_changed(text: str, repaired: str) -> None:
     assert repair(text) == repaired
 
 

@@ -303,7 +303,7 @@ def test_every_public_method_returns_a_new_builder() -> None:
                 assert inspect.signature(method).return_annotation == "Self", name
 
 
-def test_what_goes_in_and_out_is_copied() -> None:
+def test_arguments_and_results_are_copied() -> None:
     parameters = {"type": "object", "properties": {}}
     tool = {"type": "function", "name": "x", "parameters": parameters}
     builder = SessionBuilder().tool(tool)
@@ -352,7 +352,7 @@ def test_reprs_are_short_and_secret_free() -> None:
 # ---- from_dict
 
 
-def test_from_dict_goes_on_from_dict_model_and_builder() -> None:
+def test_from_dict_continues_from_dict_model_and_builder() -> None:
     builder = SessionBuilder("m").voice("ash").tool(book_room).mcp("shop", server_url="https://shop.example")
     for form in (builder, builder.to_dict(), builder.build()):
         again = SessionBuilder.from_dict(form)
@@ -440,7 +440,7 @@ def test_extra_sends_unknown_fields_without_a_warning() -> None:
 
 
 def test_extra_does_not_open_the_way_for_other_fields() -> None:
-    with pytest.raises(SessionConfigError, match=r"its place is now audio\.output\.voice"):
+    with pytest.raises(SessionConfigError, match=r"use audio\.output\.voice"):
         SessionBuilder().extra(voice="ash").build()
     with pytest.raises(SessionConfigError, match=r"audio.output.speed: expected a number from 0.25 to 1.5"):
         SessionBuilder().extra(audio={"output": {"speed": 3}}).build()

@@ -147,7 +147,7 @@ def test_fields_of_another_kind_are_refused(
 def test_a_translation_session_needs_its_model() -> None:
     assert problem({"audio": {}}, "translation").field == "model"
     assert warned({"type": "translation", "model": "m"}, "translation") == [
-        "type: not a field of translation sessions, sent as it is; leave it out"
+        "type: not a field of translation sessions, sent unchanged; leave it out"
     ]
 
 
@@ -182,9 +182,9 @@ def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
     found = problem({**REALTIME, name: BETA_VALUES[name]})
     assert (found.field, found.value) == (name, BETA_VALUES[name])
     assert found.allowed == BETA_FIELDS[name]
-    assert "a name of the beta API" in found.message
+    assert "a beta name" in found.message
     if BETA_FIELDS[name] is not None:
-        assert f"its place is now {BETA_FIELDS[name]}" in found.message
+        assert f"use {BETA_FIELDS[name]}" in found.message
 
 
 @pytest.mark.parametrize("path", [path for path in BETA_FIELDS.values() if path is not None])
@@ -202,7 +202,7 @@ def test_the_successors_are_fields_that_there_are(path: str) -> None:
 def test_a_beta_name_without_a_successor_in_this_kind_is_refused_too(name: str) -> None:
     found = problem({"model": "m", name: BETA_VALUES[name]}, "translation")
     assert found.field == name
-    assert "the beta" in found.message
+    assert "beta name" in found.message
 
 
 def test_beta_names_come_first_even_without_a_type() -> None:
@@ -253,7 +253,7 @@ def test_a_format_given_as_text_is_answered_with_the_object(given: str, written:
             "audio.input.turn_detection.idle_timeout_ms",
             6000,
             None,
-            "goes with type 'server_vad' only, and the type is 'semantic_vad'",
+            "only applies to type 'server_vad', and its type is 'semantic_vad'",
         ),
         (
             {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
@@ -267,7 +267,7 @@ def test_a_format_given_as_text_is_answered_with_the_object(given: str, written:
             "audio.output.format.rate",
             8000,
             None,
-            "goes with type 'audio/pcm' only",
+            "only applies to type 'audio/pcm'",
         ),
         (
             {"model": "gpt-realtime", "parallel_tool_calls": True},
@@ -304,14 +304,14 @@ def test_a_format_given_as_text_is_answered_with_the_object(given: str, written:
             "tools[0].server_url",
             None,
             "server_url, connector_id or tunnel_id",
-            "an MCP server needs a place",
+            "an MCP server needs a location",
         ),
         (
             {"tools": [{"server_url": "https://shop.example", "name": "x"}]},
             "tools[0].server_url",
             "https://shop.example",
             None,
-            "goes with type 'mcp' only, and there is no type",
+            "only applies to type 'mcp', and it has no type",
         ),
         (
             {"tools": [{"name": "x"}], "tool_choice": {"type": "function", "name": "y"}},
@@ -357,7 +357,7 @@ def test_a_format_given_as_text_is_answered_with_the_object(given: str, written:
         ({"instructions": None}, "instructions", None, "a string", "expected a string, got null"),
     ],
 )
-def test_what_a_session_would_fail_with_later_is_refused(
+def test_settings_that_would_fail_later_are_refused(
     fields: dict[str, Any], field: str, value: Any, allowed: Any, message: str
 ) -> None:
     found = problem({**REALTIME, **fields})
@@ -431,27 +431,27 @@ def test_every_model_that_the_description_lists_is_known() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"instructons": "x"}, "instructons: not a known field, sent as it is; did you mean instructions?"),
+        ({"instructons": "x"}, "instructons: not a known field, sent unchanged; did you mean instructions?"),
         (
             {"noise_reduction": {}},
-            "noise_reduction: not a known field, sent as it is; did you mean audio.input.noise_reduction?",
+            "noise_reduction: not a known field, sent unchanged; did you mean audio.input.noise_reduction?",
         ),
         (
             {"audio": {"output": {"voyce": "ash"}}},
-            "audio.output.voyce: not a known field, sent as it is; did you mean voice?",
+            "audio.output.voyce: not a known field, sent unchanged; did you mean voice?",
         ),
         (
             {"audio": {"output": {"zzz": 1}}},
-            "audio.output.zzz: not a known field, sent as it is; known are format, voice, speed",
+            "audio.output.zzz: not a known field, sent unchanged; known are format, voice, speed",
         ),
         (
             {"tools": [{"type": "function", "name": "x", "strict": True}]},
-            "tools[0].strict: not a known field, sent as it is; "
+            "tools[0].strict: not a known field, sent unchanged; "
             "known are type, name, description, parameters",
         ),
         (
             {"eagernes": "low"},
-            "eagernes: not a known field, sent as it is; did you mean audio.input.turn_detection.eagerness?",
+            "eagernes: not a known field, sent unchanged; did you mean audio.input.turn_detection.eagerness?",
         ),
     ],
 )
@@ -528,7 +528,7 @@ class Endless:
         ({"model": SessionBuilder}, "model", "got '<type>'"),
     ],
 )
-def test_what_json_does_not_have_is_refused(fields: dict[Any, Any], field: str, message: str) -> None:
+def test_values_that_json_lacks_are_refused(fields: dict[Any, Any], field: str, message: str) -> None:
     found = problem({**REALTIME, **fields})
     assert found.field == field
     assert message in found.message
@@ -692,6 +692,6 @@ def test_some_transcription_models_have_no_turn_detection(model: str) -> None:
     with pytest.raises(SessionConfigError) as caught:
         resolve(heard("transcription", detection), validate=True)
     assert [found.field for found in caught.value.problems] == ["audio.input.turn_detection"]
-    assert f"{model!r} detects no turns" in str(caught.value)
+    assert f"{model!r} has no turn detection" in str(caught.value)
     for accepted in (heard("transcription", None), heard("realtime", detection)):
         assert resolve(accepted, validate=True) == accepted

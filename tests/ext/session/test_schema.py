@@ -82,7 +82,7 @@ def test_every_violation_of_a_limit_is_reported(kind: str, subtests: pytest.Subt
 @pytest.mark.parametrize("kind", SCHEMAS)
 @given(data=st.data())
 @QUICK
-def test_what_fits_passes(kind: str, data: Any) -> None:
+def test_matching_values_pass(kind: str, data: Any) -> None:
     session = data.draw(sessions(kind))
     assert validator(kind).is_valid(session)
     assert resolve(session, validate=True, kinds=(kind,)) == session
@@ -105,7 +105,7 @@ def test_builder_model_and_dict_are_one(kind: str, data: Any) -> None:
 @pytest.mark.parametrize("kind", SCHEMAS)
 @given(data=st.data())
 @QUICK
-def test_nothing_that_the_schema_refuses_passes(kind: str, data: Any) -> None:
+def test_values_refused_by_the_schema_do_not_pass(kind: str, data: Any) -> None:
     session = copy.deepcopy(data.draw(sessions(kind).filter(bool)))
     node: Any = session
     while True:

@@ -141,7 +141,7 @@ def test_problems_of_the_merged_session_are_reported(update: dict[str, Any], fie
         {"type": "realtime", "tools": [TOOL, {"type": "function", "name": "other"}]},
     ],
 )
-def test_what_fits_the_current_session_passes(update: dict[str, Any]) -> None:
+def test_updates_that_match_the_current_session_pass(update: dict[str, Any]) -> None:
     assert updated(update) == update
 
 

@@ -238,7 +238,7 @@ def test_a_plain_body_under_a_compressed_ones_headers_is_kept(tape: Tape) -> Non
     assert hooks["before_record_response"](response)["body"]["string"] == b"plain"
 
 
-def test_what_holds_no_secret_is_written_as_it_was(tape: Tape) -> None:
+def test_text_without_secrets_is_written_unchanged(tape: Tape) -> None:
     body = b'{ "speed": 1.10, "max_output_tokens": "inf", "tokens": [1e400], "note": "bearer of news" }'
     request = post(content=body, headers={"content-type": "application/json", "x-request-id": "req_1"})
     written = yaml.safe_load(tape.record(lambda request: httpx.Response(200, content=body), request))

@@ -122,7 +122,7 @@ ATTEMPTS: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
-def test_what_leaves_this_machine_is_refused_by_name(attempt: Callable[[], Any], named: str) -> None:
+def test_connections_beyond_this_machine_are_refused_by_name(attempt: Callable[[], Any], named: str) -> None:
     with pytest.raises(NetworkRefusedError) as caught:
         attempt()
     message = str(caught.value)
@@ -197,7 +197,7 @@ def test_numbers_need_no_look_up(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "localhost.example.test", "127.0.0.1.example.test"])
-def test_what_only_looks_like_loopback_is_refused(host: str) -> None:
+def test_lookalikes_of_loopback_are_refused(host: str) -> None:
     with pytest.raises(NetworkRefusedError):
         socket.getaddrinfo(host, 80)
 

@@ -47,7 +47,7 @@ def test_another_question_is_a_difference(tape: Path) -> None:
         ask(sim, "Is it cold?")
 
 
-def test_what_fails_inside_is_not_hidden_by_a_difference(tape: Path) -> None:
+def test_an_exception_is_not_hidden_by_a_difference(tape: Path) -> None:
     with pytest.raises(KeyError), replay_session(tape):
         raise KeyError
 

@@ -248,7 +248,7 @@ def doubled(depth: int) -> Any:
         (5, by_keyword, TypeError, "tool: expected a RealtimeFunctionTool or a dict, got int"),
     ],
 )
-def test_what_could_not_work_is_refused_when_it_is_added(
+def test_unusable_definitions_are_refused_when_added(
     definition: Any, handler: Any, error: type[Exception], message: str
 ) -> None:
     toolbox = tools.Toolbox()

@@ -582,7 +582,7 @@ def test_whatever_a_tool_raises_is_a_failure_of_the_tool(error: type[BaseExcepti
     assert [type(failure.error) for failure in toolbox.failures] == [error] * 2 * len(names)
 
 
-def test_a_tool_that_awaits_a_cancelled_task_fails_alone() -> None:
+def test_a_tool_that_awaits_a_cancelled_task_does_not_fail_others() -> None:
     async def wait_for_a_cancelled_task() -> None:
         task = asyncio.create_task(asyncio.Event().wait())
         task.cancel()

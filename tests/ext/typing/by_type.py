@@ -46,6 +46,7 @@ def ask_by_name(client: RealtimeClient) -> None:
             connection.send_text("Hi")
         assert_type(expected.wait(), types.RealtimeServerEventConversationItemDone)
         assert_type(connection.wait_for(Reconnected), Reconnected)
+        connection.wait_for("realtime_ext.talked_over")  # wrong
         several = connection.wait_for((types.ResponseDoneEvent, "error"))
         print(several.type)
         connection.wait_for("realtime_ext.reconnected")

@@ -1,7 +1,7 @@
-"""An SDK of one's own on `realtime_api`: one client, one method, one error.
+"""Your own SDK on `realtime_api`: one client, one method, one error.
 
-`realtime_api` is generated, so none of its names is handed on: a new version of it may rename a model, and
-only this file has to follow.
+`realtime_api` is generated, so none of its names is re-exported: a new version of it may rename a model, and
+only this file has to be updated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["FrontDesk", "FrontDeskError"]
 
 
 class FrontDeskError(Exception):
-    """The API refused, or answered something else than it promises."""
+    """The API rejected the request, or its response was unexpected."""
 
     def __init__(self, message: str, status_code: int | None, request_id: str | None) -> None:
         super().__init__(message)
@@ -25,12 +25,12 @@ class FrontDeskError(Exception):
 
 
 class FrontDesk:
-    """Makes client secrets for the front desk's browsers.
+    """Creates client secrets for the front desk's browsers.
 
     Args:
         api_key: The API key.
-        base_url: Where the API is, if not where its description says.
-        http_client: An httpx client of your own; it gets key and headers with each request.
+        base_url: The API's URL; by default the one in its description.
+        http_client: Your own httpx client; key and headers are added to each request.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FrontDesk:
         """Return a client secret for a session with these instructions.
 
         Raises:
-            FrontDeskError: there is none.
+            FrontDeskError: The request failed.
         """
         session = models.RealtimeSessionCreateRequestGA(model="gpt-realtime-2.1", instructions=instructions)
         body = models.RealtimeCreateClientSecretRequest(session=session)

@@ -37,15 +37,18 @@ class Cluster:
 
     Args:
         folder: An empty folder.
+        max_connections: How many connections it accepts at most.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_connections: int = 300) -> None:
         self.folder = folder
+        self._max_connections = max_connections
         self.port = free_port()
         # PostgreSQL refuses to run as root, and then runs as the user that its package made.
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         self._process: subprocess.Popen[bytes] | None = None
+        self._frozen: list[int] = []
         if self._as_user:
             folder.chmod(0o755)
             shutil.chown(folder, "postgres")
@@ -59,7 +62,7 @@ class Cluster:
         """Start it, and wait until it answers."""
         options = {
             "listen_addresses": "127.0.0.1",
-            "max_connections": "300",
+            "max_connections": str(self._max_connections),
             "shared_buffers": "64MB",
             "unix_socket_directories": "",
         }
@@ -91,6 +94,23 @@ class Cluster:
         os.kill(self.pid, signal.SIGQUIT)
         self._wait()
 
+    def freeze(self) -> None:
+        """Stop all of the server's processes, as a machine does that hangs."""
+        children = subprocess.run(["pgrep", "-P", str(self.pid)], capture_output=True, text=True)
+        self._frozen = [self.pid, *map(int, children.stdout.split())]
+        self._signal_frozen(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        assert self._process is not None
+        self._signal_frozen(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)  # runuser stops with its child
+
+    def _signal_frozen(self, number: int) -> None:
+        for pid in self._frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def stop(self) -> None:
         """End the server."""
         if self._process is not None and self._process.poll() is None:
@@ -118,10 +138,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(max_connections: int = 300) -> Iterator[Cluster]:
     """A server that runs, and is gone with its data afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, max_connections)
     try:
         cluster.start()
         yield cluster

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import pytest
 from realtime_simulator import Simulator
 
@@ -24,17 +25,23 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+def hurried(fleet: Fleet) -> Fleet:
+    """A fleet whose calls wait only a moment after a failure."""
+    fleet._store.limits = attrs.evolve(fleet._store.limits, pause=0.05)
+    return fleet
+
+
 @pytest.fixture(params=["memory", ON_POSTGRES])
 def make_fleet(request: pytest.FixtureRequest) -> MakeFleet:
     """Makes fleets that share their calls: on the first use a store, then further fronts of the same."""
     options: dict[str, Any] = {"time_to_live": 2.0}
     if request.param == "postgres":
         dsn = request.getfixturevalue("cluster").database(f"fleet_{next(_NUMBERS)}")
-        return lambda **given: Fleet(dsn, **{**options, **given})
+        return lambda **given: hurried(Fleet(dsn, **{**options, **given}))
     first: list[Fleet] = []
 
     def make(**given: Any) -> Fleet:
-        fleet = Fleet.in_memory(**{**options, **given})
+        fleet = hurried(Fleet.in_memory(**{**options, **given}))
         if first:
             fleet._store = first[0]._store
         first.append(fleet)

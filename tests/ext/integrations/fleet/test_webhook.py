@@ -14,6 +14,7 @@ from starlette.routing import Route
 from realtime_ext import AsyncRealtimeClient, webhooks
 from realtime_ext._core.json import encode
 from realtime_ext.integrations.fleet import Fleet, FleetError, OwnedCall
+from realtime_ext.integrations.fleet._store import SetupError
 from tests.ext.integrations.fleet.harness import Severed, run_async
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -51,7 +52,19 @@ async def test_a_webhook_enqueues_its_call_once() -> None:
         assert [await deliver(http, data) for _ in range(2)] == [200, 200]
         for kind in ("live.transport.incoming", "live.call.incoming"):
             assert await deliver(http, {"session_id": "live_1", "sip_headers": HEADERS}, kind) == 200
-        assert (await http.get("/health")).json() == {"calls": 1, "waiting": 1, "slots": 0, "workers": 0}
+        health = (await http.get("/health")).json()
+        assert (health["calls"], health["waiting"], health["slots"], health["workers"]) == (1, 1, 0, 0)
+
+
+@run_async
+async def test_an_id_that_can_not_be_stored_is_logged_and_not_delivered_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fleet = Fleet.in_memory()
+    async with web_node(fleet) as http:
+        assert await deliver(http, {"call_id": "r" * 5000, "sip_headers": []}) == 200
+    assert "call_id: expected at most 255 characters, got 5000" in caplog.text
+    assert await fleet.calls() == []
 
 
 @run_async
@@ -65,7 +78,7 @@ async def test_forged_deliveries_are_refused_and_other_events_acknowledged() -> 
 
 @run_async
 async def test_without_the_database_the_api_is_to_deliver_again() -> None:
-    fleet = Fleet.in_memory()
+    fleet = Fleet.in_memory(max_wait=0.1)
     severed = Severed(fleet._store)
     severed.is_cut = True
     fleet._store = severed  # type: ignore[assignment]
@@ -75,6 +88,35 @@ async def test_without_the_database_the_api_is_to_deliver_again() -> None:
         assert (answer.status_code, answer.json()) == (503, {"database": "unavailable"})
         severed.is_cut = False
         assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
+
+
+@run_async
+async def test_a_delivery_waits_for_a_database_that_comes_back() -> None:
+    fleet = Fleet.in_memory()
+    severed = Severed(fleet._store)
+    severed.losing["offer"] = 1
+    fleet._store = severed  # type: ignore[assignment]
+    async with web_node(fleet) as http:
+        assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 200
+    assert severed.done == ["offer", "offer"]
+    assert [call.id for call in await fleet.calls()] == ["rtc_1"]
+
+
+@run_async
+async def test_a_delivery_does_not_wait_for_a_database_that_is_not_set_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = Fleet.in_memory()
+    tries: list[str] = []
+
+    async def refuse(call_id: str, *_: Any, **__: Any) -> bool:
+        tries.append(call_id)
+        raise SetupError("no tables")
+
+    monkeypatch.setattr(fleet._store, "offer", refuse)
+    async with web_node(fleet) as http:
+        assert await deliver(http, {"call_id": "rtc_1", "sip_headers": HEADERS}) == 503
+    assert tries == ["rtc_1"]
 
 
 @run_async

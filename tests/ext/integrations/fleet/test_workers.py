@@ -3,59 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool
 
-from realtime_ext import AsyncRealtimeClient, SessionBuilder
+from realtime_ext import AsyncRealtimeClient
 from realtime_ext.errors import EffectUnknown, OwnershipLost
 from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.tools import ToolContext
 from realtime_ext.usage import Budget, Usage
 from tests.ext.integrations.fleet.conftest import MakeFleet
-from tests.ext.integrations.fleet.harness import Severed, claimed, run_async, until
-
-SESSION = SessionBuilder("gpt-realtime").instructions("You order taxis.").build()
-NOWHERE = "http://127.0.0.1:9/"  # where no webhook arrives: these tests offer the calls themselves
-
-
-@contextlib.asynccontextmanager
-async def client_of(simulator: Simulator) -> AsyncIterator[AsyncRealtimeClient]:
-    async with AsyncRealtimeClient(base_url=simulator.base_url, api_key=simulator.api_key) as client:
-        yield client
-
-
-def ring(simulator: Simulator) -> Any:
-    return simulator.incoming_call(NOWHERE, attempts=1, wait=False)
-
-
-class Working:
-    """A worker as a task, which ends with the block."""
-
-    def __init__(self, fleet: Fleet, client: AsyncRealtimeClient, **options: Any) -> None:
-        self.fleet = fleet
-        self.severed = Severed(fleet._store)
-        fleet._store = self.severed  # type: ignore[assignment]
-        self._run: Callable[[], Any] = lambda: fleet.run(client, **{"slots": 5, "drain": 2.0, **options})
-        self.task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Working:
-        self.task = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.severed.is_cut = False
-        await self.stop()
-        await self.fleet.aclose()
-
-    async def stop(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.wait([self.task])
+from tests.ext.integrations.fleet.harness import (
+    SESSION,
+    Working,
+    all_ended,
+    claimed,
+    client_of,
+    ended,
+    registered,
+    ring,
+    run_async,
+    two,
+    until,
+)
 
 
 @run_async
@@ -88,17 +60,8 @@ async def test_a_call_is_accepted_once_and_hung_up_when_its_handler_returns(
     assert all(isinstance(value, str | int | float | bool) for value in values)
 
 
-async def ended(fleet: Fleet, call_id: str) -> Any:
-    record = await fleet.find(call_id)
-    return record if record is not None and record.ended is not None else None
-
-
-def two(make_fleet: MakeFleet, **options: Any) -> tuple[Fleet, Fleet]:
-    return make_fleet(**options), make_fleet(**options)
-
-
 @run_async
-async def test_another_worker_goes_on_where_one_was_cut_off_and_only_after_it_stopped(
+async def test_another_worker_continues_where_one_was_cut_off_and_only_after_it_stopped(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
     first, second = two(make_fleet)
@@ -185,10 +148,6 @@ async def test_a_worker_that_ends_hands_its_calls_on_and_hangs_none_up(
             assert {record.failures for record in await fleets[1].calls(ended=True)} == {0}
 
 
-async def all_ended(fleet: Fleet) -> bool:
-    return not await fleet.calls()
-
-
 @run_async
 async def test_a_worker_drains_when_it_is_asked_to(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet()
@@ -254,6 +213,44 @@ async def test_a_handler_that_always_fails_is_tried_so_often_and_the_call_is_clo
     assert caplog.text.count("the handler of") == 3
 
 
+@pytest.mark.slow
+@run_async
+async def test_a_call_outlives_an_api_that_does_not_answer_for_longer_than_a_broken_handler(
+    make_fleet: MakeFleet, simulator: Simulator
+) -> None:
+    told: list[tuple[str, Any]] = []
+
+    def observe(name: str, attributes: Any) -> None:
+        if name in ("call.failed", "call.interrupted"):
+            told.append((name, attributes["reason"]))
+
+    fleet = make_fleet(max_failures=3, observer=observe)
+    await fleet.migrate()
+    call = ring(simulator)
+    attached: list[int] = []
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        async with asyncio.TaskGroup() as group:  # which raises a group of errors
+            group.create_task(talk(owned))
+
+    async def talk(owned: OwnedCall) -> None:
+        async with owned.open(SESSION) as connection:
+            attached.append(owned.epoch)
+            async for _ in connection:
+                pass
+
+    async with client_of(simulator) as client, Working(fleet, client):
+        with simulator.fault("server_error", on="sideband"):
+            await fleet.offer(call.id)
+            await until(lambda: len(told) == 4)
+        await until(lambda: attached)
+        await asyncio.to_thread(simulator.hang_up, call)
+        record = await until(lambda: ended(fleet, call.id))
+    assert (record.outcome, record.failures) == ("done", 0)
+    assert set(told) == {("call.interrupted", "ExceptionGroup")}
+
+
 @run_async
 async def test_a_call_that_comes_when_the_budget_is_spent_is_closed_at_once(
     make_fleet: MakeFleet, simulator: Simulator
@@ -314,7 +311,7 @@ async def test_a_crash_on_the_way_to_the_call_loses_nothing(
             got.set_result(owned)
 
     async with client_of(simulator) as client:
-        dead = await fleet._store.register("dead", 5)
+        dead = await registered(fleet._store, "dead")
         await fleet.offer(call.id)
         epoch = (await claimed(fleet._store, dead)).epoch
         if crash != "claimed":
@@ -383,7 +380,7 @@ async def test_a_function_call_without_an_attached_worker_is_answered_once(
         async with Working(fleets[0], client):
             await fleets[0].offer(call.id)
             await until(lambda: attached == [0])
-        async with client.connect(call_id=call.id) as asker:  # the model goes on, and nobody is there
+        async with client.connect(call_id=call.id) as asker:  # the model goes on without a worker
             simulator.on_response(call_tool("order_taxi", {"street": "Elm Street"}), times=1)
             await asker.create_response()
             await asker.wait_for("response.done")
@@ -429,12 +426,13 @@ async def test_an_effect_happens_once_over_all_owners(
     assert ran == ["a", "b", "b"], "what raised did not happen, and may be tried again"
 
 
+@pytest.mark.slow
 @pytest.mark.early
 @run_async
 async def test_an_effect_with_a_lost_record_is_not_run_again(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
-    fleet = make_fleet()
+    fleet = make_fleet(time_to_live=1.0)
     await fleet.migrate()
     raised: list[str] = []
 
@@ -446,10 +444,10 @@ async def test_an_effect_with_a_lost_record_is_not_run_again(
             raised.append(str(error))
 
     async with client_of(simulator) as client:
-        dead = await fleet._store.register("dead", 5)
+        dead = await registered(fleet._store, "dead")
         await fleet.offer("rtc_1")
         epoch = (await claimed(fleet._store, dead)).epoch
-        assert (await fleet._store.begin_effect("rtc_1", epoch, "a")).state == "new"
+        assert (await fleet._store.begin_effect("rtc_1", epoch, "a", "1")).state == "new"
         async with Working(fleet, client):
             await until(lambda: ended(fleet, "rtc_1"))
     assert len(raised) == 1

@@ -53,7 +53,8 @@ function offer() {
   set(...chosen);
 }
 
-function set(...ids) {
+/** Choose the session before and the one after. */
+export function set(...ids) {
   SIDES.forEach((side, place) => {
     if (sessions.some((session) => session.id === ids[place])) $(`compare-${side}`).value = ids[place];
   });

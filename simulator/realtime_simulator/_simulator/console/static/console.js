@@ -25,6 +25,8 @@ let overview = {sessions: [], calls: [], faults: [], scenario: null, requests: {
 let selected = null, watching = null, watchingAll = null;
 // The call of this page, and the session that was the newest when it ended: the next one is shown again.
 let ownCall = null, newestAtEnd = null;
+// The session that runs on from another one, and that one: it is shown as soon as it is in the overview.
+let awaited = null;
 
 // The connection
 
@@ -83,6 +85,12 @@ function draw() {
   requests.update(overview.requests);
   compare.draw(all, selected, overview.replaying);
   drawFacts();
+  if (awaited && all.some((one) => one.id === awaited.id)) {
+    const {source, id} = awaited;
+    awaited = null;
+    choose(id);
+    compare.set(source, id);
+  }
 }
 
 // The session that is shown
@@ -175,7 +183,10 @@ sessions.bind();
 requests.bind();
 exporting.bind();
 compare.bind();
-timeline.bind(sound.move);
+timeline.bind(sound.move, (source, id) => {
+  awaited = {source, id};
+  draw();
+});
 sound.bind(timeline.reach);
 $("address").textContent = `${location.origin}/v1`;
 on("composer", "submit", send);

@@ -1,19 +1,26 @@
 // The timeline: all events of a session in a list that holds only the rows in sight, with filter and detail.
 
+import {get, post} from "./api.js";
 import {$, copy, h, inert, on, say} from "./dom.js";
 
 const ROW = 28;  // as .row in console.css has it
 const AROUND = 8;
 const MOST = 20_000;
+const SOUND = /audio_buffer\.|input_audio\.append$|item\.truncate$/;  // what the user's sound is, and what follows from it
 
 const rows = $("rows"), spacer = $("spacer");
 const nodes = new Map();  // the elements of the entries in sight
-let entries = [], shown = [], selected = null, reached = null, begun = 0, isQueued = false, isAtEnd = true;
-let onSelect = () => {};
+let session = null, entries = [], shown = [], selected = null, reached = null, begun = 0, isQueued = false, isAtEnd = true;
+let goal = null;  // the event of a session that is selected once it comes
+let onSelect = () => {}, onRun = () => {};
 
-/** Bind the list; `chosen` is called with the time of each event that is selected, from the session's begin. */
-export function bind(chosen) {
+/**
+ * Bind the list; `chosen` is called with the time of each event that is selected, from the session's begin; `ran` with
+ * the ids of a session and of the one that runs on from its event.
+ */
+export function bind(chosen, ran) {
   onSelect = chosen;
+  onRun = ran;
 }
 
 /** Mark what happened last at this time of the session, and bring it into sight; null marks nothing. */
@@ -27,6 +34,7 @@ export function reach(time) {
 
 /** Empty the list for a session that began at this time. */
 export function clear(sessionId, sessionBegun) {
+  session = sessionId;
   entries = [];
   shown = [];
   begun = sessionBegun;
@@ -47,6 +55,15 @@ export function add(events) {
     filter();
   }
   draw();
+}
+
+/** Select the event that was changed, once it has come and the list can be seen. */
+function reachGoal() {
+  const place = goal?.session === session ? shown.findIndex((entry) => entry.number === goal.number) : -1;
+  if (place < 0) return;
+  goal = null;
+  rows.focus();
+  select(place);
 }
 
 function isWanted(entry) {
@@ -79,6 +96,7 @@ function draw() {
     say($("rows-none"), entries.length ? "No event matches the filter." : "Nothing here yet.");
     const isAll = shown.length === entries.length;
     say($("count"), isAll ? `${entries.length} events` : `${shown.length} of ${entries.length}`);
+    reachGoal();
   });
 }
 
@@ -125,13 +143,69 @@ function select(place) {
   selected = shown[Math.max(0, Math.min(place, shown.length - 1))] ?? null;
   if (!selected) return close();
   say($("detail-title"), `${selected.number}. ${selected.type}`);
-  $("detail-text").textContent = inert(JSON.stringify(selected.event, null, 2));
-  $("detail-text").scrollTop = 0;
   $("detail").hidden = false;
+  change(false);
+  describe(selected);
   bringIntoSight(shown.indexOf(selected));
   rows.setAttribute("aria-activedescendant", `event-${selected.number}`);
   onSelect(selected.time - begun);
   draw();
+}
+
+/** Show an event, or what the session was like after it. */
+async function describe(entry) {
+  const view = $("detail-view").value;
+  let content = entry.event;
+  if (view) {
+    const state = await get(`/simulator/sessions/${encodeURIComponent(session)}/state?at=${entry.number}`).catch(() => null);
+    content = state ? state[view] : "The session is gone.";
+  }
+  if (entry !== selected || view !== $("detail-view").value) return;  // another one was chosen meanwhile
+  $("detail-text").textContent = inert(JSON.stringify(content, null, 2));
+  $("detail-text").scrollTop = 0;
+}
+
+/** Show what can be changed of the event, or the event again. */
+function change(isOpen) {
+  const isOfClient = selected?.direction === "received" && !SOUND.test(selected.type);
+  $("detail-change").setAttribute("aria-expanded", String(isOpen));
+  $("change").hidden = !isOpen;
+  $("detail-text").hidden = isOpen;
+  $("change-of-client").hidden = !isOfClient;
+  if (!isOpen) return;
+  $("change-event").value = isOfClient ? JSON.stringify(selected.event, null, 2) : "";
+  $("change-answer").value = "";
+  $("change-event").setSelectionRange(0, 0);
+  $(isOfClient ? "change-event" : "change-answer").focus();
+  $("change-event").scrollTop = 0;
+}
+
+/** Run on from the event, with what was changed. */
+async function run() {
+  const source = session, {number, event} = selected;
+  const asked = {at: number};
+  const [written, answer] = [$("change-event").value, $("change-answer").value.trim()];
+  if (written && written !== JSON.stringify(event, null, 2)) asked.event = parsed(written);
+  if (answer) asked.answer = answer;
+  $("change-run").disabled = true;
+  const before = $("change-state").textContent;
+  say($("change-state"), "Running…");
+  try {
+    const response = await post(`/simulator/sessions/${encodeURIComponent(source)}/run_on`, asked);
+    goal = {session: (await response.json()).session, number};
+    onRun(source, goal.session);
+  } finally {
+    $("change-run").disabled = false;
+    say($("change-state"), before);
+  }
+}
+
+function parsed(written) {
+  try {
+    return JSON.parse(written);
+  } catch (error) {
+    throw new Error(`event: this is not JSON: ${error.message}`, {cause: error});
+  }
 }
 
 function bringIntoSight(place) {
@@ -170,7 +244,18 @@ rows.addEventListener("scroll", () => {
 new ResizeObserver(draw).observe(rows);
 for (const id of ["search", "direction", "deltas"]) $(id).addEventListener("input", filter);
 on("detail-close", "click", leave);
-on("detail-copy", "click", () => selected && copy(JSON.stringify(selected.event, null, 2), $("detail-copy")));
+on("detail-change", "click", () => change($("change").hidden));
+on("change", "submit", run);
+on("detail-copy", "click", () => selected && copy($("detail-text").textContent, $("detail-copy")));
+$("detail-view").addEventListener("input", () => {
+  change(false);
+  if (selected) describe(selected);
+});
 for (const id of ["rows", "detail"]) {
-  $(id).addEventListener("keydown", (event) => { if (event.key === "Escape") leave(); });
+  $(id).addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    if ($("change").hidden) return leave();
+    change(false);
+    $("detail-change").focus();
+  });
 }

@@ -1,0 +1,153 @@
+"""Tasks that a Live model delegates to the program, and the user's words that belong to each.
+
+The wire names none of the words: a delegation comes while the user speaks, or soon after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import attrs
+
+from ..._core.utterances import PAUSE_MS, Speaker, Utterance
+from .claims import Claims
+from .messages import JSON, text_or_none
+
+_KEPT = 512  # pieces of the transcript among which the words of a task are found
+_WAITING = 64  # tasks that are kept for a handler which is yet to come
+
+
+@attrs.define
+class Task:
+    """Work that the model has delegated to the program.
+
+    Args:
+        id: The delegation's id.
+        pieces: The user's words that belong to it so far, as they came.
+        is_lost: Whether its session was lost, so that the model hears of it no more.
+    """
+
+    id: str
+    pieces: list[Utterance] = attrs.field(repr=False)
+    is_lost: bool = False
+
+    @property
+    def words(self) -> str:
+        """The user's words so far."""
+        text, end_ms = "", None
+        for piece in self.pieces:
+            is_apart = end_ms is not None and piece.start_ms - end_ms >= PAUSE_MS
+            text += f" {piece.text.lstrip()}" if is_apart else piece.text
+            end_ms = piece.end_ms
+        return text.strip()
+
+
+class Tasks:
+    """The tasks of one connection.
+
+    Attributes:
+        claims: What the connections of the session in this process do.
+        on_task: Called when there is a further task; None if the program works on none.
+    """
+
+    __slots__ = ("_begun", "_handed", "_known", "_latest", "_pieces", "_waiting", "claims", "on_task")
+
+    def __init__(self) -> None:
+        self.claims: Claims = Claims()
+        self.on_task: Callable[[], object] | None = None
+        self._pieces: deque[Utterance] = deque(maxlen=_KEPT)
+        self._latest: Task | None = None  # to which the user may add words
+        self._waiting: deque[Task] = deque(maxlen=_WAITING)
+        self._begun: dict[str, Task] = {}
+        self._handed: deque[Task] = deque()  # that another program left
+        self._known: frozenset[str] = frozenset()  # to it
+
+    def take_over(self, tasks: Mapping[str, str], done: Collection[str]) -> None:
+        """Work on tasks that another program left.
+
+        Args:
+            tasks: The user's words of each, by their ids.
+            done: The ids of those that need nothing more.
+        """
+        self._known = frozenset((*tasks, *done))
+        self._waiting = deque((task for task in self._waiting if task.id not in self._known), _WAITING)
+        for task_id, words in tasks.items():
+            piece = Utterance(speaker="user", text=words, start_ms=0, end_ms=0)
+            self._handed.append(Task(task_id, [piece]))
+
+    def next(self) -> Task | None:
+        """Remove and return the oldest task that no connection has begun; None if there is none now."""
+        if self._handed:
+            task = self._handed.popleft()
+            self._begun[task.id] = task
+            return task
+        while self._waiting:
+            task = self._waiting.popleft()
+            if self.claims.claim(task.id, self):
+                self._begun[task.id] = task
+                return task
+        return None
+
+    def done(self, task: Task) -> None:
+        """Record that a task's handler has ended."""
+        self._begun.pop(task.id, None)
+
+    def lose(self) -> list[str]:
+        """Drop all tasks, whose session was lost; return the ids of those that are not done."""
+        lost = [*self._begun.values(), *self._handed, *self._waiting]
+        self._begun.clear()
+        self._handed.clear()
+        self._waiting.clear()
+        self._pieces.clear()
+        self._latest = None
+        for task in lost:
+            task.is_lost = True
+        return [task.id for task in lost]
+
+    def heard(self, speaker: Speaker, event: JSON) -> None:
+        """Record a piece of the transcript.
+
+        Args:
+            speaker: Who said it.
+            event: The event, whose fields are known to be right.
+        """
+        piece = Utterance(
+            speaker=speaker, text=event["delta"], start_ms=event["start_ms"], end_ms=event["end_ms"]
+        )
+        self._pieces.append(piece)
+        if speaker == "user" and self._latest is not None:
+            self._latest.pieces.append(piece)
+
+    def delegated(self, delegation: Any) -> None:
+        """Record a delegation; those to others than the program are ignored."""
+        if not isinstance(delegation, Mapping):
+            return
+        task_id = text_or_none(delegation.get("id"))
+        if (
+            task_id is not None
+            and task_id not in self._known
+            and delegation.get("target", "client") == "client"
+        ):
+            self._latest = Task(task_id, self._asked())
+            self._waiting.append(self._latest)
+            if self.on_task is not None:
+                self.on_task()
+
+    def _asked(self) -> list[Utterance]:
+        """Return what the user said last: back to a pause in which the model spoke, or to the last task."""
+        latest = self._latest
+        taken = latest.pieces[-1].end_ms if latest is not None and latest.pieces else 0
+        found: list[Utterance] = []
+        has_model_spoken = False
+        for piece in reversed(self._pieces):
+            if piece.speaker == "assistant":
+                has_model_spoken = True
+                continue
+            is_apart = bool(found) and found[-1].start_ms - piece.end_ms >= PAUSE_MS
+            if piece.start_ms < taken or (is_apart and has_model_spoken):
+                break
+            found.append(piece)
+            has_model_spoken = False
+        return found[::-1]

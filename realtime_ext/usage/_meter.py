@@ -1,0 +1,293 @@
+"""What sessions have used, and what that costs."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import reduce
+from operator import add
+from typing import Any, Literal
+
+import attrs
+
+from ._amounts import Amount, Tokens, amount_of, number, part, tokens_of
+from ._prices import PriceTable, day_of
+
+_logger = logging.getLogger("realtime_ext.usage")
+_told: set[tuple[str, ...]] = set()  # the missing prices that were logged
+
+_Kind = Literal["response", "transcription", "session"]
+
+
+@attrs.frozen(kw_only=True)
+class UsageEntry:
+    """The usage of one model.
+
+    Args:
+        kind: "response", "transcription", or "session" for a session that is paid by time.
+        model: Its name; None if it isn't known.
+        amount: How much.
+    """
+
+    kind: Literal["response", "transcription", "session"]
+    model: str | None
+    amount: Amount
+
+
+@attrs.frozen
+class Usage:
+    """The usage of responses and transcriptions; `+` adds, and `sum(usages, Usage())` works.
+
+    Args:
+        entries: One for each kind and model.
+    """
+
+    entries: tuple[UsageEntry, ...] = ()
+
+    @classmethod
+    def of_response(cls, response: Any, model: str | None = None) -> Usage:
+        """Read a response's usage.
+
+        Args:
+            response: A `response.done` event or its response, generated or a dict, whatever its status. One
+                without usage counts as a response that used nothing.
+            model: The session's model, which the response doesn't name.
+        """
+        usage = part(part(response, "response") or response, "usage")
+        return cls((UsageEntry(kind="response", model=model, amount=amount_of(usage)),))
+
+    @classmethod
+    def of_transcription(cls, event: Any, model: str | None = None) -> Usage:
+        """Read the usage of a transcription of the input, counted in tokens or in seconds.
+
+        Args:
+            event: A `conversation.item.input_audio_transcription.completed` event, generated or a dict.
+            model: The transcription's model, which the event doesn't name.
+        """
+        amount = amount_of(part(event, "usage"), output="text")
+        return cls((UsageEntry(kind="transcription", model=model, amount=amount),))
+
+    @classmethod
+    def of_backend(cls, response: Any) -> Usage:
+        """Read the usage of a response to which a Live model delegated.
+
+        Args:
+            response: The Responses API's response, generated or a dict, which names its model. Tokens of
+                which the API states no modality are of text.
+        """
+        usage = part(response, "usage")
+        details = part(usage, "input_tokens_details")
+        amount = Amount(
+            count=1,
+            input=tokens_of(part(usage, "input_tokens"), details, "text"),
+            cached=tokens_of(part(details, "cached_tokens"), None, "text"),
+            output=tokens_of(part(usage, "output_tokens"), part(usage, "output_tokens_details"), "text"),
+        )
+        return cls((UsageEntry(kind="response", model=_name(part(response, "model")), amount=amount),))
+
+    @classmethod
+    def of_session(cls, seconds: float, model: str | None) -> Usage:
+        """Return the usage of a session that is paid by time.
+
+        Args:
+            seconds: How long it was.
+            model: Its model.
+        """
+        amount = Amount(count=1, seconds=number(seconds))
+        return cls((UsageEntry(kind="session", model=model, amount=amount),))
+
+    def __add__(self, more: Usage) -> Usage:
+        if not isinstance(more, Usage):
+            return NotImplemented
+        merged: dict[tuple[_Kind, str | None], Amount] = {}
+        for entry in (*self.entries, *more.entries):
+            key = entry.kind, entry.model
+            merged[key] = merged[key] + entry.amount if key in merged else entry.amount
+        return Usage(
+            tuple(
+                UsageEntry(kind=kind, model=model, amount=amount) for (kind, model), amount in merged.items()
+            )
+        )
+
+    @property
+    def responses(self) -> Amount:
+        """The usage of all responses."""
+        return self._sum("response")
+
+    @property
+    def transcriptions(self) -> Amount:
+        """The usage of all transcriptions of the input, which other models make at other prices."""
+        return self._sum("transcription")
+
+    @property
+    def input(self) -> Tokens:
+        """The responses' input tokens, cached ones among them."""
+        return self.responses.input
+
+    @property
+    def cached(self) -> Tokens:
+        """Those of the responses' input tokens that came out of the cache."""
+        return self.responses.cached
+
+    @property
+    def output(self) -> Tokens:
+        """The responses' output tokens."""
+        return self.responses.output
+
+    @property
+    def input_tokens(self) -> int:
+        """All of the responses' input tokens."""
+        return self.input.total
+
+    @property
+    def output_tokens(self) -> int:
+        """All of the responses' output tokens."""
+        return self.output.total
+
+    @property
+    def total_tokens(self) -> int:
+        """The responses' input and output tokens; cached ones are part of the input and count once."""
+        return self.input_tokens + self.output_tokens
+
+    def cost(
+        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
+    ) -> Decimal | None:
+        """Return the total cost.
+
+        Args:
+            prices: A table of your own, or a dict as for `PriceTable.from_dict`.
+            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
+
+        Returns:
+            The sum in the table's currency, responses and transcriptions together; or None where that
+            isn't known: for a model, a day or a modality that the table has no price of, and for tokens of
+            which the API didn't state the modality. `missing_prices` has the missing ones, and the first
+            None for it is logged as a warning.
+
+        Raises:
+            TypeError: `prices` is neither.
+            ValueError: The dict is not a price table, or `on` is not a day.
+        """
+        table, day = _table_and_day(prices, on)
+        costs = [table.cost(entry.model, entry.amount, day) for entry in self.entries]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            self._tell_missing(self.missing_prices(table, on=day))
+            return None
+        return sum(known, Decimal(0))
+
+    def missing_prices(
+        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
+    ) -> tuple[str, ...]:
+        """Return what keeps `cost` from being known, such as `gpt-realtime-whisper: per_minute`.
+
+        Args:
+            prices, on: As for `cost`.
+
+        Returns:
+            For each model that the table lacks on that day its name; for each that lacks a price of it the
+            name and the price. Empty if the cost is known.
+
+        Raises:
+            TypeError: `prices` is neither.
+            ValueError: The dict is not a price table, or `on` is not a day.
+        """
+        table, day = _table_and_day(prices, on)
+        return tuple(
+            f"{entry.model or 'a model without a name'}{f': {what}' if what else ''}"
+            for entry in self.entries
+            for what in table._missing(entry.model, entry.amount, day)
+        )
+
+    @staticmethod
+    def _tell_missing(missing: tuple[str, ...]) -> None:
+        if missing not in _told:
+            _told.add(missing)
+            _logger.warning("the cost is not known; the price table lacks %s", "; ".join(missing))
+
+    def _sum(self, kind: _Kind) -> Amount:
+        return reduce(add, (entry.amount for entry in self.entries if entry.kind == kind), Amount())
+
+
+def _table_and_day(
+    prices: PriceTable | Mapping[str, Any], on: datetime.date | str | None
+) -> tuple[PriceTable, datetime.date]:
+    table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
+    return table, datetime.datetime.now(datetime.UTC).date() if on is None else day_of(on, "on")
+
+
+_SESSION = ("session.created", "session.updated", "session.started")
+_RESPONSE = "response.done"
+_TRANSCRIPTION = "conversation.item.input_audio_transcription.completed"
+_SECONDS = ("session.usage.updated", "session.closed")
+_BACKEND_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+class UsageMeter:
+    """Adds up the usage of a session.
+
+    It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
+    transcriptions for their usage; an event that comes twice counts once. Other events are ignored. Of a Live
+    session it counts the seconds, and the tokens of its backend.
+
+    Args:
+        model: The session's model, until an event names it. A sideband gets no `session.created`.
+        transcription_model: The model that transcribes the input, likewise.
+    """
+
+    __slots__ = ("_model", "_seconds", "_seen", "_transcription_model", "_usage")
+
+    def __init__(self, model: str | None = None, transcription_model: str | None = None) -> None:
+        self._model = model
+        self._transcription_model = transcription_model
+        self._usage = Usage()
+        self._seconds = 0.0  # of a Live session
+        self._seen: dict[str, None] = {}  # smaller than a set while it is empty
+
+    @property
+    def usage(self) -> Usage:
+        """The usage so far; a value that later events don't change."""
+        if not self._seconds:
+            return self._usage
+        return Usage.of_session(self._seconds, self._model) + self._usage
+
+    def observe(self, event: Any) -> None:
+        """Count one server event: generated, an `UnknownEvent`, or a dict."""
+        data = part(event, "data")
+        if not isinstance(event, Mapping) and isinstance(data, Mapping):
+            event = data  # an UnknownEvent has the event as it came in there
+        kind = part(event, "type")
+        if kind in _SESSION:
+            self._learn(part(event, "session"))
+        elif kind == _RESPONSE:
+            if self._is_new(part(part(event, "response"), "id")):
+                self._usage += Usage.of_response(event, self._model)
+        elif kind == _TRANSCRIPTION and self._is_new(part(event, "item_id"), part(event, "content_index")):
+            self._usage += Usage.of_transcription(event, self._transcription_model)
+        elif kind in _SECONDS:
+            self._seconds = max(self._seconds, number(part(part(event, "usage"), "seconds")))
+        elif kind == "response.event":
+            backend = part(event, "event")
+            response = part(backend, "response")
+            if part(backend, "type") in _BACKEND_ENDS and self._is_new(part(response, "id")):
+                self._usage += Usage.of_backend(response)
+
+    def _learn(self, session: Any) -> None:
+        # What is off now may still have transcriptions under way, so a model is only ever replaced by
+        # another.
+        self._model = _name(part(session, "model")) or self._model
+        transcription = part(part(part(session, "audio"), "input"), "transcription")
+        self._transcription_model = _name(part(transcription, "model")) or self._transcription_model
+
+    def _is_new(self, *identity: Any) -> bool:
+        key = repr(identity)
+        if key in self._seen and identity[0] is not None:
+            return False
+        self._seen[key] = None
+        return True
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,213 @@
+"""Prices that the caller knows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from ._amounts import Amount, Tokens
+
+_MILLION = 1_000_000
+_MODALITIES = ("text", "audio", "image")
+
+
+@attrs.frozen(kw_only=True)
+class Rate:
+    """Prices of a million tokens of one modality; None for an unknown price.
+
+    Args:
+        input: Those that go in and aren't cached.
+        cached: Those that go in and are.
+        output: Those that are made.
+    """
+
+    input: Decimal | None = None
+    cached: Decimal | None = None
+    output: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """A model's prices from one day on.
+
+    Args:
+        model: Its name as the API has it; a snapshot is a separate model.
+        since: The first day on which they hold.
+        text: Tokens of text.
+        audio: Tokens of audio.
+        image: Tokens of images.
+        per_minute: A minute of audio, for models that are paid by time.
+    """
+
+    model: str
+    since: datetime.date
+    text: Rate = Rate()
+    audio: Rate = Rate()
+    image: Rate = Rate()
+    per_minute: Decimal | None = None
+
+    def cost(self, amount: Amount) -> Decimal | None:
+        """Price an amount; None if a price that it needs isn't known."""
+        if self._missing(amount):
+            return None
+        parts = ((Decimal(str(count)), price or 0, unit) for _, count, price, unit in self._parts(amount))
+        return sum((count * price / unit for count, price, unit in parts), Decimal(0))
+
+    def _missing(self, amount: Amount) -> list[str]:
+        """Return what keeps an amount from being priced: prices by their names, or what the API left open."""
+        if amount.input.other or amount.cached.other or amount.output.other:
+            return ["the modality of some tokens"]
+        if any(_of(amount.input, name) < _of(amount.cached, name) for name in _MODALITIES):
+            return ["the input, of which more was cached than there was"]
+        return [name for name, count, price, _ in self._parts(amount) if count and price is None]
+
+    def _parts(self, amount: Amount) -> Iterator[tuple[str, float, Decimal | None, int]]:
+        """Yield price's name, how much, price and its unit."""
+        yield "per_minute", amount.seconds, self.per_minute, 60
+        for name in _MODALITIES:
+            rate: Rate = getattr(self, name)
+            cached = _of(amount.cached, name)
+            yield f"{name}.input", _of(amount.input, name) - cached, rate.input, _MILLION
+            yield f"{name}.cached", cached, rate.cached, _MILLION
+            yield f"{name}.output", _of(amount.output, name), rate.output, _MILLION
+
+
+def _as_tuple(prices: Iterable[Price]) -> tuple[Price, ...]:
+    return tuple(prices)
+
+
+@attrs.frozen
+class PriceTable:
+    """Prices of several models, each from a day on.
+
+    Args:
+        prices: In any order; of one model several, for different days.
+        currency: The currency's name.
+    """
+
+    prices: tuple[Price, ...] = attrs.field(converter=_as_tuple)
+    currency: str = attrs.field(default="USD", kw_only=True)
+
+    def __repr__(self) -> str:
+        # One that failed half-made is shown too, in a traceback with locals.
+        given = (f"{name}={getattr(self, name)!r}" for name in ("prices", "currency") if hasattr(self, name))
+        return f"PriceTable({', '.join(given)})"
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> PriceTable:
+        """Read a table, such as one from a TOML or JSON file.
+
+        Args:
+            table: `models`, and `currency` if it isn't USD. Each of `models` has the day `since` (a date or
+                "2026-01-31"), then `text`, `audio` and `image` with the prices of a million tokens as
+                `input`, `cached` and `output`, and `per_minute`. A missing price is unknown. A list of
+                such stands for a price that changed:
+
+                    {"models": {"some-model": {
+                        "since": "2026-01-31",
+                        "text": {"input": 1, "cached": "0.10", "output": 2},
+                        "audio": {"input": 10, "cached": 1, "output": 20},
+                    }}}
+
+        Raises:
+            TypeError: `table` is not a dict.
+            ValueError: It is not such a table; the message names the place, the value and the allowed values.
+        """
+        if not isinstance(table, Mapping):
+            raise TypeError(f"prices: expected a PriceTable or a dict, got {type(table).__name__}")
+        _known(table, ("models", "currency"), "prices")
+        if "models" not in table:
+            raise ValueError(f"prices: expected a dict with 'models', got {dict(table)!r}")
+        models = _mapping(table.get("models"), "models")
+        prices = []
+        for model, entries in models.items():
+            listed = entries if isinstance(entries, list) else [entries]
+            prices += [_price(model, entry, f"models.{model}") for entry in listed]
+        currency = table.get("currency", "USD")
+        if not isinstance(currency, str) or not currency:
+            raise ValueError(f"currency: expected a name such as USD, got {currency!r}")
+        return cls(tuple(prices), currency=currency)
+
+    def price(self, model: str | None, on: datetime.date) -> Price | None:
+        """Find the price of a model on a day; None for a model that isn't here, or not yet on that day."""
+        found = [price for price in self.prices if price.model == model and price.since <= on]
+        return max(found, key=lambda price: price.since, default=None)
+
+    def cost(self, model: str | None, amount: Amount, on: datetime.date) -> Decimal | None:
+        """Price the usage of a model; None if a price is unknown, 0 for no usage."""
+        if amount == Amount(count=amount.count):
+            return Decimal(0)
+        price = self.price(model, on)
+        return None if price is None else price.cost(amount)
+
+    def _missing(self, model: str | None, amount: Amount, on: datetime.date) -> list[str]:
+        if amount == Amount(count=amount.count):
+            return []
+        price = self.price(model, on)
+        return [""] if price is None else price._missing(amount)
+
+
+def _of(tokens: Tokens, modality: str) -> int:
+    count: int = getattr(tokens, modality)
+    return count
+
+
+def _price(model: str, entry: Any, at: str) -> Price:
+    fields = _mapping(entry, at)
+    _known(fields, ("since", *_MODALITIES, "per_minute"), at)
+    rates = {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
+    per_minute = _money(fields.get("per_minute"), f"{at}.per_minute")
+    return Price(
+        model=model, since=day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
+    )
+
+
+def _rate(entry: Any, at: str) -> Rate:
+    fields = _mapping(entry, at)
+    _known(fields, ("input", "cached", "output"), at)
+    return Rate(**{name: _money(value, f"{at}.{name}") for name, value in fields.items()})
+
+
+def _mapping(value: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{at}: expected a dict, got {value!r}")
+    return value
+
+
+def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
+    for name in fields:
+        if name not in names:
+            raise ValueError(f"{at}: {name!r} is not known; known are {', '.join(names)}")
+
+
+def day_of(value: Any, at: str) -> datetime.date:
+    """Return the day that is meant by a date, a time or text such as `2026-01-31`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(value, datetime.datetime):
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{at}: expected a day such as "2026-01-31", got {value!r}') from error
+
+
+def _money(value: Any, at: str) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        # By way of text, so that 0.1 is a tenth.
+        price = Decimal(str(value)) if not isinstance(value, bool) else Decimal(-1)
+    except ArithmeticError as error:
+        raise ValueError(f"{at}: expected a price of 0 or more, got {value!r}") from error
+    if not price.is_finite() or price < 0:
+        raise ValueError(f"{at}: expected a price of 0 or more, got {value!r}")
+    return price

@@ -1,0 +1,162 @@
+"""What a Live session hears: the user's utterances along the timeline, and their words with their places."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import attrs
+
+from realtime_simulator._core.ids import Ids
+from realtime_simulator._engine.effects import HearingNeeded
+from realtime_simulator._engine.plan import pieces
+from realtime_simulator._engine.vad import VoiceActivity
+from realtime_simulator._live.timeline import FRAME
+from realtime_simulator._media.speech import RATE
+
+_SILENCE_MS = 500
+_WORD = RATE // 3
+"""Samples that a word of the user takes where its place is not known."""
+_MAX_UTTERANCE = 120 * RATE
+
+
+@attrs.define
+class _Utterance:
+    """What the user is saying, or has said.
+
+    Args:
+        id: Its id.
+        start: Where on the timeline it begins.
+        pcm: Its sound.
+        early: The id of the request for its words while the user speaks.
+        words: The words, if they are known while the user speaks.
+        sent: How many of them have their place on the timeline.
+        end: Where it ends; None while the user speaks.
+    """
+
+    id: str
+    start: int
+    pcm: bytearray
+    early: str
+    words: Sequence[str] = ()
+    sent: int = 0
+    end: int | None = None
+
+
+class Hearing:
+    """The user's utterances in one session.
+
+    Args:
+        ids: The source of identifiers.
+        request: Requests the words of a sound.
+        interrupt: Called when the user begins to speak.
+        understood: Called with the words of an utterance that is over, and with its samples.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        request: Callable[[HearingNeeded], None],
+        *,
+        interrupt: Callable[[], None],
+        understood: Callable[[str, int], None],
+    ) -> None:
+        self._ids = ids
+        self._request = request
+        self._interrupt = interrupt
+        self._understood = understood
+        self._vad = VoiceActivity(silence_ms=_SILENCE_MS)
+        self._now: _Utterance | None = None
+        self._waiting: dict[str, _Utterance] = {}
+        self._words: deque[tuple[int, str]] = deque()
+        self._before = b""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether words were requested that have not come."""
+        return bool(self._waiting)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether words wait for the end of their frame."""
+        return bool(self._words)
+
+    def listen(self, pcm: bytes, start: int, position: int) -> None:
+        """Hear a step.
+
+        Args:
+            pcm: The user's audio.
+            start: Where on the timeline it begins.
+            position: Where the timeline is.
+        """
+        if self._now is not None:
+            self._now.pcm += pcm
+        for edge in self._vad.push(pcm):
+            if edge.kind == "started" and self._now is None:
+                begins = max(edge.sample, 0)
+                kept = bytearray(pcm[max(0, begins - start) * 2 :])
+                self._now = _Utterance(
+                    self._ids.new("heard"),
+                    begins,
+                    bytearray(self._before[-(start - begins) * 2 :] if begins < start else b"") + kept,
+                    early=self._ids.new("heard"),
+                )
+                self._request(HearingNeeded(self._now.early, bytes(self._now.pcm), finished=False))
+                self._interrupt()
+            elif edge.kind == "stopped" and self._now is not None:
+                heard, self._now = self._now, None
+                heard.end = max(heard.start + FRAME, edge.sample - _SILENCE_MS * RATE // 1000)
+                if heard.words:
+                    self._understand(heard)
+                else:
+                    self._waiting[heard.id] = heard
+                    self._request(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
+        if self._now is not None:
+            self._follow(self._now, position)
+        self._before = pcm
+
+    def heard(self, id: str, text: str) -> bool:
+        """Process the words that were requested; return whether they still matter.
+
+        Args:
+            id: The request's id.
+            text: The words.
+        """
+        if self._now is not None and id == self._now.early:
+            self._now.words = pieces(text)
+        elif (heard := self._waiting.pop(id, None)) is not None:
+            heard.words = pieces(text)
+            self._understand(heard)
+        else:
+            return False
+        return True
+
+    def words(self, position: int) -> Iterator[tuple[int, str]]:
+        """Yield the words whose frame is over, a frame at a time, with its start.
+
+        Args:
+            position: Where the timeline is.
+        """
+        while self._words and self._words[0][0] // FRAME * FRAME + FRAME <= position:
+            start, text = self._words[0][0] // FRAME * FRAME, ""
+            while self._words and self._words[0][0] < start + FRAME:
+                text += self._words.popleft()[1]
+            yield start, text
+
+    def _understand(self, heard: _Utterance) -> None:
+        """Transcribe an utterance that is over, as far as it was not."""
+        assert heard.end is not None
+        if not heard.words:
+            return
+        rest = heard.words[heard.sent :]
+        start = heard.start + heard.sent * _WORD
+        each = max(0, heard.end - start) / max(1, len(rest))
+        self._words.extend((start + int(number * each), word) for number, word in enumerate(rest))
+        self._understood("".join(heard.words), heard.end - heard.start)
+
+    def _follow(self, heard: _Utterance, position: int) -> None:
+        """Transcribe a user who is speaking; the last word is certain only when nothing follows it."""
+        due = min(len(heard.words) - 1, (position - heard.start) // _WORD)
+        for number in range(heard.sent, due):
+            self._words.append((heard.start + number * _WORD, heard.words[number]))
+            heard.sent = number + 1

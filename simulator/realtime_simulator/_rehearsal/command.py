@@ -1,0 +1,281 @@
+"""The command `rehearse`: a simulator whose callers call a running app by a suite of scripts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from realtime_simulator._rehearsal.rehearsal import Rehearsal
+from realtime_simulator._rehearsal.runner import rehearse
+from realtime_simulator._rehearsal.scorecard import FORMS, REPORTS, Outcome, Scorecard
+from realtime_simulator._rehearsal.script import load_suite
+from realtime_simulator._rehearsal.usage import Prices
+from realtime_simulator._scenario.remote import brain_at
+from realtime_simulator._simulator.simulator import Simulator
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_REQUESTS_PER_CALL = 20
+_STDERR = 2
+
+
+class Refusal(Exception):
+    """Why nothing is rehearsed.
+
+    Args:
+        status: The command's exit status.
+        message: Why.
+        hint: What to do; empty for nothing.
+    """
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.hint = hint
+
+
+def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
+    """Rehearse, and write the scorecard.
+
+    Args:
+        options: The command's options.
+        write: Writes text for people or programs.
+
+    Returns:
+        The exit status: 0 if all calls passed and nothing got worse, otherwise 1.
+
+    Raises:
+        Refusal: An option can't be used, or the app does not start or answer.
+    """
+    printed = [form for form in options.report if form in FORMS]
+    files = [Path(name) for name in options.report if name not in FORMS]
+    for file in files:
+        if file.suffix not in REPORTS:
+            raise Refusal(
+                2,
+                f"--report: {str(file)!r} is none of {', '.join(FORMS)}, and no file ending in one of "
+                f"{', '.join(REPORTS)}",
+            )
+    if len(printed) > 1:
+        raise Refusal(2, f"--report: only one can be printed, got {' and '.join(printed)}")
+    schemes = ("http", "https", "ws", "wss") if options.over == "media-stream" else ("http", "https")
+    if urlsplit(options.to).scheme not in schemes or not urlsplit(options.to).hostname:
+        raise Refusal(2, f"--to: {options.to!r} is not an {' or '.join(schemes)} URL")
+    try:
+        scripts = load_suite(options.suite)
+        for script in scripts:
+            script.check(options.over)
+        prices = None if options.prices is None else _prices(Path(options.prices))
+        baseline = None if options.against is None else _baseline(Path(options.against))
+    except OSError as error:
+        raise Refusal(2, f"{error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise Refusal(2, str(error)) from error
+    if options.prices is None and (
+        priced := next((one.name for one in scripts if "cost" in one.expect), None)
+    ):
+        raise Refusal(2, f"{priced}: it expects a cost, which needs prices", "pass --prices")
+    brain = None
+    if options.caller_brain is not None:
+        try:
+            key = os.environ.get("CALLER_BRAIN_API_KEY", "")
+            brain = brain_at(options.caller_brain, options.caller_model or "", key=key)
+        except ValueError as error:
+            raise Refusal(2, f"--caller-brain, --caller-model: {error}") from error
+    calls = options.calls or len(scripts)
+    has_page = "html" in printed or any(file.suffix == ".html" for file in files)
+    show = _Progress(calls)
+    kept = None if options.keep is None else Path(options.keep)
+    try:
+        with (
+            _simulator(options, calls) as simulator,
+            _app(options, simulator),
+            Rehearsal(
+                simulator,
+                seed=options.seed,
+                speed=options.speed,
+                brain=brain,
+                prices=prices,
+                keep_sound=has_page,
+            ) as rehearsal,
+        ):
+            card = asyncio.run(
+                rehearse(
+                    rehearsal,
+                    scripts,
+                    options.to,
+                    api="live" if options.live else "realtime",
+                    over=options.over,
+                    calls=calls,
+                    at_once=options.at,
+                    on_outcome=show,
+                )
+            )
+            if kept is not None:
+                _keep(kept, rehearsal)
+    finally:
+        show.end()
+    worse = () if baseline is None else card.worse_than(baseline)
+    write(REPORTS[FORMS[printed[0]]](card).rstrip("\n") if printed else card.table())
+    if not printed and baseline is not None:
+        write(
+            "\n".join(["worse than the baseline:", *worse]) if worse else "nothing is worse than the baseline"
+        )
+    for file in files:
+        try:
+            file.write_text(REPORTS[file.suffix](card), encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise Refusal(2, f"{file}: {error.strerror}") from error
+    if card.count("lost") == len(card.outcomes):
+        raise Refusal(3, "no call was answered", "the app must use this simulator's address, key and secret")
+    return int(bool(worse) or not card.has_passed)
+
+
+@contextlib.contextmanager
+def _simulator(options: argparse.Namespace, calls: int) -> Iterator[Simulator]:
+    """Run the simulator, with the key and the secret of the environment if there are some."""
+    try:
+        simulator = Simulator(
+            port=options.port,
+            api_key=options.api_key or os.environ.get("OPENAI_API_KEY"),
+            webhook_secret=options.webhook_secret or os.environ.get("OPENAI_WEBHOOK_SECRET"),
+            seed=options.seed,
+            pacing=options.pacing,
+            kept=calls * _REQUESTS_PER_CALL + 256,
+        )
+        for scenario in options.scenario:
+            simulator.load_scenario(scenario)
+    except OSError as error:
+        raise Refusal(2, f"{error.filename}: {error.strerror}") from error
+    except ValueError as error:  # a ScenarioError too
+        raise Refusal(2, str(error)) from error
+    try:
+        simulator.__enter__()
+    except OSError as error:
+        raise Refusal(1, f"port {options.port} cannot be used: {error.strerror}", "pass --port") from error
+    try:
+        yield simulator
+    finally:
+        simulator.close()
+
+
+@contextlib.contextmanager
+def _app(options: argparse.Namespace, simulator: Simulator) -> Iterator[None]:
+    """Start the app, if a command is given, and wait until it accepts connections; stop it in the end."""
+    if options.app is None:
+        _reach(options.to, _START_SECONDS if options.wait else 0.0, lambda: None)
+        yield
+        return
+    service = {
+        "OPENAI_BASE_URL": simulator.base_url,
+        "OPENAI_API_KEY": simulator.api_key,
+        "OPENAI_WEBHOOK_SECRET": simulator.webhook_secret,
+    }
+    try:
+        process = subprocess.Popen(
+            shlex.split(options.app),
+            env={**os.environ, **service},
+            stdout=_STDERR,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, ValueError) as error:
+        raise Refusal(2, f"--app: {error}") from error
+    try:
+        _reach(options.to, _START_SECONDS, process.poll)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _reach(url: str, seconds: float, ended: Callable[[], int | None]) -> None:
+    """Wait until an address accepts connections."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection((str(parts.hostname), port), timeout=2):
+                return
+        except OSError as error:
+            if (status := ended()) is not None:
+                raise Refusal(3, f"the app has ended with status {status}") from error
+            if time.monotonic() >= until:
+                raise Refusal(3, f"no app answers at {url}: {error}", "start it, or pass --app") from error
+        time.sleep(0.05)
+
+
+def _keep(folder: Path, rehearsal: Rehearsal) -> None:
+    """Write each call as a script, and as a tape if it was answered."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, caller in enumerate(rehearsal.callers, 1):
+            name = re.sub(r"\W+", "_", caller.name)
+            (folder / f"{number:03}_{name}.yaml").write_text(caller.as_script(), encoding="utf-8")
+            if caller.is_answered:
+                caller.save(folder / f"{number:03}_{name}.jsonl")
+    except OSError as error:
+        raise Refusal(2, f"--keep: {folder}: {error.strerror}") from error
+
+
+def _prices(path: Path) -> Mapping[str, Any]:
+    """Read prices from a file of TOML, YAML or JSON, which is YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        table: Any = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+        Prices(table)
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"--prices: {path}: {error}") from error
+    return dict(table)
+
+
+def _baseline(path: Path) -> Mapping[str, Any]:
+    try:
+        read: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        Scorecard(()).worse_than(read)
+    except ValueError as error:
+        raise ValueError(f"--against: {path} is not the JSON report of a rehearsal") from error
+    return read
+
+
+class _Progress:
+    """Shows on a terminal how many calls are over."""
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+        self._over = self._failed = 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        self._over += 1
+        self._failed += outcome.status != "passed"
+        if sys.stderr.isatty():
+            width = 30
+            bar = "#" * (width * self._over // self._calls)
+            failed = f", {self._failed} failed" if self._failed else ""
+            print(f"\r[{bar:{width}}] {self._over} of {self._calls} calls{failed}", end="", file=sys.stderr)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._over and sys.stderr.isatty():
+            print(file=sys.stderr)

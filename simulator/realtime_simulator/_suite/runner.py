@@ -1,0 +1,169 @@
+"""Run checks against a server, a few at a time, within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import attrs
+import httpx
+from websockets.exceptions import WebSocketException
+
+from realtime_simulator._suite.check import CAPABILITIES, PRICES, PROFILES, Check
+from realtime_simulator._suite.target import Failed, OverBudget, Target
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+_AT_ONCE = 4
+_MOST_CHARACTERS = 2000
+_HINTS = (
+    (("invalid_api_key", "HTTP 401"), "most checks failed because the server refuses the key"),
+    (("HTTP 404", "got 404"), "most checks were answered 404; --base-url is the address up to and with /v1"),
+)
+
+
+@attrs.frozen
+class Result:
+    """The result of a check.
+
+    Args:
+        check: The check.
+        status: `passed`, `failed` or `skipped`.
+        detail: Why it failed or was skipped, without secrets; empty if it passed.
+        seconds: How long it took.
+    """
+
+    check: Check
+    status: str
+    detail: str = ""
+    seconds: float = 0.0
+
+
+def skipped(check: Check, profile: str, *, rings: bool = False) -> str | None:
+    """Return why a profile lacks what a check needs; None if it does not.
+
+    Args:
+        check: The check.
+        profile: Whose service it is.
+        rings: Whether a command makes the server ring.
+    """
+    there = PROFILES[profile] | ({"ring"} if rings else set())
+    missing = [name for name in check.needs if name not in there]
+    return CAPABILITIES[missing[0]] if missing else None
+
+
+def cost(checks: Sequence[Check], profile: str, *, rings: bool = False) -> Mapping[str, float]:
+    """Return the paid exchanges of checks, with the estimated price of each in US dollars; see `skipped`."""
+    uses = [check.uses for check in checks if skipped(check, profile, rings=rings) is None]
+    names = {name for some in uses for name in some}
+    return {name: PRICES[name] for name in sorted(names)}
+
+
+def run(target: Target, checks: Sequence[Check], profile: str, *, seconds: float) -> Sequence[Result]:
+    """Run checks.
+
+    Args:
+        target: The server.
+        checks: The checks.
+        profile: Whose service it is.
+        seconds: How long a check may take.
+
+    Returns:
+        A result for each check, in order.
+
+    Raises:
+        ConnectionError: The server cannot be reached, or does not answer.
+    """
+    return asyncio.run(_run(target, checks, profile, seconds))
+
+
+async def _run(target: Target, checks: Sequence[Check], profile: str, seconds: float) -> Sequence[Result]:
+    await _reach(target, seconds)
+    affordable = _affordable(checks, profile, target.budget, rings=target.ring is not None)
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def judge(check: Check) -> Result:
+        reason = skipped(check, profile, rings=target.ring is not None)
+        if reason is None and not affordable.issuperset(check.uses):
+            reason = f"its responses would exceed the budget of {target.budget:g} USD"
+        if reason is not None:
+            return Result(check, SKIPPED, reason)
+        async with places:
+            return await _judge(target, check, seconds)
+
+    try:
+        results: dict[str, Result] = {}
+        for last in (False, True):
+            some = [check for check in checks if check.last is last]
+            judged = await asyncio.gather(*map(judge, some))
+            results.update({one.check.id: one for one in judged})
+    finally:
+        await target.close()
+    return [results[check.id] for check in checks]
+
+
+async def _reach(target: Target, seconds: float) -> None:
+    """Fail early where no server listens: the answer to a request may be any."""
+    try:
+        async with asyncio.timeout(seconds):
+            await target.request("GET", "/models")
+    except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise ConnectionError(f"no server answers at {target.base_url}: {error}") from error
+    except (Failed, TimeoutError) as error:
+        raise ConnectionError(f"the server at {target.base_url} does not answer") from error
+    except httpx.HTTPError:
+        pass  # the checks say how it fails
+
+
+def _affordable(
+    checks: Sequence[Check], profile: str, budget: float | None, *, rings: bool = False
+) -> set[str]:
+    """Return the exchanges that a budget allows, cheapest first."""
+    allowed: set[str] = set()
+    total = 0.0
+    for name, price in sorted(cost(checks, profile, rings=rings).items(), key=lambda one: one[1]):
+        total += price
+        if budget is None or total <= budget:
+            allowed.add(name)
+    return allowed
+
+
+async def _judge(target: Target, check: Check, seconds: float) -> Result:
+    begun = time.monotonic()
+    detail = ""
+    try:
+        async with asyncio.timeout(seconds):
+            await check.run(target)
+    except TimeoutError:
+        detail = f"not finished after {seconds:g} s"
+    except OverBudget as over:
+        return Result(check, SKIPPED, str(over))
+    except Failed as failed:
+        detail = str(failed)
+    except (OSError, WebSocketException, httpx.HTTPError) as error:
+        detail = f"the connection failed: {type(error).__name__}: {error}"
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        detail = f"the server sent what could not be read: {type(error).__name__}: {error}"
+    status = FAILED if detail else PASSED
+    detail = " ".join(detail.split())
+    return Result(check, status, target.masked(detail)[:_MOST_CHARACTERS], time.monotonic() - begun)
+
+
+def counts(results: Sequence[Result]) -> Mapping[str, int]:
+    """Return how many checks passed, failed and were skipped."""
+    return {status: sum(one.status == status for one in results) for status in (PASSED, FAILED, SKIPPED)}
+
+
+def hint(results: Sequence[Result]) -> str:
+    """Return what may be wrong if most checks failed for one reason; empty if they did not."""
+    details = [one.detail for one in results if one.status == FAILED]
+    for marks, text in _HINTS:
+        if sum(any(mark in detail for mark in marks) for detail in details) > len(details) / 2:
+            return text
+    return ""
+
+
+def areas(results: Sequence[Result]) -> Iterator[tuple[str, Sequence[Result]]]:
+    """Yield the areas with their results."""
+    for area in dict.fromkeys(one.check.area for one in results):
+        yield area, [one for one in results if one.check.area == area]

@@ -1,0 +1,274 @@
+"""A Live session without its I/O: transcript, usage, acknowledgements, and the parts of long texts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies
+
+from realtime_ext._core.utterances import Utterance
+from realtime_ext.connection._state.live import (
+    LiveSession,
+    LiveUsage,
+    count_tokens,
+    split_text,
+)
+from realtime_ext.connection._state.waiters import Waiter
+from realtime_ext.errors import APIStatusError, ConnectionClosedError
+from realtime_ext.usage import Usage
+
+COMMENTARY, THINKING = "session.commentary.append", "session.thinking.append"
+
+
+def said(kind: str, start_ms: int, text: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "type": f"session.{kind}_transcript.delta",
+        "start_ms": start_ms,
+        "end_ms": start_ms + 200,
+        "delta": text,
+        **fields,
+    }
+
+
+def after(*events: dict[str, Any]) -> LiveSession:
+    session = LiveSession()
+    for event in events:
+        session.apply(event)
+    return session
+
+
+def outcome(waiter: Waiter[None]) -> str:
+    if not waiter.done:
+        return "pending"
+    try:
+        waiter.result()
+    except APIStatusError as error:
+        return str(error.code)
+    except ConnectionClosedError:
+        return "closed"
+    return "acknowledged"
+
+
+def test_words_become_utterances_that_pauses_part() -> None:
+    session = after(
+        said("input", 0, "Hello"),
+        said("input", 200, ". This is"),
+        said("input", 600, " Ann."),
+        said("input", 1800, "Are you there?"),
+    )
+    assert session.transcript == [
+        Utterance(speaker="user", text="Hello. This is Ann.", start_ms=0, end_ms=800),
+        Utterance(speaker="user", text="Are you there?", start_ms=1800, end_ms=2000),
+    ]
+
+
+def test_both_sides_speak_at_once_without_splitting_utterances() -> None:
+    session = after(
+        said("input", 0, "What time"),
+        said("output", 200, "Let me"),
+        said("input", 200, " is it?"),
+        said("output", 400, " look."),
+    )
+    assert [(one.speaker, one.text) for one in session.transcript] == [
+        ("user", "What time is it?"),
+        ("assistant", "Let me look."),
+    ]
+
+
+def test_the_transcript_is_in_the_order_in_which_words_began() -> None:
+    session = after(said("output", 1000, "Yes."), said("input", 400, "Hello?"))
+    assert [one.text for one in session.transcript] == ["Hello?", "Yes."]
+
+
+def test_an_event_that_is_repeated_counts_once() -> None:
+    session, event = LiveSession(), said("input", 0, "Hello", event_id="event_1")
+    assert (session.apply(event), session.apply(event)) == (True, False)
+    assert [one.text for one in session.transcript] == ["Hello"]
+    for number in range(2000):
+        assert session.apply({"type": "info", "event_id": f"event_n{number}"})
+
+
+def test_usage_is_the_latest_time_and_the_sum_of_the_backends_tokens() -> None:
+    def done(kind: str, read: int, written: int, model: str = "gpt-5.6-sol") -> dict[str, Any]:
+        details = {"cached_tokens": 10}
+        usage = {"input_tokens": read, "output_tokens": written, "input_tokens_details": details}
+        response = {"model": model, "usage": usage}
+        return {"type": "response.event", "event": {"type": kind, "response": response}}
+
+    session = after(
+        {"type": "session.started", "session": {"model": "gpt-live-1"}},
+        {"type": "session.usage.updated", "usage": {"seconds": 14.0}},
+        done("response.created", 7, 7),
+        done("response.completed", 100, 20),
+        done("response.incomplete", 50, 5),
+        done("response.completed", 30, 3, "gpt-5.6-mini"),
+    )
+    usage = session.usage
+    assert (usage.seconds, usage.input_tokens, usage.output_tokens) == (14.0, 180, 28)
+    assert [(one.kind, one.model) for one in usage.total.entries] == [
+        ("session", "gpt-live-1"),
+        ("response", "gpt-5.6-sol"),
+        ("response", "gpt-5.6-mini"),
+    ]
+    assert session.close_reason is None
+    session.apply({"type": "session.closed", "reason": "expired", "usage": {"seconds": 16.0}})
+    assert (session.usage.seconds, session.close_reason) == (16.0, "expired")
+
+
+def test_a_cost_is_of_time_and_tokens_and_never_guessed() -> None:
+    text = {"input": 1, "cached": "0.1", "output": 8}
+    known = {"gpt-live-1": {"since": "2026-01-01", "per_minute": "0.05"}}
+    both = {**known, "gpt-5.6-sol": {"since": "2026-01-01", "text": text}}
+    backend = {
+        "model": "gpt-5.6-sol",
+        "usage": {"input_tokens": 90, "output_tokens": 12, "input_tokens_details": {"cached_tokens": 40}},
+    }
+    usage = LiveUsage(seconds=30.0, model="gpt-live-1")
+    assert usage.cost({"models": known}) == Decimal("0.025")
+    assert LiveUsage(seconds=1.0).missing_prices({"models": known}) == ("a model without a name",)
+    usage = LiveUsage(seconds=30.0, model="gpt-live-1", backend=Usage.of_backend(backend))
+    assert usage.cost({"models": both}) == Decimal("0.025") + Decimal(50 + 4 + 96) / 1_000_000
+    assert usage.cost({"models": known}) is None
+    assert usage.missing_prices({"models": known}) == ("gpt-5.6-sol",)
+
+
+def test_an_append_is_acknowledged_by_its_id() -> None:
+    session = LiveSession()
+    first, second = (session.appending(name, COMMENTARY) for name in ("a", "b"))
+    session.apply({"type": "session.commentary.appended", "client_event_id": "b"})
+    assert (outcome(first), outcome(second)) == ("pending", "acknowledged")
+
+
+def test_without_an_id_the_oldest_append_of_a_kind_is_acknowledged() -> None:
+    session = LiveSession()
+    thought, first, second = (
+        session.appending(*one) for one in (("t", THINKING), ("a", COMMENTARY), ("b", COMMENTARY))
+    )
+    session.apply({"type": "session.commentary.appended", "start_ms": 600, "end_ms": 800})
+    assert [outcome(one) for one in (thought, first, second)] == ["pending", "acknowledged", "pending"]
+
+
+def test_a_refused_append_fails_with_the_refusal() -> None:
+    session = LiveSession()
+    first, second = (session.appending(name, COMMENTARY) for name in ("a", "b"))
+    too_long = {"type": "invalid_request_error", "code": "invalid_value", "param": "content"}
+    session.apply({"type": "error", "error": {**too_long, "message": "Too long.", "client_event_id": "b"}})
+    assert (outcome(first), outcome(second)) == ("pending", "invalid_value")
+
+
+def test_a_session_that_closes_fails_the_appends_that_are_left_one_by_one() -> None:
+    session = LiveSession()
+    first, second = (session.appending(name, COMMENTARY) for name in ("a", "b"))
+    error = {"type": "server_error", "code": "context_injection_incomplete", "message": "Closed."}
+    session.apply({"type": "error", "error": error})
+    assert (outcome(first), outcome(second)) == ("context_injection_incomplete", "pending")
+    session.apply({"type": "error", "error": {**error, "param": None}})
+    assert outcome(second) == "context_injection_incomplete"
+
+
+def test_other_errors_leave_appends_alone() -> None:
+    session = LiveSession()
+    waiter = session.appending("a", COMMENTARY)
+    session.apply({"type": "error", "error": {"code": "invalid_audio", "message": "Odd."}})
+    assert outcome(waiter) == "pending"
+    session.fail(lambda: ConnectionClosedError(1011, "lost"))
+    assert outcome(waiter) == "closed"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"type": 7, "event_id": []},
+        {"type": "error", "error": None},
+        {"type": "error", "error": {"client_event_id": ["a"]}},
+        {"type": "response.event", "event": {"type": "response.completed", "response": {"usage": None}}},
+        {"type": "response.event", "event": {"type": ["x"], "response": {"usage": {"input_tokens": "7"}}}},
+        {"type": "session.usage.updated", "usage": {"seconds": "many"}},
+        {"type": "session.input_transcript.delta", "delta": 7},
+        {"type": "session.commentary.appended", "client_event_id": {}},
+        {"type": "session.closed"},
+    ],
+)
+def test_an_odd_event_changes_nothing(event: dict[str, Any]) -> None:
+    session = LiveSession()
+    waiter = session.appending("a", THINKING)
+    assert session.apply(event)
+    assert (session.transcript, session.usage, outcome(waiter)) == ([], LiveUsage(), "pending")
+
+
+def test_a_short_text_is_one_part() -> None:
+    assert split_text("Good morning. How are you?") == ["Good morning. How are you?"]
+    assert split_text("") == [""]
+
+
+def test_a_long_text_is_split_at_the_ends_of_sentences() -> None:
+    text = "The room is free on Monday. " * 200
+    parts = split_text(text)
+    assert len(parts) > 1 and "".join(parts) == text
+    assert all(part.rstrip().endswith("Monday.") for part in parts)
+
+
+def test_a_long_sentence_is_split_between_words() -> None:
+    parts = split_text("lamb " * 600 + "end.")
+    assert len(parts) == 2 and all(part.split()[0] == "lamb" for part in parts)
+
+
+@given(strategies.text(max_size=200), strategies.integers(4, 20))
+def test_parts_make_up_the_text_within_the_limit(text: str, limit: int) -> None:
+    parts = split_text(text, limit)
+    assert "".join(parts) == text
+    assert all(count_tokens(part) <= limit for part in parts)
+    assert text.strip() == "" or all(parts)
+
+
+def delegated(number: int, **fields: Any) -> dict[str, Any]:
+    own = {"id": f"item_{number}", "type": "delegation", "target": "client", **fields}
+    return {"type": "session.delegation.created", "offset_ms": 0, "delegation": own}
+
+
+@pytest.mark.parametrize(
+    ("said_before", "words"),
+    [
+        ([said("input", 0, "Check"), said("input", 200, " the door.")], "Check the door."),
+        ([], ""),
+        (  # a pause without speech
+            [said("input", 0, "Check"), said("input", 3000, "the door.")],
+            "Check the door.",
+        ),
+        (  # a question that was answered is not part of it
+            [said("input", 0, "Hi."), said("output", 1000, "Hello!"), said("input", 3000, "Check.")],
+            "Check.",
+        ),
+        (  # the model agrees while the user speaks
+            [said("input", 0, "Check"), said("output", 300, "Sure,"), said("input", 600, " it.")],
+            "Check it.",
+        ),
+    ],
+)
+def test_a_task_has_what_the_user_said_last(said_before: list[dict[str, Any]], words: str) -> None:
+    task = after(*said_before, delegated(1)).tasks.next()
+    assert task is not None and (task.id, task.words) == ("item_1", words)
+
+
+def test_words_that_follow_belong_to_the_latest_task() -> None:
+    session = after(said("input", 0, "Check"), delegated(1), said("input", 200, " the door."), delegated(2))
+    session.apply(said("input", 2000, "And lock it."))
+    first, second, none = (session.tasks.next() for _ in range(3))
+    assert first is not None and second is not None and none is None
+    assert (first.words, second.words) == ("Check the door.", "And lock it.")
+
+
+def test_only_the_clients_tasks_count_and_each_once() -> None:
+    other, mine = LiveSession(), LiveSession()
+    other.tasks.claims = mine.tasks.claims
+    for session in (other, mine):
+        for number, target in enumerate(["responses", "decisions", "client"]):
+            session.apply(delegated(number, target=target))
+        session.apply({"type": "session.delegation.created", "delegation": {"id": 7}})
+        session.apply({"type": "session.delegation.created"})
+    found = other.tasks.next()
+    assert found is not None and found.id == "item_2"
+    assert (other.tasks.next(), mine.tasks.next()) == (None, None)

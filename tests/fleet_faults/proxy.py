@@ -1,0 +1,82 @@
+"""A proxy between workers and their database, which can cut connections at the worst moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+CHUNK = 65_536
+
+
+class Proxy:
+    """It passes everything on, or loses replies to statements and cuts their connections.
+
+    Args:
+        port: The database's.
+        chance: What decides whether a reply is lost.
+
+    Attributes:
+        losing: The share of replies that are lost, 0–1.
+        lost: How many were.
+    """
+
+    def __init__(self, port: int, chance: random.Random) -> None:
+        self._to = port
+        self._chance = chance
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.losing = 0.0
+        self.lost = 0
+
+    async def start(self) -> int:
+        """Serve; return the port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def cut(self) -> None:
+        """Cut all connections."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """End."""
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # at the end of the run
+            await self._forward(reader, writer)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            from_db, to_db = await asyncio.open_connection("127.0.0.1", self._to)
+        except OSError:
+            writer.close()
+            return
+        both = {writer, to_db}
+        self._open |= both
+        try:
+            up = asyncio.create_task(self._pass(reader, to_db, may_lose=False))
+            down = asyncio.create_task(self._pass(from_db, writer, may_lose=True))
+            await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (up, down):
+                task.cancel()
+        finally:
+            self._open -= both
+            for one in both:
+                one.transport.abort()
+
+    async def _pass(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, may_lose: bool
+    ) -> None:
+        try:
+            while data := await source.read(CHUNK):
+                if may_lose and self._chance.random() < self.losing:
+                    self.lost += 1
+                    return
+                target.write(data)
+                await target.drain()
+        except OSError:
+            pass

@@ -1,0 +1,399 @@
+"""One run: a simulator with calls, a web node, workers, a database behind a proxy, and faults by a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from realtime_simulator import Simulator, call_tool, say
+
+from realtime_ext.integrations.fleet import Fleet, FleetError
+from tests.ext.integrations.fleet.cluster import Cluster, free_port, running_cluster
+from tests.fleet_faults.judge import Row, judge, read
+from tests.fleet_faults.proxy import Proxy
+from tests.support.paths import ROOT
+
+WORKERS = 4
+ROUNDS = 5  # in which each call's user asks for something
+ROUND = 20.0  # seconds
+SETTLE = 60.0  # seconds for everything to be answered at the end
+
+
+def answer(turn: Any) -> Any:
+    """Call the function for all that the user asked for, and go on once it has its outputs."""
+    asked = [word for item in turn.items if item.get("role") == "user" for word in said(item).split()[1:]]
+    outputs = {item["call_id"]: item for item in turn.items if item["type"] == "function_call_output"}
+    again = {call_id for call_id, item in outputs.items() if "out_of_reach" in str(item["output"])}
+    called = {
+        item["call_id"]: arguments(item)
+        for item in turn.items
+        if item["type"] == "function_call" and item["call_id"] not in again
+    }
+    answered = {called[call_id] for call_id in outputs if call_id in called}
+    waiting = set()
+    if any("call it again" in json.dumps(item) for item in turn.items if item.get("role") == "system"):
+        noted = max(n for n, item in enumerate(turn.items) if "call it again" in json.dumps(item))
+        waiting = {
+            arguments(item) for item in turn.items[:noted] if item["type"] == "function_call"
+        } - answered
+    wanted = [what for what in asked if what in waiting or what not in called.values()]
+    return [call_tool("charge", {"what": what}) for what in wanted] or say("charged")
+
+
+def said(item: Any) -> str:
+    """The words of an item."""
+    return " ".join(str(part.get("text") or "") for part in item["content"])
+
+
+async def attack(calls: int, seed: int, live: float = 0.0) -> list[Row]:
+    """Run once; return the faults and what went wrong after each.
+
+    Args:
+        calls: How many.
+        seed: What decides on the order of faults.
+        live: The share of calls of the Live API.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fleet-faults-"))
+    with running_cluster() as cluster, Simulator(pacing="none") as simulator:
+        simulator.on_response(answer)
+        run = Run(cluster, simulator, folder, seed, live)
+        try:
+            return await run.all(calls)
+        finally:
+            await run.close()
+
+
+class Caller:
+    """A telephone call, with the id that its owner knows.
+
+    Args:
+        call: The simulator's call.
+        is_live: Whether it is answered by the Live API.
+    """
+
+    def __init__(self, call: Any, *, is_live: bool) -> None:
+        self._call = call
+        self.is_live = is_live
+        self.id: str = call.live_session_id if is_live else call.id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+
+class Run:
+    """One run's processes and calls."""
+
+    def __init__(self, cluster: Cluster, simulator: Simulator, folder: Path, seed: int, live: float) -> None:
+        self._cluster = cluster
+        self._simulator = simulator
+        self._seed = seed
+        self._share = live
+        self._chance = random.Random(seed)
+        self._proxy = Proxy(cluster.port, random.Random(seed))
+        self._log = folder / "log.jsonl"
+        self._errors = (folder / "errors.txt").open("wb")
+        self._direct = cluster.database("faults")
+        self._environment: dict[str, str] = {}
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._web: subprocess.Popen[bytes] | None = None
+        self._generation = 0
+        self._calls: list[Any] = []
+        self._asked: dict[tuple[str, str], float] = {}
+        self._rows: list[Row] = []
+        self.slots = 0
+
+    async def all(self, count: int) -> list[Row]:
+        """Make calls, ask in them, strike, and judge."""
+        self.slots = count
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+            "FLEET_DSN": self._direct.replace(f":{self._cluster.port}/", f":{await self._proxy.start()}/"),
+            "FLEET_LOG": str(self._log),
+            "OPENAI_BASE_URL": self._simulator.base_url,
+            "OPENAI_API_KEY": self._simulator.api_key,
+            "OPENAI_WEBHOOK_SECRET": self._simulator.webhook_secret,
+        }
+        async with Fleet(self._direct) as fleet:
+            await fleet.migrate()
+            port = free_port()
+            self._web = self._start("web", str(port))
+            for _ in range(WORKERS):
+                self._start_worker()
+            await until(lambda: working(fleet, WORKERS), 60)
+            url = f"http://127.0.0.1:{port}"
+            self._strike("none", None)
+            asking = asyncio.create_task(self._ask(count, url))
+            faults = [*FAULTS]
+            self._chance.shuffle(faults)
+            pause = (ROUNDS + 1) * ROUND / len(faults)
+            await asyncio.sleep(pause / 2)
+            for fault in faults:
+                began = time.monotonic()
+                await fault(self)
+                await asyncio.sleep(max(3.0, pause - (time.monotonic() - began)))
+            await asking
+            lost = await self._settle()
+            for call_id in [call_id for call_id in lost if await fleet.find(call_id) is None]:
+                print(f"{call_id}: no webhook was acknowledged before the caller hung up", flush=True)
+                del lost[call_id]
+        judge(self._rows, read(self._log), self._asked, lost)
+        return self._rows
+
+    async def close(self) -> None:
+        """End all processes."""
+        for process in [*self._workers, *([] if self._web is None else [self._web])]:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        await self._proxy.close()
+        self._errors.close()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        program = str(Path(__file__).with_name("worker.py"))
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", program, *arguments],
+            env=self._environment,
+            stdout=self._errors,
+            stderr=self._errors,
+        )
+
+    def _start_worker(self) -> None:
+        self._workers.append(self._start("worker", str(self.slots), str(self._generation)))
+
+    # The callers
+
+    async def _ask(self, count: int, url: str) -> None:
+        """Let calls in, a few at a time, and let each one's user ask for something now and then."""
+        began = time.monotonic()
+
+        async def one(number: int) -> None:
+            await asyncio.sleep(number / count * ROUND)
+            is_live = random.Random(f"{self._seed} {number}").random() < self._share
+            event: Any = "live.transport.incoming" if is_live else "realtime.call.incoming"
+            ring = lambda: self._simulator.incoming_call(  # noqa: E731
+                f"{url}/{'live' if is_live else 'realtime'}",
+                events=event,
+                duplicates=1,
+                attempts=20,
+                ring_seconds=120,
+                wait=False,
+            )
+            call = Caller(await asyncio.to_thread(ring), is_live=is_live)
+            self._calls.append(call)
+            for turn in range(ROUNDS):
+                at = (turn + 1) * ROUND + random.Random(f"{self._seed} {number} {turn}").uniform(0, ROUND)
+                await asyncio.sleep(max(0.0, began + at - time.monotonic()))
+                names = [f"{turn}{letter}" for letter in "ab"[: 1 + (number + turn) % 2]]
+                await self._say(call, names)
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    async def _say(self, call: Any, names: list[str]) -> None:
+        """Have the user ask for something, once a worker is attached for the first time."""
+        content = [{"type": "input_text", "text": f"charge {' '.join(names)}"}]
+        item = {"type": "message", "role": "user", "content": content}
+        kind = "response.item.create" if call.is_live else "conversation.item.create"
+        while call.ended is None:
+            try:
+                for event in (
+                    {"type": kind, "item": item},
+                    {"type": "response.create"},
+                ):
+                    await asyncio.to_thread(self._simulator.inject, call.session, event)
+            except (LookupError, AttributeError):
+                await asyncio.sleep(0.5)
+            else:
+                self._asked.update({(call.id, name): time.time() for name in names})
+                return
+
+    async def _settle(self) -> dict[str, float]:
+        """Wait until all is answered; return the calls that are lost."""
+        lost: dict[str, float] = {}
+        deadline = time.monotonic() + SETTLE
+        while time.monotonic() < deadline:
+            lost = {call.id: time.time() for call in self._calls if not self._is_answered(call)}
+            if not lost:
+                break
+            await asyncio.sleep(6)
+            for (
+                call
+            ) in self._calls:  # the users ask again: what was asked amid another response, for instance
+                if call.id in lost and call.session is not None and call.ended is None:
+                    event = {"type": "response.create"}
+                    with contextlib.suppress(LookupError):
+                        await asyncio.to_thread(self._simulator.inject, call.session, event)
+        for call_id in lost:
+            self._explain(next(call for call in self._calls if call.id == call_id))
+        return lost
+
+    def _is_answered(self, call: Any) -> bool:
+        if call.session is None or call.ended is not None:
+            return False
+        items = call.session.items
+        names = {item["call_id"]: arguments(item) for item in items if item["type"] == "function_call"}
+        answered = {names[item["call_id"]] for item in items if item["type"] == "function_call_output"}
+        is_over = bool(items) and items[-1].get("role") == "assistant"
+        return is_over and answered == {*names.values()} and not unmade(call)
+
+    def _explain(self, call: Any) -> None:
+        print(f"lost: {call.id} {call.state} {call.ended} {call.reject_code}", flush=True)
+        for item in [] if call.session is None else unanswered(call.session.items):
+            shown = item.get("content") or item.get("output") or item.get("arguments")
+            facts = (item["type"], item.get("role", ""), item.get("call_id", ""), item.get("status", ""))
+            print("   ", item["id"], *facts, shown, flush=True)
+
+    # The faults
+
+    def _strike(self, fault: str, victim: subprocess.Popen[bytes] | None) -> None:
+        row = Row(seed=self._seed, fault=fault, at=time.time(), victim=None if victim is None else victim.pid)
+        self._rows.append(row)
+        print(f"seed {self._seed}: {fault}", flush=True)
+
+    def _busiest(self) -> subprocess.Popen[bytes]:
+        """The worker that has most calls, as far as the log tells."""
+        owners = {line["call"]: line["pid"] for line in read(self._log) if line["kind"] == "attached"}
+        pids = list(owners.values())
+        return max(self._living(), key=lambda worker: pids.count(worker.pid))
+
+    def _living(self) -> list[subprocess.Popen[bytes]]:
+        return [worker for worker in self._workers if worker.poll() is None]
+
+    async def kill(self) -> None:
+        """Kill the busiest worker."""
+        victim = self._busiest()
+        self._strike("kill -9", victim)
+        victim.kill()
+        self._start_worker()
+
+    async def stop(self) -> None:
+        """Stop the busiest worker for longer than it may act, or for not quite so long."""
+        victim = self._busiest()
+        self._strike("stopped", victim)
+        victim.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(self._chance.choice((1.5, 3.2, 5.0, 9.0)))
+        victim.send_signal(signal.SIGCONT)
+
+    async def end(self) -> None:
+        """End a worker as a deploy does."""
+        victim = self._busiest()
+        self._strike("SIGTERM", victim)
+        self._start_worker()
+        victim.terminate()
+
+    async def deploy(self) -> None:
+        """Replace all workers by a new generation."""
+        self._strike("deploy", None)
+        old = self._living()
+        self._generation += 1
+        for _ in range(WORKERS):
+            self._start_worker()
+        await asyncio.sleep(4)
+        for worker in old:
+            worker.terminate()
+            await asyncio.sleep(0.5)
+
+    async def crash(self) -> None:
+        """Crash the database, and start it again after a while."""
+        self._strike("database crash", None)
+        await asyncio.to_thread(self._cluster.crash)
+        await asyncio.sleep(self._chance.choice((0.0, 2.0, 6.0)))
+        await asyncio.to_thread(self._cluster.start)
+
+    async def freeze(self) -> None:
+        """Stop all processes of the database for a while."""
+        self._strike("database stall", None)
+        self._cluster.freeze()
+        await asyncio.sleep(self._chance.choice((1.0, 2.3, 4.0, 7.0)))
+        self._cluster.thaw()
+
+    async def refuse(self) -> None:
+        """Have the database refuse all writes for a while, as one with a full disk does."""
+        self._strike("writes refused", None)
+        self._set("on")
+        await asyncio.sleep(self._chance.choice((1.0, 3.5, 7.0)))
+        self._set("off")
+
+    def _set(self, value: str) -> None:
+        with psycopg.connect(self._cluster.dsn(), autocommit=True) as db:
+            db.execute(f"alter system set default_transaction_read_only = {value}")
+            db.execute("select pg_reload_conf()")
+
+    async def cut(self) -> None:
+        """Cut all connections to the database."""
+        self._strike("connections cut", None)
+        for _ in range(5):
+            self._proxy.cut()
+            await asyncio.sleep(0.5)
+
+    async def lose(self) -> None:
+        """Lose one reply of the database in eight, and cut its connection."""
+        self._strike("lost replies", None)
+        self._proxy.losing = 0.125
+        await asyncio.sleep(6.0)
+        self._proxy.losing = 0.0
+
+
+Fault = Callable[[Run], Awaitable[None]]
+FAULTS: tuple[Fault, ...] = (
+    Run.kill,
+    Run.kill,
+    Run.stop,
+    Run.stop,
+    Run.end,
+    Run.deploy,
+    Run.crash,
+    Run.freeze,
+    Run.refuse,
+    Run.cut,
+    Run.lose,
+    Run.lose,
+)
+
+
+def unmade(call: Any) -> set[str]:
+    """What a call's user asked for, and its model has not called the function for."""
+    items = call.session.items
+    asked = {word for item in items if item.get("role") == "user" for word in said(item).split()[1:]}
+    return asked - {arguments(item) for item in items if item["type"] == "function_call"}
+
+
+def unanswered(items: list[Any]) -> list[Any]:
+    """A conversation from two items before its first function call without an output on."""
+    outputs = {item["call_id"] for item in items if item["type"] == "function_call_output"}
+    calls = [n for n, item in enumerate(items) if item["type"] == "function_call"]
+    first = next((n for n in calls if items[n]["call_id"] not in outputs), len(items) - 4)
+    return items[max(0, first - 2) :][:40]
+
+
+def arguments(item: Any) -> str:
+    """What a function call is to charge for."""
+    what: str = json.loads(item["arguments"])["what"]
+    return what
+
+
+async def working(fleet: Fleet, count: int) -> bool:
+    """Whether so many workers work."""
+    try:
+        return len(await fleet.workers()) >= count
+    except FleetError:
+        return False
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.2)

@@ -1,0 +1,310 @@
+"""The conformance suite: the simulator passes it, and broken servers fail the right checks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from realtime_simulator import Simulator, cli
+from realtime_simulator._media.voice import synthesize
+from realtime_simulator._suite import catalog, reports, runner, target as targets
+from realtime_simulator._suite.check import CAPABILITIES, PRICES
+from realtime_simulator._suite.runner import Result
+from realtime_simulator._suite.target import Target
+
+from tests.support.paths import ROOT
+
+SECONDS = 60.0
+Event = dict[str, Any]
+Alteration = Callable[[Event], Event]
+
+
+def run(sim: Simulator, *only: str, profile: str = "openai", budget: float | None = None) -> Sequence[Result]:
+    speech = synthesize("Hello, my name is Ada.")
+    target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", budget, speech=speech)
+    return runner.run(target, catalog.chosen(only), profile, seconds=SECONDS)
+
+
+def failed(results: Sequence[Result]) -> dict[str, str]:
+    return {one.check.id: one.detail for one in results if one.status == runner.FAILED}
+
+
+@pytest.fixture
+def fresh() -> Iterator[Simulator]:
+    with Simulator(pacing="none", espeak=False) as simulator:
+        yield simulator
+
+
+@pytest.mark.slow
+@pytest.mark.early
+def test_the_simulator_passes_all_checks_of_its_profile(sim: Simulator) -> None:
+    results = run(sim)
+    assert failed(results) == {}
+    assert {one.check.area for one in results if one.status == runner.SKIPPED} == {"telephone"}
+
+
+@pytest.mark.programs
+def test_a_command_makes_the_simulator_ring(sim: Simulator) -> None:
+    program = f"{sys.executable} -m realtime_simulator"
+    ring = f"{program} incoming --to {{url}} --simulator {sim.base_url} --api-key {sim.api_key}"
+    target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", ring=ring)
+    results = runner.run(target, catalog.chosen(["telephone"]), "openai", seconds=SECONDS)
+    assert failed(results) == {} and runner.counts(results)["passed"] == 5
+
+
+def test_a_command_that_fails_is_reported(sim: Simulator) -> None:
+    target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", ring="false {url}")
+    results = runner.run(target, catalog.chosen(["P01"]), "openai", seconds=SECONDS)
+    assert "--ring: false ended with 1" in failed(results)["P01"]
+
+
+@pytest.mark.slow
+def test_every_check_fails_on_a_server_without_the_api() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    async def main() -> Sequence[Result]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            target = Target(url, "sk-x", "gpt-realtime-2.1", speech=bytes(9600), ring="false {url}")
+            return await asyncio.to_thread(runner.run, target, catalog.chosen([]), "openai", seconds=SECONDS)
+
+    results = asyncio.run(main())
+    assert [one.check.id for one in results if one.status != runner.FAILED] == []
+
+
+class Altered:
+    """A WebSocket whose events are altered, as if the server had sent them so."""
+
+    def __init__(self, websocket: Any, alter: Alteration) -> None:
+        self._websocket, self._alter = websocket, alter
+        self.send, self.close = websocket.send, websocket.close
+
+    async def recv(self) -> str:
+        return json.dumps(self._alter(json.loads(await self._websocket.recv())))
+
+
+def put(type: str, path: str, value: Any) -> Alteration:
+    """Return an alteration that sets a field in all events of a type, where it is."""
+
+    def alter(event: Event) -> Event:
+        *places, last = path.split(".")
+        inner: Any = event if type in ("*", event["type"]) else {}
+        for place in places:
+            inner = inner.get(place) or {}
+        if last in inner:
+            inner[last] = value
+        return event
+
+    return alter
+
+
+def errors() -> set[str]:
+    """Return the checks of refusals whose event has an id."""
+    return {one.id for one in catalog.chosen(["errors"])} - {"E02", "E03", "E04"}
+
+
+@pytest.mark.parametrize(
+    ("alter", "areas", "wrong"),
+    [
+        (put("session.created", "session.id", ""), "sessions", {"S01", "S04"}),
+        (put("session.created", "session.type", "x"), "sessions", {"S02", "S10"}),
+        (put("session.created", "session.expires_at", 1), "sessions", {"S05"}),
+        (put("session.updated", "session.instructions", ""), "sessions", {"S08", "S09", "S11"}),
+        (put("session.updated", "session.tools", []), "sessions", {"S13", "S14"}),
+        (put("conversation.item.added", "previous_item_id", "item_x"), "items", {"I02", "I06", "I07"}),
+        (put("conversation.item.done", "item.id", "item_x"), "items", {"I01"}),
+        (put("response.output_text.delta", "delta", "banana"), "turns", {"T02"}),
+        (put("response.output_text.done", "text", "banana"), "turns", {"T02", "T05"}),
+        (put("response.created", "response.status", "completed"), "turns", {"T03"}),
+        (put("response.done", "response.status", "failed"), "turns,interruption", {"T04", "T14", "N03"}),
+        (put("response.done", "response.metadata", None), "turns", {"T06"}),
+        (put("response.done", "response.usage.total_tokens", 1), "turns,output audio", {"T07", "A03"}),
+        (put("response.content_part.added", "response_id", "resp_x"), "turns", {"T08"}),
+        (put("conversation.item.added", "item.id", "item_x"), "turns", {"T09"}),
+        (put("*", "event_id", "1"), "turns,all events", {"T10", "Z02"}),
+        (put("response.output_audio.delta", "delta", "AAA"), "output audio", {"A04"}),
+        (put("response.output_audio_transcript.delta", "delta", "x"), "output audio", {"A02"}),
+        (put("conversation.item.truncated", "audio_end_ms", 0), "interruption", {"N01"}),
+        (put("response.function_call_arguments.delta", "delta", "x"), "tools", {"F02"}),
+        (put("response.function_call_arguments.done", "arguments", "{}"), "tools", {"F02", "F03"}),
+        (put("response.function_call_arguments.done", "call_id", "c" * 40), "tools", {"F04"}),
+        (put("error", "error.event_id", None), "errors", errors()),
+        (put("input_audio_buffer.speech_started", "item_id", "x"), "turn detection", {"V02"}),
+        (put("input_audio_buffer.speech_stopped", "audio_end_ms", 10**6), "turn detection", {"V03"}),
+        (put("conversation.item.added", "previous_item_id", None), "turn detection", {"V04"}),
+        (put("conversation.item.input_audio_transcription.delta", "delta", "x"), "transcription", {"R04"}),
+        (put("session.output_transcript.delta", "delta", ""), "translation", {"X03"}),
+        (put("session.output_audio.delta", "delta", "AAAA"), "live", {"L04", "L11"}),
+        (put("session.input_transcript.delta", "start_ms", 7), "live", {"L05"}),
+        (put("session.closed", "usage.seconds", 0), "live", {"L10"}),
+        (put("conversation.item.added", "item.role", "x"), "sidebands", {"K03"}),
+        (
+            put("response.created", "type", "unknown"),
+            "turns,all events",
+            {"T01", "T03", "T08", "T10", "T11", "Z01"},
+        ),
+    ],
+)
+@pytest.mark.slow
+def test_a_server_that_alters_events_fails_the_right_checks(
+    alter: Alteration, areas: str, wrong: set[str], sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = targets.connect
+
+    async def altered(*arguments: Any, **options: Any) -> Altered:
+        return Altered(await connect(*arguments, **options), alter)
+
+    monkeypatch.setattr(targets, "connect", altered)
+    assert set(failed(run(sim, *areas.split(",")))) == wrong
+
+
+@pytest.mark.parametrize(
+    "profile", [pytest.param("azure", marks=pytest.mark.slow), "azure-voice-live", "xai", "beta"]
+)
+def test_other_profiles_pass_what_they_have(profile: str) -> None:
+    with Simulator(pacing="none", espeak=False, profile=profile) as sim:
+        results = run(sim, profile=profile)
+    assert failed(results) == {}
+    assert all(one.detail for one in results if one.status == runner.SKIPPED)
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings", "only", "wrong"),
+    [
+        ("unknown_event", {}, ("S01", "I03", "Z01"), {"Z01"}),
+        ("socket_drop", {"after": "response.output_text.done"}, ("S01", "T01", "A01"), {"T01"}),
+        ("session_expired", {"after": "session.updated"}, ("S01", "S09", "I01"), {"S09"}),
+        ("rate_limit", {"on": "client_secrets.create"}, ("S01", "C01", "C06"), {"C01", "C06"}),
+        ("server_error", {"on": "client_secrets.create"}, ("S01", "C04"), {"C04"}),
+    ],
+)
+def test_a_broken_server_fails_the_right_checks(
+    fault: str, settings: dict[str, str], only: tuple[str, ...], wrong: set[str], fresh: Simulator
+) -> None:
+    fresh.fault(fault, **settings)
+    assert set(failed(run(fresh, *only))) == wrong
+
+
+def test_each_check_has_a_number_a_title_and_a_source() -> None:
+    every = catalog.checks()
+    assert len({one.title + one.area for one in every}) == len(every)
+    assert all(one.source and one.title and set(one.needs) <= CAPABILITIES.keys() for one in every)
+    assert all(set(one.uses) <= PRICES.keys() for one in every)
+
+
+def test_the_page_lists_all_checks() -> None:
+    page = (ROOT / "docs" / "simulator-conformance.md").read_text(encoding="utf-8")
+    listed, area = [], ""
+    for line in page.splitlines():
+        if line.startswith("### "):
+            area = line[4:].lower()
+        elif re.match(r"\| [A-Z]\d\d \|", line):
+            listed.append((area, line))
+    expected = [(one.area, f"| {one.id} | {one.title} | {one.source} |") for one in catalog.checks()]
+    assert listed == expected
+
+
+def test_a_budget_is_not_exceeded(sim: Simulator) -> None:
+    results = run(sim, "T01", "A01", budget=0.002)
+    assert [one.status for one in results] == ["skipped", "passed"]  # A01 comes first, and is dear
+    assert "budget of 0.002 USD" in results[0].detail
+
+
+def command(sim: Simulator, *words: str) -> int:
+    return cli.main(["conformance", "--base-url", sim.base_url, "--api-key", sim.api_key, *words])
+
+
+def test_reports_are_written(sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / f"report{ending}" for ending in reports.REPORTS]
+    words = [word for file in files for word in ("--report", str(file))]
+    assert command(sim, "--only", "S01", "--only", "E01", *words) == 0
+    assert "2 of 2 checks passed" in capsys.readouterr().out
+    shown, junit, page, badge = (file.read_text(encoding="utf-8") for file in files)
+    assert json.loads(shown)["counts"] == {"passed": 2, "failed": 0, "skipped": 0}
+    suite = ElementTree.fromstring(junit)
+    assert (suite.get("tests"), suite.get("failures"), len(suite)) == ("2", "0", 2)
+    assert "2/2" in badge and badge in page
+    assert all(sim.api_key not in text for text in (shown, junit, page, badge))
+
+
+def test_a_report_is_printed_instead_of_the_table(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(sim, "--only", "S01", "--report", "json") == 0
+    assert json.loads(capsys.readouterr().out)["counts"]["passed"] == 1
+    assert command(sim, "--only", "S01", "--report", "junit") == 0
+    assert ElementTree.fromstring(capsys.readouterr().out).get("tests") == "1"
+
+
+def test_hostile_text_of_a_server_is_inert_in_reports() -> None:
+    one = catalog.chosen(["E01"])[0]
+    results = [Result(one, runner.FAILED, "<script>alert(1)</script>\x00\ud800")]
+    assert "<script>" not in reports.as_html(results, {"base_url": "http://x/<b>"})
+    [case] = ElementTree.fromstring(reports.as_junit(results, {}))
+    assert case[0].get("message") == "<script>alert(1)</script>\ufffd\ufffd"
+    assert json.loads(reports.as_json(results, {}))["checks"][0]["detail"].startswith("<script>")
+
+
+def test_a_dry_run_says_what_it_would_cost(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["conformance", "--dry-run", "--only", "T01", "--only", "S01"]) == 0
+    assert "2 checks, at most about 0.001 USD (text 0.001)" in capsys.readouterr().out
+
+
+def test_a_wrong_key_fails_and_is_not_printed(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    key = "sk-wrong-and-secret-0123456789"
+    words = ["conformance", "--base-url", sim.base_url, "--api-key", key, "--only", "S02"]
+    assert cli.main(words) == 1
+    out, err = capsys.readouterr()
+    assert "expected session.created" in out and key not in out + err
+    assert "most checks failed because the server refuses the key" in err
+
+
+def test_no_server_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nothing listens
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        assert cli.main(["conformance", "--base-url", url, "--api-key", "sk-x"]) == 3
+    assert "no server answers" in capsys.readouterr().err
+    for words in (
+        ["--only", "X99"],
+        ["--report", "x.pdf"],
+        ["--report", "json", "--report", "html"],
+        ["--base-url", "ftp://x"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["conformance", *words])
+        assert ended.value.code == 2
+
+
+def test_a_server_that_hangs_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = Target(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "sk-x", "gpt-realtime-2.1")
+        with pytest.raises(ConnectionError, match="does not answer"):
+            runner.run(target, catalog.chosen(["S01"]), "openai", seconds=0.2)
+
+
+def test_once_an_event_was_missing_others_are_waited_for_less(
+    fresh: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_WAIT_SECONDS", 0.4)
+    monkeypatch.setattr(targets, "_LESS_SECONDS", 0.1)
+    fresh.fault("beta_events")
+    results = run(fresh, "S01", "S09", "I01", "I08")
+    assert set(failed(results)) == {"I01", "I08"}
+    waited = sorted(re.findall(r"no event came for ([\d.]+) s", " ".join(one.detail for one in results)))
+    assert waited in (
+        ["0.1", "0.4"],
+        ["0.4", "0.4"],
+    )  # the second began before the first had failed, or after
