@@ -5,33 +5,39 @@ BROWSERS := chromium chromium-browser google-chrome
 POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
 # Tests start hundreds of processes that import the same modules, so bytecode is kept even if the shell disables it.
-pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal
+# What fails runs once more, alone; if it passes then, it is reported as unstable.
+pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal --confirm-failures $(if $(UNSTABLE_LOG),--unstable-log "$(UNSTABLE_LOG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-lowest test-lowest-newest test-newest compare frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-real-time test-slow test-dependencies test-weekly test-lowest test-newest setup-all compare frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed      ## create .venv from python3 and the pinned requirements
+
+setup-all: .venv/.installed build/peers/.installed build/lowest/.installed    ## also install what only test-all needs
+	@if command -v npm >/dev/null; then $(MAKE) -s build/node/.installed; fi
 
 demo: .venv/.installed       ## make a WebRTC call to the local simulator (LIVE=1: to the API, with OPENAI_API_KEY)
 	@$(BIN)/realtime demo $(if $(LIVE),--live)
 
-test: .venv/.installed       ## run the fast tests: without slow ones and those that start many programs
-	@$(call pytest,$(BIN)) -m "not slow and not programs"
+test: .venv/.installed       ## run the fast tests: a minute on two cores
+	@$(call pytest,$(BIN)) -m "$(FAST)"
 
-# A browser, node and PostgreSQL come from the system; tests of a missing one are omitted, with a note at the end.
-test-all: .venv/.installed peers test-lowest test-lowest-newest    ## run all tests: also browsers, the official package, empty environments, pyright
-	@without=""; \
-	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
-	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
-	if command -v npm >/dev/null; then $(MAKE) -s build/node/.installed || exit $$?; \
-	else without="$$without and not node"; fi; \
-	$(call pytest,$(BIN)) --hypothesis-profile=thorough --cov --cov-report=term:skip-covered \
-	  -m "(slow or not slow) and not alone$$without" || exit $$?; \
-	$(call pytest,$(BIN)) -n 0 -m "alone$$without" || exit $$?; \
+test-all: test test-real-time test-slow test-dependencies    ## run all tests of a change: also browsers, the official package, empty environments, pyright, older dependencies
+
+# What runs in real time gets a core to itself; what judges the times of a whole app runs by itself.
+test-real-time: setup-all    ## run the tests of calls in real time, one worker for each core
+	@$(AVAILABLE); \
+	$(call pytest,$(BIN)) -n "$$(getconf _NPROCESSORS_ONLN)" -m "real_time and not alone and not weekly$$without" || exit $$?; \
+	$(call pytest,$(BIN)) -n 0 -m "alone and not weekly$$without"
+
+test-slow: setup-all         ## run the slow tests, and those that start many programs
+	@$(AVAILABLE); \
+	$(call pytest,$(BIN)) --hypothesis-profile=thorough \
+	  -m "(slow or programs) and not real_time and not alone and not weekly$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
 	  echo "OMITTED: fleets on PostgreSQL, which is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
@@ -39,16 +45,18 @@ test-all: .venv/.installed peers test-lowest test-lowest-newest    ## run all te
 	case "$$without" in *node*) \
 	  echo "OMITTED: pyright and node clients, because npm is not on PATH. On Debian: apt-get install npm";; esac
 
-# Tests that start many programs run with these versions on the newest Python, and with the pinned ones on the oldest.
-test-lowest: build/lowest/.installed    ## run the fast tests with the lowest supported versions
-	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow and not programs"
+test-dependencies: build/lowest/.installed    ## run the tests that meet dependencies, with the lowest supported versions on the newest Python
+	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "$(FAST)" $(MEET_DEPENDENCIES)
 
-test-lowest-newest: .venv/.installed    ## run the fast tests with the lowest versions on the newest installed Python
-	@python="$(NEWEST)"; \
-	if [ "$$("$$python" $(VERSION))" = "$$($(BIN)/python $(VERSION))" ]; then \
-	  echo "OMITTED: the lowest versions on a newer Python, because there is none on PATH or in pyenv"; \
-	else $(MAKE) -s build/lowest-newest/.installed NEWEST="$$python" && \
-	  $(call pytest,build/lowest-newest/bin) -p no:cacheprovider -m "not slow"; fi
+# Random examples, the tests of test programs, and coverage; what fails prints how to draw it again.
+test-weekly: setup-all       ## run every test with many random examples, and measure coverage (an hour)
+	@$(AVAILABLE); \
+	$(call pytest,$(BIN)) --hypothesis-profile=random --cov --cov-report=term:skip-covered \
+	  -m "(slow or not slow) and not alone$$without" || exit $$?; \
+	$(call pytest,$(BIN)) -n 0 -m "alone$$without"
+
+test-lowest: build/lowest/.installed    ## run all tests but the slow ones with the lowest supported versions (LOWEST_PYTHON=python3.11)
+	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "not slow"
 
 # The formatter stays pinned, because it wrote generated/.
 test-newest: .venv/.installed    ## run the fast tests with the newest versions instead of the pinned ones
@@ -121,6 +129,23 @@ clean:          ## remove .venv, build and caches
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find realtime_ext simulator generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
+# --- which tests ----------------------------------------------------------------------------------------------------
+
+FAST = not slow and not programs and not real_time
+
+# HTTP, WebSockets, WebRTC, events, tools, the command line and packaging.
+MEET_DEPENDENCIES = tests/generated/test_requests.py tests/generated/test_client_options.py tests/ext/_core tests/ext/_http \
+  tests/ext/_resources tests/ext/cli tests/ext/connection tests/ext/testing tests/ext/tools $(wildcard tests/ext/test_audio*.py) \
+  tests/ext/test_client.py tests/ext/test_events.py tests/simulator/test_server.py $(wildcard tests/simulator/test_ws_*.py) \
+  tests/simulator/test_http.py tests/simulator/test_ice_peer.py tests/simulator/test_simulator_schema.py \
+  tests/simulator/test_tls.py tests/project/test_public_face.py
+
+# A browser, node and PostgreSQL come from the system; tests of a missing one are omitted, with a note at the end.
+AVAILABLE = without=""; \
+	command -v $(BROWSERS) >/dev/null || without="$$without and not browser"; \
+	ls $(POSTGRES) >/dev/null 2>&1 || command -v postgres >/dev/null || without="$$without and not postgres"; \
+	command -v npm >/dev/null || without="$$without and not node"
+
 # --- set-up, with stamp files ---------------------------------------------------------------------------------------
 
 # uv: the system's, or one installed in the venv by pip with pinned version and hashes.
@@ -153,12 +178,12 @@ PYTHONS = $(BIN)/python $(foreach minor,12 13 14 15 16,python3.$(minor)) $(wildc
 NEWEST  = $$(for python in $(PYTHONS); do echo "$$("$$python" $(VERSION) 2>/dev/null) $$python"; done | sort -r | \
   head -n 1 | cut -d " " -f 2)
 
-build/lowest/.installed: LOWEST_PYTHON = $(BIN)/python
-build/lowest-newest/.installed: LOWEST_PYTHON = $(NEWEST)
-build/lowest/.installed build/lowest-newest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
+LOWEST_PYTHON = $(NEWEST)
+
+build/lowest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
 	@echo "Setting up $(@D) from requirements-lowest.txt; this happens once."
 	@rm -rf $(@D) && mkdir -p build
-	@$(UV) venv --quiet --python $(LOWEST_PYTHON) $(@D)
+	@$(UV) venv --quiet --python "$(LOWEST_PYTHON)" $(@D)
 	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements-lowest.txt
 	@$(UV) pip install --quiet --python $(@D)/bin/python --no-deps --no-build-isolation $(OURS)
 	@touch $@

@@ -1,7 +1,8 @@
 """Set-up of all tests: an environment without the API's variables, and both clients.
 
-No test depends on how fast the machine is, those that draw their input included. `make test` draws few
-examples and the same ones each time; `make test-all` draws many (`--hypothesis-profile=thorough`).
+No test depends on how fast the machine is, those that draw their input included: the same examples are drawn
+each time, few by `make test`, more by the slow tests of `make test-all` (`--hypothesis-profile=thorough`).
+`make test-weekly` draws them at random (`random`).
 
 Every worker collects all tests, and the workers share two cores: hence the settings of garbage collection,
 bytecode and certificates below.
@@ -24,14 +25,17 @@ from realtime_simulator._engine import config as simulated
 from realtime_ext._core import models
 from tests.support.runner import Runner
 
-pytest_plugins = ["tests.support.time_limit"]
+pytest_plugins = ["tests.support.time_limit", "tests.support.unstable"]
 
 settings.register_profile(
-    "thorough", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "random",
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
-settings.register_profile(
-    "quick", settings.get_profile("thorough"), max_examples=10, derandomize=True, database=None
-)
+settings.register_profile("thorough", settings.get_profile("random"), derandomize=True, database=None)
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=10)
 settings.load_profile("quick")
 
 # Tests name models that end: for them it is a day on which none ends soon, also while they are imported. A

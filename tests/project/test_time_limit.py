@@ -102,12 +102,10 @@ def test_the_stacks_of_threads_and_tasks_are_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize(("profile", "expected"), [("default", LIMIT), ("thorough", SLOW_LIMIT)])
-def test_a_thorough_run_has_the_time_limit_of_slow_tests(
-    tmp_path: Path, profile: str, expected: float
-) -> None:
+@pytest.mark.parametrize(("profile", "expected"), [("default", LIMIT), ("random", SLOW_LIMIT)])
+def test_a_random_run_has_the_time_limit_of_slow_tests(tmp_path: Path, profile: str, expected: float) -> None:
     (tmp_path / "conftest.py").write_text(
-        "import hypothesis\n\nhypothesis.settings.register_profile('thorough')\n"
+        "import hypothesis\n\nhypothesis.settings.register_profile('random')\n"
     )
     result = run(tmp_path, PRINTING_ITS_LIMIT, "-s", "--hypothesis-profile", profile, limit=None)
     assert f"limit: {expected}" in result.stdout

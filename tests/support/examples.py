@@ -13,10 +13,10 @@ _HYPOTHESIS_DRAWS = 100
 
 
 def examples(thorough: int) -> int:
-    """Return how many examples to draw: all in `make test-all`, few in `make test`, as the profile says.
+    """Return how many examples to draw: few in `make test`, more for slow tests, as the profile says.
 
     Args:
-        thorough: The number for a thorough run, where Hypothesis by itself draws 100.
+        thorough: The number where Hypothesis by itself draws 100.
     """
     return max(1, thorough * settings.default.max_examples // _HYPOTHESIS_DRAWS)
 

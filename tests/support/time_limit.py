@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-LIMIT = 120.0
+LIMIT = 300.0
 SLOW_LIMIT = 1200.0
 _GRACE = 5.0  # after which the process ends even if a C function, such as a regular expression, goes on
 
@@ -48,9 +48,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Limit the test together with its fixtures."""
     limit = item.config.getoption("--time-limit")
     if limit is None:
-        # A thorough run draws ten times as many examples, and more workers than cores measure its coverage.
-        thorough = item.config.getoption("--hypothesis-profile", None) == "thorough"
-        limit = SLOW_LIMIT if thorough or item.get_closest_marker("slow") else LIMIT
+        # A random run draws many examples, and more workers than cores measure its coverage.
+        random = item.config.getoption("--hypothesis-profile", None) == "random"
+        limit = SLOW_LIMIT if random or item.get_closest_marker("slow") else LIMIT
     if limit:
         stderr = item.config.stash[_stderr]
         signal.signal(signal.SIGALRM, lambda *_: _end(item.nodeid, limit, stderr))
