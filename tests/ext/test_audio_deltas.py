@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from realtime_api import models
 
 from realtime_ext import audio
+from tests.support.rows import each
 
 RESPONSE = {
     "type": "response.output_audio.delta",
@@ -47,7 +48,7 @@ def test_decode_returns_the_audio(make: Any, data: bytes) -> None:
     assert audio.decode(make(data)) == data
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         {"type": "response.output_audio_transcript.delta", "delta": "AAAA"},
@@ -68,7 +69,7 @@ def test_other_events_than_audio_deltas_are_refused(event: Any) -> None:
         audio.decode(event)
 
 
-@pytest.mark.parametrize("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
+@each("delta", ["A", "AA", "AA=A", "AAA*", "AA\nAA", "ä", None, 5, b"AAAA"])
 def test_invalid_base64_is_refused(delta: Any) -> None:
     with pytest.raises(ValueError, match="delta: expected base64 text"):
         audio.decode({**RESPONSE, "delta": delta})

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
+from tests.support.rows import each
 
 FORMATS = st.sampled_from(["pcm", "pcmu", "pcma"])
 
 
-@pytest.mark.parametrize(
-    ("format", "name", "rate", "width"),
+@each(
+    "format, name, rate, width",
     [
         ("pcm", "pcm", 24000, 2),
         ("pcmu", "pcmu", 8000, 1),
@@ -46,9 +47,7 @@ def test_a_generated_format_object_is_understood() -> None:
     assert audio.audio_format(session.audio.output.format).name == "pcma"
 
 
-@pytest.mark.parametrize(
-    "format", ["", "mp3", "PCM", 24000, {}, {"type": 5}, {"type": None}, b"pcm", ["pcm"]]
-)
+@each("format", ["", "mp3", "PCM", 24000, {}, {"type": 5}, {"type": None}, b"pcm", ["pcm"]])
 def test_an_unknown_format_is_refused(format: Any) -> None:
     with pytest.raises(ValueError, match='format: expected "pcm", "pcmu" or "pcma", got '):
         audio.duration_ms(b"", format)
@@ -60,8 +59,8 @@ def test_a_beta_name_is_refused_with_its_present_one(beta: str, now: str) -> Non
         audio.silence(20, beta)
 
 
-@pytest.mark.parametrize(
-    ("size", "format", "ms"),
+@each(
+    "size, format, ms",
     [(48000, "pcm", 1000), (4096, "pcm", 4096 / 48), (160, "pcmu", 20), (1, "pcma", 0.125), (0, "pcm", 0)],
 )
 def test_duration(size: int, format: str, ms: float) -> None:
@@ -91,7 +90,7 @@ def test_silence_is_whole_samples_and_never_longer_than_asked(ms: float, format:
     assert ms - 1000 / form.rate - 1e-6 <= audio.duration_ms(made, format) <= ms + 1e-6
 
 
-@pytest.mark.parametrize("ms", [-1, float("inf"), float("nan")])
+@each("ms", [-1, float("inf"), float("nan")])
 def test_silence_of_no_possible_length_is_refused(ms: float) -> None:
     with pytest.raises(ValueError, match="ms: expected 0 or more milliseconds, got"):
         audio.silence(ms)
@@ -129,7 +128,7 @@ def test_a_chunker_gives_the_same_chunks_whatever_the_pieces(
     assert chunker.flush() == b""
 
 
-@pytest.mark.parametrize("ms", [0, -20, 0.001, float("nan"), float("inf")])
+@each("ms", [0, -20, 0.001, float("nan"), float("inf")])
 def test_a_chunk_shorter_than_a_sample_is_refused(ms: float) -> None:
     with pytest.raises(ValueError, match="ms: expected a chunk of at least one sample"):
         audio.Chunker("pcm", ms)

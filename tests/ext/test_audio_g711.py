@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
+from tests.support.rows import each
 
 # The tables' decision values: 16 equal steps in each of 8 segments, on the tables' own scale.
 MU_EDGES = [0, *accumulate([1] + [2] * 15 + [step for s in range(2, 9) for step in [1 << s] * 16])]
@@ -72,17 +73,15 @@ def test_every_sample_encodes_to_the_interval_it_lies_in_a_law() -> None:
     assert audio.pcm16_to_pcma(EVERY_SAMPLE_PCM) == expected
 
 
-@pytest.mark.parametrize(
-    ("octet", "value"),
+@each(
+    "octet, value",
     [(0x00, -32124), (0x80, 32124), (0x7F, 0), (0xFF, 0), (0xFE, 8), (0x7E, -8), (0x0F, -16764)],
 )
 def test_known_mu_law_values(octet: int, value: int) -> None:
     assert unpack(audio.pcmu_to_pcm16(bytes([octet]))) == [value]
 
 
-@pytest.mark.parametrize(
-    ("octet", "value"), [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xD4, 24), (0x80, 5504)]
-)
+@each("octet, value", [(0xD5, 8), (0x55, -8), (0xAA, 32256), (0x2A, -32256), (0xD4, 24), (0x80, 5504)])
 def test_known_a_law_values(octet: int, value: int) -> None:
     assert unpack(audio.pcma_to_pcm16(bytes([octet]))) == [value]
 
@@ -134,7 +133,7 @@ def test_decoding_then_encoding_is_stable(data: bytes) -> None:
     assert audio.pcm16_to_pcma(audio.pcma_to_pcm16(data)) == data
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda raw: array("h", raw)])
+@each("kind", [bytes, bytearray, memoryview, lambda raw: array("h", raw)])
 def test_any_bytes_like_object_is_taken(kind: object) -> None:
     assert callable(kind)
     assert audio.pcm16_to_pcmu(kind(b"\x00\x00\x00\x7d")) == b"\xff\x80"
@@ -153,9 +152,7 @@ def test_half_a_sample_is_refused(encode: object) -> None:
         encode(b"abc")
 
 
-@pytest.mark.parametrize(
-    "convert", [audio.pcm16_to_pcmu, audio.pcm16_to_pcma, audio.pcmu_to_pcm16, audio.pcma_to_pcm16]
-)
+@each("convert", [audio.pcm16_to_pcmu, audio.pcm16_to_pcma, audio.pcmu_to_pcm16, audio.pcma_to_pcm16])
 def test_text_is_refused_with_a_hint(convert: object) -> None:
     assert callable(convert)
     with pytest.raises(TypeError, match="expected bytes, got str; base64 text has to be decoded first"):

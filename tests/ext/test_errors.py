@@ -38,6 +38,7 @@ from realtime_ext.errors import (
     UnprocessableEntityError,
     WebhookVerificationError,
 )
+from tests.support.rows import each
 
 ENVELOPE = (
     b'{"error":{"message":"failed to unmarshal SDP: EOF","type":"invalid_request_error","param":"sdp",'
@@ -72,8 +73,8 @@ EXAMPLES: list[RealtimeError] = [
 ]
 
 
-@pytest.mark.parametrize("original", EXAMPLES, ids=lambda example: type(example).__name__)
-@pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+@each("original", EXAMPLES)
+@each("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
 def test_errors_survive_pickling_and_copying(original, clone) -> None:
     twin = clone(original)
     assert type(twin) is type(original)
@@ -112,8 +113,8 @@ def test_errors_are_caught_by_the_builtin_classes_that_people_expect() -> None:
     assert not issubclass(WebhookVerificationError, ValueError)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
+@each(
+    "status, kind",
     [
         (302, APIStatusError),
         (400, BadRequestError),
@@ -154,8 +155,8 @@ def test_the_envelope_is_spread_over_attributes() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "start"),
+@each(
+    "body, start",
     [
         (b"", "the body is empty"),
         (b"  \r\n ", "the body is empty"),
@@ -197,8 +198,8 @@ def test_likely_secrets_are_not_in_the_message() -> None:
     assert "hunter2" not in error(502, {}, b"<p>Bearer hunter2 is unknown</p>").message
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
+@each(
+    "value, seconds",
     [
         ("2", 2.0),
         (" 1.5 ", 1.5),

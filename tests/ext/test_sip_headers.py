@@ -12,6 +12,7 @@ from realtime_api.models import WebhookRealtimeCallIncoming
 
 from realtime_ext.sip import SipAddress, SipHeaders
 from tests.support.paths import SAMPLES
+from tests.support.rows import each
 
 SAMPLE = SAMPLES / "webhooks" / "realtime_call_incoming" / "body.json"
 
@@ -108,8 +109,8 @@ def test_missing_headers_give_no_address() -> None:
     assert headers.p_asserted_identity == headers.diversion == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "uri", "params"),
+@each(
+    "text, name, uri, params",
     [
         ("sip:alice@example.com", None, "sip:alice@example.com", {}),
         ("<sip:alice@example.com>", None, "sip:alice@example.com", {}),
@@ -141,8 +142,8 @@ def test_addresses_are_read_as_rfc_3261_writes_them(text: str, name: Any, uri: s
     assert SipAddress.parse(str(address)) == address
 
 
-@pytest.mark.parametrize(
-    ("uri", "scheme", "user"),
+@each(
+    "uri, scheme, user",
     [
         ("sip:+14155550123@carrier.example;user=phone", "sip", "+14155550123"),
         ("SIPS:alice:secret@example.com", "sips", "alice"),
@@ -178,7 +179,7 @@ BAD_ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("text", BAD_ADDRESSES)
+@each("text", BAD_ADDRESSES)
 def test_malformed_addresses_are_value_errors_and_left_out_of_headers(text: str) -> None:
     with pytest.raises(ValueError):
         SipAddress.parse(text)
@@ -194,7 +195,7 @@ def test_unreadable_addresses_do_not_hide_readable_ones() -> None:
     assert [address.uri for address in headers.diversion] == ["sip:a@b.example", "tel:+1"]
 
 
-@pytest.mark.parametrize("text", [None, 5, b"<sip:a@b.example>"])
+@each("text", [None, 5, b"<sip:a@b.example>"])
 def test_addresses_are_read_from_text_alone(text: Any) -> None:
     with pytest.raises(ValueError, match="str"):
         SipAddress.parse(text)
@@ -211,7 +212,7 @@ def test_no_text_raises_anything_but_value_errors(text: str) -> None:
     assert SipAddress.parse_list(", ".join(map(str, addresses))) == addresses
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         {"uri": "sip:a@b.example", "display_name": "x\r\nEvil: 1"},
@@ -238,20 +239,20 @@ def test_a_written_address_is_quoted_and_pickles() -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\x00b", "a\x0bb", "a\x7f"])
+@each("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\x00b", "a\x0bb", "a\x7f"])
 def test_a_value_that_would_inject_a_header_is_refused_by_name(value: str) -> None:
     with pytest.raises(ValueError, match="X-Note: control characters"):
         SipHeaders([("X-Note", value)])
     assert SipHeaders([("X-Note", "a\tb")])["x-note"] == "a\tb"
 
 
-@pytest.mark.parametrize("name", ["", " ", "From:", "Fr om", "From\r\n", "Ünicode", "a\x00"])
+@each("name", ["", " ", "From:", "Fr om", "From\r\n", "Ünicode", "a\x00"])
 def test_an_invalid_header_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"SIP header 1: .* is not a header name"):
         SipHeaders([("To", "x"), (name, "value")])
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         None,

@@ -28,6 +28,7 @@ from realtime_ext import events, webhooks
 from realtime_ext._core.secrets import Secret
 from realtime_ext.errors import RealtimeError, WebhookVerificationError
 from tests.support.paths import PEER_PYTHON, PEERS, SAMPLES
+from tests.support.rows import each
 
 WEBHOOKS = SAMPLES / "webhooks"
 
@@ -92,8 +93,8 @@ def announced(event_type: str, *headers: tuple[str, str], created_at: int = 1, *
 CALLER, CALLEE = ("From", "<sip:a@b.example>;tag=1"), ("To", "<sip:c@d.example>")
 
 
-@pytest.mark.parametrize(
-    ("headers", "key"),
+@each(
+    "headers, key",
     [
         ([CALLER, ("call-id", " 7f3c@b.example "), CALLEE], "7f3c@b.example"),
         ([("i", "7f3c"), ("I", "other")], "7f3c"),
@@ -174,13 +175,13 @@ HEADER_SHAPES: dict[str, Callable[[dict[str, str]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
+@each("shape", HEADER_SHAPES.values(), ids=HEADER_SHAPES)
 def test_headers_are_read_in_every_shape_that_frameworks_give(shape: Callable[[dict[str, str]], Any]) -> None:
     webhooks.verify(BODY, shape(signed()), SECRET, clock=clock)
     refuses(b"{}", shape(signed()))
 
 
-@pytest.mark.parametrize("body", [BODY, BODY.decode(), bytearray(BODY), memoryview(BODY)])
+@each("body", [BODY, BODY.decode(), bytearray(BODY), memoryview(BODY)])
 def test_the_body_may_be_text_or_any_bytes(body: Any) -> None:
     webhooks.verify(body, signed(), SECRET, clock=clock)
     assert isinstance(webhooks.unwrap(body, signed(), SECRET, clock=clock), WebhookRealtimeCallIncoming)
@@ -232,7 +233,7 @@ def test_blanks_around_a_secret_are_not_part_of_it() -> None:
 # ---- what is refused
 
 
-@pytest.mark.parametrize("version", ["v2", "v0", "V1", "v1a", "", "v1 "])
+@each("version", ["v2", "v0", "V1", "v1a", "", "v1 "])
 def test_only_v1_signatures_count(version: str) -> None:
     signature = signed()["webhook-signature"].removeprefix("v1,")
     refuses(headers=signed() | {"webhook-signature": f"{version},{signature}"})
@@ -261,11 +262,8 @@ def test_every_pair_of_secret_and_signature_is_compared(monkeypatch: pytest.Monk
     assert len(compared) == 6
 
 
-@pytest.mark.parametrize("late", [True, False])
-@pytest.mark.parametrize(
-    ("tolerance", "seconds"),
-    [(300, 300), (0, 0), (5.5, 5), (timedelta(minutes=1), 60), (float("inf"), 10**9)],
-)
+@each("late", [True, False])
+@each("tolerance, seconds", [(300, 300), (0, 0), (5.5, 5), (timedelta(minutes=1), 60), (float("inf"), 10**9)])
 def test_the_tolerance_is_inclusive_and_holds_both_ways(tolerance: Any, seconds: int, late: bool) -> None:
     shift = seconds if late else -seconds
     webhooks.verify(BODY, signed(), SECRET, tolerance, clock=lambda: NOW + shift)
@@ -289,13 +287,13 @@ def test_the_clock_may_give_datetimes_and_is_the_systems_unless_given(
             check(BODY, signed(), SECRET)
 
 
-@pytest.mark.parametrize("time", [True, "now", None, float("nan"), float("inf")])
+@each("time", [True, "now", None, float("nan"), float("inf")])
 def test_a_clock_that_returns_no_time_is_a_type_error(time: Any) -> None:
     with pytest.raises(TypeError, match="clock: expected seconds since 1970"):
         webhooks.verify(BODY, signed(), SECRET, clock=lambda: time)
 
 
-@pytest.mark.parametrize(
+@each(
     "timestamp",
     ["", " ", "soon", "1767225601.0", "-5", "+1767225601", "1_767_225_601", "१७६७२२५६०१", "9" * 5000],
 )
@@ -303,7 +301,7 @@ def test_a_timestamp_that_is_not_an_integer_is_refused(timestamp: str) -> None:
     assert "webhook-timestamp" in refuses(headers=signed() | {"webhook-timestamp": timestamp})
 
 
-@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+@each("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
 def test_a_missing_or_empty_header_is_refused_by_name(name: str) -> None:
     assert name in refuses(headers={key: value for key, value in signed().items() if key != name})
     assert name in refuses(headers=signed() | {name: ""})
@@ -322,7 +320,7 @@ def test_a_header_with_two_values_is_refused(name: str) -> None:
         webhooks.verify(BODY, headers, SECRET, clock=clock)
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         None,
@@ -342,7 +340,7 @@ def test_headers_of_no_known_shape_are_refused(headers: Any) -> None:
         webhooks.verify(BODY, headers, SECRET, clock=clock)
 
 
-@pytest.mark.parametrize("body", [None, {"type": "x"}, ["x"], 5, "\ud800"])
+@each("body", [None, {"type": "x"}, ["x"], 5, "\ud800"])
 def test_a_modified_body_is_refused(body: Any) -> None:
     assert "body" in refuses(body)
 
@@ -360,7 +358,7 @@ def test_no_delivery_raises_anything_else(values: tuple[str, str, str], body: by
         webhooks.unwrap(body, headers, SECRET, clock=clock)
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [b"", b"garbage", b"[]", b"5", b"null", b"{}", b'{"type":null}', b'{"type":""}', b"\xff", b"[" * 200_000],
 )
@@ -384,7 +382,7 @@ def test_the_error_belongs_to_the_package() -> None:
 # ---- secrets and other settings
 
 
-@pytest.mark.parametrize(
+@each(
     "secret",
     [
         "",
@@ -402,7 +400,7 @@ def test_the_error_belongs_to_the_package() -> None:
         [5],
     ],
 )
-@pytest.mark.parametrize(
+@each(
     "use",
     [
         lambda secret: webhooks.sign(BODY, secret),
@@ -437,7 +435,7 @@ def test_without_a_secret_the_environments_is_taken(monkeypatch: pytest.MonkeyPa
         webhooks.unwrap(BODY, signed(), clock=clock)
 
 
-@pytest.mark.parametrize("tolerance", [-1, float("nan"), "300", None, timedelta(seconds=-1)])
+@each("tolerance", [-1, float("nan"), "300", None, timedelta(seconds=-1)])
 def test_an_invalid_tolerance_is_a_value_error(tolerance: Any) -> None:
     with pytest.raises(ValueError, match="tolerance"):
         webhooks.verify(BODY, signed(), SECRET, tolerance, clock=clock)
@@ -462,7 +460,7 @@ def test_several_secrets_give_several_signatures() -> None:
         webhooks.verify(BODY, both, secret, clock=clock)
 
 
-@pytest.mark.parametrize("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
+@each("webhook_id", ["", "a b", "a\r\nx: y", "é", "a.b", 'a"b', "a'b", 5])
 def test_an_id_that_no_header_can_carry_is_refused(webhook_id: Any) -> None:
     with pytest.raises(ValueError, match="webhook_id"):
         webhooks.sign(BODY, SECRET, webhook_id=webhook_id)
@@ -484,7 +482,7 @@ def test_a_repr_of_a_call_event_shows_no_number() -> None:
     assert "From" in repr(event) and "415" not in repr(event)
 
 
-@pytest.mark.parametrize("timestamp", [-1, float("nan"), float("inf"), "now", 10**12])
+@each("timestamp", [-1, float("nan"), float("inf"), "now", 10**12])
 def test_an_invalid_timestamp_is_refused(timestamp: Any) -> None:
     with pytest.raises(ValueError, match="timestamp"):
         webhooks.sign(BODY, SECRET, timestamp=timestamp)
@@ -495,7 +493,7 @@ def test_the_first_and_last_timestamps_are_accepted(timestamp: int) -> None:
     assert signed(timestamp=timestamp)["webhook-timestamp"] == str(timestamp)
 
 
-@pytest.mark.parametrize("body", [None, {}, "\ud800"])
+@each("body", [None, {}, "\ud800"])
 def test_a_body_that_cannot_be_sent_is_not_signed(body: Any) -> None:
     with pytest.raises(ValueError, match="body"):
         webhooks.sign(body, SECRET)

@@ -8,6 +8,7 @@ import pytest
 from realtime_api.models import WebhookRealtimeCallIncoming
 
 from realtime_ext._core.json import decode, encode
+from tests.support.rows import each
 
 CALL = {
     "id": "evt_1",
@@ -22,8 +23,8 @@ def test_generated_models_are_written_in_the_form_of_the_api() -> None:
     assert decode(encode({"events": [model, (model,)]})) == {"events": [CALL, [CALL]]}
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
+@each(
+    "value, text",
     [
         ({"a": [1, 2.5, True, None]}, '{"a":[1,2.5,true,null]}'),
         ("é", '"é"'),
@@ -37,14 +38,14 @@ def test_values_are_written_compactly(value: Any, text: str) -> None:
     assert encode(value, plain=True) == text
 
 
-@pytest.mark.parametrize("value", [float("nan"), [None, float("inf")], {"a": object()}, {(1, 2): 3}])
+@each("value", [float("nan"), [None, float("inf")], {"a": object()}, {(1, 2): 3}])
 def test_values_without_a_json_form_are_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="not writable as JSON"):
         encode(value)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
+@each(
+    "text, value",
     [
         (b'{"a": 1}', {"a": 1}),
         (memoryview(b"[1]"), [1]),
@@ -59,8 +60,8 @@ def test_unusual_json_is_read(text: Any, value: Any) -> None:
     assert decode(text) == value
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
+@each(
+    "text, message",
     [
         ("secret", "not JSON: Expecting value at character 0"),
         (b'"\xff"', "not JSON: not UTF-8"),

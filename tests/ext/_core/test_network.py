@@ -18,6 +18,7 @@ from realtime_simulator._server.certificate import ensure_certificate
 from realtime_ext import APIConnectionError, NotFoundError
 from realtime_ext._core.network import environment_proxy, is_loopback
 from tests.ext.connection.driver import Driven
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 UNREACHABLE = "http://user:proxy-password@127.0.0.1:9"
@@ -35,8 +36,8 @@ def proxied(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
+@each(
+    "url, expected",
     [
         ("http://127.0.0.1:8765/v1", True),
         ("ws://127.8.9.10/v1", True),

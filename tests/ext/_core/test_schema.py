@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from realtime_ext._core.schema import Place, Violation, bounds, check as check_place, place
 from tests.support.examples import examples
+from tests.support.rows import each
 
 
 def check(schema: Any, value: Any) -> list[Violation]:
@@ -105,8 +106,8 @@ GUEST = {
 }
 
 
-@pytest.mark.parametrize(
-    ("value", "messages"),
+@each(
+    "value, messages",
     [
         ({"name": 5}, ["name: expected a string of 2 to 5 characters that matches ^[A-Z], got 5"]),
         ({"name": "A"}, ["name: expected a string of 2 to 5 characters that matches ^[A-Z], got 'A'"]),
@@ -151,8 +152,8 @@ def test_messages_name_the_field_the_value_and_the_allowed_values(value: Any, me
     assert [problem.message for problem in check(GUEST, value)] == messages
 
 
-@pytest.mark.parametrize(
-    ("schema", "fitting", "refused"),
+@each(
+    "schema, fitting, refused",
     [
         ({"minimum": 0}, [0, 0.5, "x"], [-0.5]),
         ({"maximum": 3}, [3, 3.0, None], [3.5, 4]),
@@ -201,7 +202,7 @@ def test_among_forms_without_a_tag_the_one_with_the_fewest_faults_is_explained()
     assert [p.path for p in check(schema, {"side": "x", "radius": "x"})] == ["radius"]
 
 
-@pytest.mark.parametrize(
+@each(
     "schema",
     [
         {"pattern": "(?<year>\\d+)\\p{L}"},

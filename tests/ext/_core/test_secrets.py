@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from realtime_ext._core.secrets import Secret, mask, redact
+from tests.support.rows import each
 
 
 def test_only_reveal_shows_a_secret() -> None:
@@ -32,8 +33,8 @@ def test_secrets_are_copied_within_the_process_and_never_pickled() -> None:
         pickle.dumps(secret)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
+@each(
+    "text, shown",
     [
         ("Incorrect API key provided: sk-proj-abcdefgh12345678.", "Incorrect API key provided: ***."),
         ("Incorrect API key provided: sk-proj-****abcd.", "Incorrect API key provided: sk-proj-****abcd."),

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from realtime_ext._http.retry import Failure, Outcome, backoff, decide, parse_retry_after
+from tests.support.rows import each
 
 
 def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: int = 2) -> float | None:
@@ -15,24 +16,22 @@ def pause(failure: Failure, *, idempotent: bool, retries: int = 0, max_retries: 
     )
 
 
-@pytest.mark.parametrize("idempotent", [False, True])
-@pytest.mark.parametrize(
+@each("idempotent", [False, True])
+@each(
     "failure",
     [Failure(Outcome.NOT_CONNECTED), Failure(Outcome.ANSWERED, 429), Failure(Outcome.ANSWERED, 503)],
-    ids=str,
 )
 def test_a_failure_without_effect_is_retried_for_every_operation(failure: Failure, idempotent: bool) -> None:
     assert pause(failure, idempotent=idempotent) == 0.5
     assert not failure.may_have_applied
 
 
-@pytest.mark.parametrize(
+@each(
     "failure",
     [
         Failure(Outcome.LOST),
         *(Failure(Outcome.ANSWERED, status) for status in (408, 409, 500, 502, 504, 520)),
     ],
-    ids=str,
 )
 def test_a_failure_that_may_have_applied_is_retried_only_if_idempotent(failure: Failure) -> None:
     assert pause(failure, idempotent=True) == 0.5
@@ -40,14 +39,13 @@ def test_a_failure_that_may_have_applied_is_retried_only_if_idempotent(failure: 
     assert failure.may_have_applied
 
 
-@pytest.mark.parametrize("idempotent", [False, True])
-@pytest.mark.parametrize(
+@each("idempotent", [False, True])
+@each(
     "failure",
     [
         Failure(Outcome.UNSENDABLE),
         *(Failure(Outcome.ANSWERED, status) for status in (302, 400, 401, 403, 404, 410, 422, 499)),
     ],
-    ids=str,
 )
 def test_refusals_are_not_retried(failure: Failure, idempotent: bool) -> None:
     assert pause(failure, idempotent=idempotent) is None
@@ -61,8 +59,8 @@ def test_max_retries_counts_from_the_second_attempt() -> None:
     assert pause(failure, idempotent=False, max_retries=0) is None
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "expected"),
+@each(
+    "retry_after, expected",
     [(0.0, 0.0), (7.5, 7.5), (60.0, 60.0), (60.1, None), (3600.0, None), (float("inf"), None)],
 )
 def test_the_api_s_wish_is_followed_up_to_a_minute(retry_after: float, expected: float | None) -> None:
@@ -75,8 +73,8 @@ def test_pauses_double_up_to_a_cap_and_are_jittered_downwards() -> None:
     assert 0.375 < backoff(0, lambda: 0.999) < 0.376
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
+@each(
+    "header, seconds",
     [
         (None, None),
         ("", None),

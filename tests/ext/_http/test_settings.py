@@ -7,6 +7,7 @@ import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext._core.version import __version__
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 CALL = "rtc_u1_abc"
@@ -133,8 +134,8 @@ def test_an_authorization_of_the_user_s_own_stands_in_place_of_the_key(
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    ("timeout", "expected"),
+@each(
+    "timeout, expected",
     [
         (2, {"connect": 2, "read": 2, "write": 2, "pool": 2}),
         (60.0, {"connect": 5.0, "read": 60.0, "write": 60.0, "pool": 60.0}),
@@ -191,8 +192,8 @@ def foreign_client() -> object:
     return type("Client", (), {"__module__": "httpx3._client"})()
 
 
-@pytest.mark.parametrize(
-    ("make", "kind", "got"),
+@each(
+    "make, kind, got",
     [
         (RealtimeClient, httpx.AsyncClient, r"httpx2?\.AsyncClient"),
         (AsyncRealtimeClient, httpx.Client, r"httpx2?\.Client"),
@@ -223,8 +224,8 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
     runner.close()
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
+@each(
+    "options, error, message",
     [
         ({"api_key": 7}, TypeError, "api_key: expected a str, got int"),
         ({"api_key": "two words"}, ValueError, "api_key: must be printable ASCII"),
@@ -263,17 +264,16 @@ def test_an_async_key_works_in_the_async_client_alone(recorder: Recorder) -> Non
         ({"webhook_secret": [7]}, TypeError, "webhook_secret: expected a str or several, got int"),
         ({"webhook_secret": 7}, TypeError, "webhook_secret: expected a str or several, got int"),
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("make", [RealtimeClient, AsyncRealtimeClient])
+@each("make", [RealtimeClient, AsyncRealtimeClient])
 def test_arguments_that_cannot_work_are_refused(make, options, error, message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         make(**options)
     assert "hunter2" not in str(caught.value) and "1234567890" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
+@each(
+    "options, error, message",
     [
         ({"timeout": 0}, ValueError, "timeout: expected more than 0 seconds"),
         ({"extra_headers": {"X": "1\r\nY: 2"}}, ValueError, r"extra_headers\['X'\]: not usable"),

@@ -11,6 +11,7 @@ from realtime_ext.sdp import Problem, SessionDescription, check_offer
 from realtime_ext.sdp._description import CandidateError, parse_candidate, unusual_candidates
 from tests.samples.sdp import NAMES, sample
 from tests.support.examples import check_each
+from tests.support.rows import each
 
 OFFERS = [name for name in NAMES if name.startswith("offer-")]
 REAL = sample("offer-chromium-audio-datachannel")
@@ -56,7 +57,7 @@ def swap(old: str, new: str, text: str = SMALL) -> str:
 # ---- nothing to say
 
 
-@pytest.mark.parametrize("name", OFFERS)
+@each("name", OFFERS)
 def test_real_offers_have_no_problems(name: str) -> None:
     assert check_offer(sample(name)) == []
     assert check_offer(sample(name).encode()) == []
@@ -114,7 +115,7 @@ FINE = {
 }
 
 
-@pytest.mark.parametrize("name", FINE)
+@each("name", FINE)
 def test_accepted_offers_have_no_problems(name: str) -> None:
     assert check_offer(FINE[name]) == []
 
@@ -218,7 +219,7 @@ FAULTY = [
 ]
 
 
-@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@each("code, line, named, text", FAULTY, ids=range(len(FAULTY)))
 def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: str, text: str) -> None:
     problems = check_offer(text)
     assert {problem.code for problem in problems} == {code}
@@ -227,12 +228,12 @@ def test_each_fault_is_found_alone_with_its_line(code: str, line: int, named: st
     assert problems[0].hint
 
 
-@pytest.mark.parametrize(("code", "line", "named", "text"), FAULTY, ids=range(len(FAULTY)))
+@each("code, line, named, text", FAULTY, ids=range(len(FAULTY)))
 def test_bytes_are_judged_as_text_is(code: str, line: int, named: str, text: str) -> None:
     assert check_offer(text.encode()) == check_offer(text)
 
 
-@pytest.mark.parametrize("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
+@each("text", [None, 5, ["v=0"], b"\xff", "v=0\ud800"])
 def test_undecodable_input_is_a_problem(text: object) -> None:
     (problem,) = check_offer(text)  # type: ignore[arg-type]
     assert (problem.code, problem.line) == ("not_text", 1)
@@ -259,7 +260,7 @@ def test_all_faults_are_found_at_once_by_their_lines() -> None:
 # ---- real descriptions that are no offers, and real offers that were damaged
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("answer-")])
+@each("name", [name for name in NAMES if name.startswith("answer-")])
 def test_a_real_answer_is_refused_as_an_offer(name: str) -> None:
     (problem,) = check_offer(sample(name))
     assert problem.code == "is_answer"
@@ -267,8 +268,8 @@ def test_a_real_answer_is_refused_as_an_offer(name: str) -> None:
     assert sample(name).split("\r\n")[problem.line - 1] == "a=setup:active"
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
+@each(
+    "name, expected",
     [
         ("inactive", ["audio_inactive"]),
         ("datachannel-only", ["no_audio"]),
@@ -377,7 +378,7 @@ def test_parsing_an_offer_keeps_its_text() -> None:
 USUAL = "1 1 udp 2130706431 192.0.2.1 9 typ host"
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         USUAL,

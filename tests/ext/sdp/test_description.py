@@ -12,6 +12,7 @@ from realtime_ext.errors import SdpError
 from realtime_ext.sdp import Candidate, Codec, Media, SessionDescription
 from tests.samples.sdp import NAMES, sample
 from tests.support.examples import check_each
+from tests.support.rows import each
 
 CHROMIUM = "offer-chromium-audio-datachannel"
 HEAD = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -44,7 +45,7 @@ def test_a_description_is_written_as_it_was_read(end: str, trimmed: bool, subtes
     check_each(subtests, NAMES, check)
 
 
-@pytest.mark.parametrize("end", ["\n", "\r", "\r\n\r\n"])
+@each("end", ["\n", "\r", "\r\n\r\n"])
 def test_line_ends_do_not_change_the_description(end: str) -> None:
     expected = SessionDescription.parse(sample(CHROMIUM))
     found = SessionDescription.parse(sample(CHROMIUM).replace("\r\n", end))
@@ -57,7 +58,7 @@ def test_line_ends_do_not_change_the_description(end: str) -> None:
     )
 
 
-@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+@each("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
 def test_no_other_character_ends_a_line(character: str) -> None:
     text = HEAD + f"a=x:before{character}a=y:after\r\n"
     description = SessionDescription.parse(text)
@@ -74,7 +75,7 @@ def test_blank_lines_are_counted_and_kept() -> None:
     assert [media.line for media in description.media] == [7]
 
 
-@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
+@each("make", [copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
 def test_descriptions_copy_and_pickle(make: object) -> None:
     description = SessionDescription.parse(sample(CHROMIUM))
     twin = make(description)  # type: ignore[operator]
@@ -88,7 +89,7 @@ def test_descriptions_copy_and_pickle(make: object) -> None:
 # ---- what an independent reader reads too
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_real_descriptions_mean_what_aiortc_reads_in_them(name: str) -> None:
     ours = SessionDescription.parse(sample(name))
     theirs = AiortcDescription.parse(sample(name))
@@ -252,7 +253,7 @@ def test_a_rtpmap_comes_before_a_payload_types_fixed_meaning() -> None:
     assert audio("a=rtpmap:0 opus/48000/2", formats="0").codecs == (Codec(0, "opus", 48000, 2),)
 
 
-@pytest.mark.parametrize(
+@each(
     "rtpmap",
     ["", "96", "96 opus", "96 opus/", "96 opus/x", "96 /48000", "128 opus/48000/2", "x opus/48000", "-1 a/1"],
 )
@@ -307,9 +308,8 @@ def test_unspecified_addresses_are_known() -> None:
     assert [candidate.is_unspecified for candidate in media.candidates] == [True, True]
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "1 1 udp 1 192.0.2.1 9", "1 1 udp 1 192.0.2.1 typ host", "1 1 udp 1 example.com 9 typ host"],
+@each(
+    "value", ["", "1 1 udp 1 192.0.2.1 9", "1 1 udp 1 192.0.2.1 typ host", "1 1 udp 1 example.com 9 typ host"]
 )
 def test_candidates_that_cannot_be_read_stay_in_the_attributes(value: str) -> None:
     media = audio(f"a=candidate:{value}", "a=candidate:1 1 udp 1 192.0.2.1 9 typ host")
@@ -337,7 +337,7 @@ def test_every_attribute_can_be_asked_for() -> None:
     assert (media.line_of("z"), media.line_of("w")) == (10, None)
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
+@each("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
 def test_malformed_numbers_parse_as_none(value: str) -> None:
     media = audio(f"a=sctp-port:{value}", f"a=max-message-size:{value}")
     assert (media.sctp_port, media.max_message_size) == (None, None)
@@ -391,7 +391,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "message"), REFUSED, ids=range(len(REFUSED)))
+@each("text, line, message", REFUSED, ids=range(len(REFUSED)))
 def test_other_text_than_sdp_is_refused(text: object, line: int | None, message: str) -> None:
     with pytest.raises(SdpError) as caught:
         SessionDescription.parse(text)  # type: ignore[arg-type]
@@ -400,7 +400,7 @@ def test_other_text_than_sdp_is_refused(text: object, line: int | None, message:
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("line", [1, 7, 40])
+@each("line", [1, 7, 40])
 def test_the_refusal_names_the_line(line: int) -> None:
     lines = sample(CHROMIUM).split("\r\n")
     lines[line - 1] = "?"

@@ -11,6 +11,7 @@ from realtime_ext.errors import SdpError
 from realtime_ext.sdp import check_offer, repair
 from tests.samples.sdp import NAMES, sample
 from tests.support.examples import check_each
+from tests.support.rows import each
 
 DAMAGE = {
     "trimmed": lambda text: text.strip(),
@@ -38,15 +39,15 @@ def test_a_description_whose_line_ends_were_damaged_is_as_it_was(
     check_each(subtests, NAMES, check)
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "none"])
+@each("damage", [name for name in DAMAGE if name != "none"])
 def test_an_offer_is_taken_once_repaired(damage: str) -> None:
     damaged = DAMAGE[damage](sample("offer-chromium-audio"))
     assert check_offer(damaged)
     assert check_offer(repair(damaged)) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "repaired"),
+@each(
+    "text, repaired",
     [
         ("", ""),
         ("\n", "\r\n"),
@@ -68,7 +69,7 @@ def test_bytes_need_not_be_text() -> None:
     assert repair(b"\xff\n\x85\xe2\x80\xa8") == b"\xff\r\n\x85\xe2\x80\xa8\r\n"
 
 
-@pytest.mark.parametrize("text", [None, 5, ["v=0"], bytearray(b"v=0")])
+@each("text", [None, 5, ["v=0"], bytearray(b"v=0")])
 def test_other_types_than_text_and_bytes_are_refused(text: object) -> None:
     with pytest.raises(SdpError, match=f"not as {type(text).__name__}"):
         repair(text)  # type: ignore[call-overload]

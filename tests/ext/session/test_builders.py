@@ -21,6 +21,7 @@ from realtime_ext import (
 )
 from realtime_ext.session import resolve
 from tests.support.newcomers import is_new
+from tests.support.rows import each
 
 PCM = {"type": "audio/pcm", "rate": 24000}
 
@@ -194,7 +195,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("builder", "change", "fields"), CASES)
+@each("builder, change, fields", CASES)
 def test_a_method_writes_its_fields_and_no_others(builder: Any, change: Any, fields: dict[str, Any]) -> None:
     before = copy.deepcopy(builder.to_dict())
     changed = change(builder)
@@ -398,8 +399,8 @@ def test_from_dict_keeps_turn_detection_off_in_a_server_session(detection: Any) 
         assert built["audio"]["input"]["turn_detection"] == detection
 
 
-@pytest.mark.parametrize(
-    ("cls", "session"),
+@each(
+    "cls, session",
     [
         (SessionBuilder, {"type": "transcription"}),
         (SessionBuilder, TranscriptionSessionBuilder()),
@@ -413,7 +414,7 @@ def test_from_dict_refuses_another_kind(cls: Any, session: Any) -> None:
     assert caught.value.field == "type"
 
 
-@pytest.mark.parametrize("session", [None, 5, "realtime", [], SessionBuilder, object()])
+@each("session", [None, 5, "realtime", [], SessionBuilder, object()])
 def test_from_dict_refuses_other_types_than_sessions(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
         SessionBuilder.from_dict(session)
@@ -451,7 +452,7 @@ def test_extra_does_not_open_the_way_for_other_fields() -> None:
 # ---- what methods refuse
 
 
-@pytest.mark.parametrize("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
+@each("codec", ["pcm", "audio/pcmu", "opus", "", None, 8, ["pcmu"]])
 def test_a_telephone_has_two_codecs(codec: Any) -> None:
     with pytest.raises(SessionConfigError, match="expected 'pcmu' or 'pcma' for a telephone, got") as caught:
         SessionBuilder().telephony(codec)
@@ -486,8 +487,8 @@ def test_without_a_model_rules_wait_for_the_whole_session() -> None:
         resolve(builder, validate=True)
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
+@each(
+    "change, match",
     [
         (lambda b: b.tool(5), r"tools\[0\]: expected a function, a generated tool or a dict, got int"),
         (

@@ -15,6 +15,7 @@ import realtime_ext
 from realtime_ext import SessionBuilder, SessionConfigError, SessionConfigWarning, SessionProblem
 from realtime_ext.session import resolve
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS, reasons
+from tests.support.rows import each
 
 REALTIME = {"type": "realtime"}
 SERVER = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
@@ -50,8 +51,8 @@ def warned(session: Any, *kinds: str, **options: Any) -> list[str]:
 # ---- kinds
 
 
-@pytest.mark.parametrize(
-    ("session", "kinds", "value", "allowed"),
+@each(
+    "session, kinds, value, allowed",
     [
         ({}, ("realtime",), None, ("realtime",)),
         ({}, ("realtime", "transcription"), None, ("realtime", "transcription")),
@@ -95,8 +96,8 @@ def test_the_older_forms_take_their_own_names_alone() -> None:
     assert warned({"type": "realtime", "audio": {}}, "realtime", "realtime_older") == []
 
 
-@pytest.mark.parametrize(
-    ("session", "kind", "field", "message"),
+@each(
+    "session, kind, field, message",
     [
         (
             {"type": "transcription", "tools": []},
@@ -177,7 +178,7 @@ def test_the_table_has_every_name_of_the_older_form() -> None:
     assert older - present == set(BETA_FIELDS) == set(BETA_VALUES)
 
 
-@pytest.mark.parametrize("name", BETA_FIELDS)
+@each("name", BETA_FIELDS)
 def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
     found = problem({**REALTIME, name: BETA_VALUES[name]})
     assert (found.field, found.value) == (name, BETA_VALUES[name])
@@ -187,7 +188,7 @@ def test_a_beta_name_is_answered_with_its_successor(name: str) -> None:
         assert f"use {BETA_FIELDS[name]}" in found.message
 
 
-@pytest.mark.parametrize("path", [path for path in BETA_FIELDS.values() if path is not None])
+@each("path", [path for path in BETA_FIELDS.values() if path is not None])
 def test_the_successors_are_fields_that_there_are(path: str) -> None:
     *parents, name = path.split(".")
     session: dict[str, Any] = {"type": "realtime"}
@@ -198,7 +199,7 @@ def test_the_successors_are_fields_that_there_are(path: str) -> None:
     assert all(found.field.startswith(path) for found in problems(session))
 
 
-@pytest.mark.parametrize("name", BETA_FIELDS)
+@each("name", BETA_FIELDS)
 def test_a_beta_name_without_a_successor_in_this_kind_is_refused_too(name: str) -> None:
     found = problem({"model": "m", name: BETA_VALUES[name]}, "translation")
     assert found.field == name
@@ -210,8 +211,8 @@ def test_beta_names_come_first_even_without_a_type() -> None:
     assert [one.field for one in found] == ["modalities", "type", "instructions"]
 
 
-@pytest.mark.parametrize(
-    ("given", "written"),
+@each(
+    "given, written",
     [
         ("pcm16", "{'type': 'audio/pcm', 'rate': 24000}"),
         ("g711_ulaw", "{'type': 'audio/pcmu'}"),
@@ -238,8 +239,8 @@ def test_a_format_given_as_text_is_answered_with_the_object(given: str, written:
 # ---- rules
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "value", "allowed", "message"),
+@each(
+    "fields, field, value, allowed, message",
     [
         (
             {"output_modalities": ["text", "audio"]},
@@ -366,7 +367,7 @@ def test_settings_that_would_fail_later_are_refused(
     assert message in found.message
 
 
-@pytest.mark.parametrize(
+@each(
     "fields",
     [
         {"model": "gpt-realtime-2", "parallel_tool_calls": True, "reasoning": {"effort": "xhigh"}},
@@ -428,8 +429,8 @@ def test_every_model_that_the_description_lists_is_known() -> None:
 # ---- unknown fields
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
+@each(
+    "fields, message",
     [
         ({"instructons": "x"}, "instructons: not a known field, sent unchanged; did you mean instructions?"),
         (
@@ -514,8 +515,8 @@ class Endless:
         return {"inner": self}
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "message"),
+@each(
+    "fields, field, message",
     [
         ({"instructions": b"x"}, "instructions", "expected a value that JSON has, got '<bytes>'"),
         ({"tracing": {"metadata": {"x": {1}}}}, "tracing.metadata.x", "got '<set>'"),
@@ -543,7 +544,7 @@ def test_a_session_within_itself_is_refused() -> None:
                 resolve(endless, validate=validate)
 
 
-@pytest.mark.parametrize("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
+@each("session", [None, 5, "realtime", b"{}", [], {1}, SessionBuilder, object()])
 def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
     for validate in (True, False):
         with pytest.raises(TypeError, match="session: expected a builder, a generated model or a dict, got"):
@@ -556,7 +557,7 @@ def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
 SECRET = "t0k3n-of-the-shop"
 
 
-@pytest.mark.parametrize(
+@each(
     "session",
     [
         {**REALTIME, "tools": [{**SERVER, "authorization": [SECRET]}]},
@@ -607,8 +608,8 @@ def test_the_package_skips_its_own_frames_and_no_others() -> None:
     assert caught[0].filename == beside
 
 
-@pytest.mark.parametrize(
-    ("fields", "told"),
+@each(
+    "fields, told",
     [
         ({"model": "gpt-realtme"}, "model: 'gpt-realtme' is not known; did you mean 'gpt-realtime'?"),
         (
@@ -627,7 +628,7 @@ def test_a_name_near_to_a_known_one_is_warned_of(fields: dict[str, Any], told: s
     assert [str(warning.message) for warning in caught] == [told]
 
 
-@pytest.mark.parametrize("model", ["gpt-realtime", "gpt-realtime-3", "gpt-realtime-2031-01-01", "nova-sonic"])
+@each("model", ["gpt-realtime", "gpt-realtime-3", "gpt-realtime-2031-01-01", "nova-sonic"])
 def test_newer_and_other_names_are_not_warned_of(model: str) -> None:
     assert resolve({"type": "realtime", "model": model}, validate=True)["model"] == model
 
@@ -638,8 +639,8 @@ def test_a_model_of_another_api_is_refused_with_that_reason() -> None:
     assert caught.value.field == "model"
 
 
-@pytest.mark.parametrize(
-    ("given", "near"),
+@each(
+    "given, near",
     [("spanish", "es"), ("Portugese", "pt"), ("deutsch", "de"), ("Javanese", "jv"), ("xx", None), ("", None)],
 )
 def test_an_invalid_language_code_is_refused(given: str, near: str | None) -> None:
@@ -664,7 +665,7 @@ def test_an_invalid_language_code_is_refused(given: str, near: str | None) -> No
             assert found.message.endswith(f"did you mean {near!r}?")
 
 
-@pytest.mark.parametrize("language", ["es", "EN", "pt-BR", "zh-Hans-CN", "yue", "en-US,zh-CN", "jw"])
+@each("language", ["es", "EN", "pt-BR", "zh-Hans-CN", "yue", "en-US,zh-CN", "jw"])
 def test_codes_with_regions_and_scripts_are_languages(language: str) -> None:
     resolve(
         {**REALTIME, "audio": {"input": {"transcription": {"model": "m", "language": language}}}},

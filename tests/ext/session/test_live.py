@@ -12,6 +12,7 @@ from realtime_api import models
 from realtime_ext import LiveSessionBuilder, SessionBuilder, SessionConfigError, SessionConfigWarning
 from realtime_ext.session import merge, resolve, resolve_update
 from realtime_ext.tools import Toolbox
+from tests.support.rows import each
 
 URGENT = {"type": "predicate", "instructions": "Is it urgent?"}
 
@@ -118,7 +119,7 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
 MODEL = "gpt-live-1"
 
 
-@pytest.mark.parametrize(("change", "fields"), CASES, ids=range(len(CASES)))
+@each("change, fields", CASES, ids=range(len(CASES)))
 def test_a_method_writes_its_fields_into_a_new_builder(change: Any, fields: dict[str, Any]) -> None:
     builder = LiveSessionBuilder(MODEL)
     changed = change(builder)
@@ -176,8 +177,8 @@ def problems(session: Any, *kinds: str) -> dict[str, str]:
     return {one.field: one.message for one in refused.value.problems}
 
 
-@pytest.mark.parametrize(
-    ("change", "field", "words"),
+@each(
+    "change, field, words",
     [
         (lambda b: b.format("mp3"), "audio.format.type", "'audio/pcm' or 'audio/pcmu' or 'audio/pcma'"),
         (lambda b: b.format("pcm", rate=44100), "audio.format.rate", "expected 16000 or 24000, got 44100"),
@@ -207,8 +208,8 @@ def test_a_wrong_value_is_refused_by_its_field(change: Any, field: str, words: s
     assert words in found[field]
 
 
-@pytest.mark.parametrize(
-    ("session", "words"),
+@each(
+    "session, words",
     [
         ({"model": MODEL, "instrctions": "x"}, "did you mean instructions?"),
         ({"model": MODEL, "audio": {"output": {"voice": "marrin"}}}, "did you mean 'marin'?"),
@@ -276,8 +277,8 @@ def test_every_realtime_field_is_refused_with_its_counterpart_or_the_reason(kind
         assert words is None or words in found[name]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
+@each(
+    "name, words",
     [
         ("modalities", "a Live model always speaks"),
         ("voice", "its counterpart is audio.output.voice"),
@@ -342,8 +343,8 @@ def test_an_update_changes_the_settings_of_the_delegation() -> None:
     assert "model" not in update(LiveSessionBuilder(MODEL).delegate_to(instructions="Book."))
 
 
-@pytest.mark.parametrize(
-    ("change", "field", "words"),
+@each(
+    "change, field, words",
     [
         (LiveSessionBuilder().instructions("B"), "instructions", "set when a Live session starts"),
         (LiveSessionBuilder().store(), "store", "set when a Live session starts"),

@@ -17,6 +17,7 @@ from realtime_ext import (
     TranslationSessionBuilder,
 )
 from realtime_ext.session import merge, resolve_update
+from tests.support.rows import each
 
 TOOL = {"type": "function", "name": "book_room"}
 FORCED = {"type": "function", "name": "book_room"}
@@ -55,8 +56,8 @@ def refused(update: Any, current: Any = CURRENT, **options: Any) -> list[str]:
 # ---- merge
 
 
-@pytest.mark.parametrize(
-    ("update", "path", "value"),
+@each(
+    "update, path, value",
     [
         ({}, "instructions", "Be brief."),
         ({"instructions": ""}, "instructions", ""),
@@ -108,8 +109,8 @@ def test_an_update_is_sent_as_it_was_asked_for() -> None:
         assert updated(form, None) == expected
 
 
-@pytest.mark.parametrize(
-    ("update", "fields"),
+@each(
+    "update, fields",
     [
         ({"instructions": "x"}, ["type"]),
         ({"type": "transcription"}, ["type"]),
@@ -132,7 +133,7 @@ def test_problems_of_the_merged_session_are_reported(update: dict[str, Any], fie
     assert refused(update) == fields
 
 
-@pytest.mark.parametrize(
+@each(
     "update",
     [
         {"type": "realtime", "model": "gpt-realtime"},
@@ -189,7 +190,7 @@ def test_unchecked_an_update_goes_out_as_given() -> None:
     assert resolve_update(update, CURRENT, validate=False) == update
 
 
-@pytest.mark.parametrize("session", [None, 5, [], SessionBuilder])
+@each("session", [None, 5, [], SessionBuilder])
 def test_other_types_than_sessions_are_type_errors(session: Any) -> None:
     with pytest.raises(TypeError, match="session: expected a builder"):
         resolve_update(session, CURRENT, validate=True)
