@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from realtime_ext import audio
+from tests.support.rows import each
 
 
 def sine(frequency: float, rate: int, seconds: float) -> bytes:
@@ -28,9 +29,7 @@ def unpack(pcm: bytes) -> tuple[int, ...]:
 SPEECH = sine(440, 48000, 0.25)
 
 
-@pytest.mark.parametrize(
-    "rates", [(48000, 24000), (24000, 48000), (8000, 24000), (24000, 8000), (44100, 24000)]
-)
+@each("rates", [(48000, 24000), (24000, 48000), (8000, 24000), (24000, 8000), (44100, 24000)])
 def test_a_tone_keeps_its_pitch_level_and_place(rates: tuple[int, int]) -> None:
     source, target = rates
     resampler = audio.Resampler(source, target)
@@ -108,8 +107,8 @@ def test_soxr_and_numpy_are_loaded_by_the_first_resampler_only() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         ({"source": 0}, "source: expected a rate above 0 samples a second, got 0"),
         ({"target": -8000}, "target: expected a rate above 0 samples a second, got -8000"),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext import audio
+from tests.support.rows import each
 
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 SAMPLES = [0, 256, -256, 12800, -12800, 32512, -32768]
@@ -57,9 +58,9 @@ def int24(value: int) -> bytes:
     return struct.pack("<i", value)[:3]
 
 
-@pytest.mark.parametrize("extensible", [False, True], ids=["plain", "extensible"])
-@pytest.mark.parametrize(
-    ("kind", "bits", "data"),
+@each("extensible", [False, True], ids=["plain", "extensible"])
+@each(
+    "kind, bits, data",
     [
         (1, 8, bytes((sample >> 8) + 128 for sample in SAMPLES)),
         (1, 16, PCM16),
@@ -107,9 +108,7 @@ def test_other_chunks_are_passed_over(read: Callable[..., bytes]) -> None:
     assert read(wav(PCM16, before=chunk(b"LIST", b"odd") + chunk(b"fact", bytes(4)))) == PCM16
 
 
-@pytest.mark.parametrize(
-    ("riff_size", "data_size"), [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0x7FFFFFFF, 0x7FFFFFFF - 36)]
-)
+@each("riff_size, data_size", [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0x7FFFFFFF, 0x7FFFFFFF - 36)])
 def test_a_header_that_was_streamed_without_lengths_is_read_to_the_end(
     read: Callable[..., bytes], riff_size: int, data_size: int
 ) -> None:
@@ -138,8 +137,8 @@ def test_only_another_rate_needs_soxr(read: Callable[..., bytes], monkeypatch: p
         read(wav(PCM16, rate=44100))
 
 
-@pytest.mark.parametrize(
-    ("file", "message"),
+@each(
+    "file, message",
     [
         (b"", "not a WAV file: it doesn't start with RIFF … WAVE"),
         (b"ID3\x04 an MP3", "not a WAV file: it doesn't start with RIFF … WAVE"),

@@ -18,6 +18,7 @@ import pytest
 
 import realtime_ext
 from realtime_ext import LiveSessionBuilder, RealtimeClient, RealtimeError, webhooks
+from tests.ext.clients import IN_SYNC
 from tests.support.bad_input import (
     BUILDERS,
     ELSEWHERE,
@@ -28,6 +29,8 @@ from tests.support.bad_input import (
     method_of,
     toolbox,
 )
+from tests.support.examples import check_each
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 
@@ -57,8 +60,9 @@ def name_of(value: Any) -> str:
     return f"{type(value).__name__} {str(value)[:20]!r}"
 
 
-@pytest.mark.parametrize(
-    ("function", "parameter"),
+@IN_SYNC
+@each(
+    "function, parameter",
     [(function, parameter) for function, valid in ON_CLIENTS.items() for parameter in valid],
 )
 def test_clients_refuse_junk_before_anything_is_sent(
@@ -80,8 +84,8 @@ def test_clients_refuse_junk_before_anything_is_sent(
         )
 
 
-@pytest.mark.parametrize(
-    ("function", "parameter"),
+@each(
+    "function, parameter",
     [(function, parameter) for function, (_, valid) in ELSEWHERE.items() for parameter in valid],
 )
 def test_functions_refuse_junk(function: str, parameter: str) -> None:
@@ -98,24 +102,20 @@ def _model(builder: type) -> str:
     return "gpt-live-1" if builder is LiveSessionBuilder else "gpt-realtime-2"
 
 
-@pytest.mark.parametrize(
-    ("builder", "method", "parameter"),
-    [
-        (builder, method, parameter)
-        for builder, methods in BUILDERS.items()
-        for method, valid in methods.items()
-        for parameter in valid
-    ],
-    ids=lambda part: part.__name__ if isinstance(part, type) else part,
-)
-def test_builders_refuse_junk(builder: type, method: str, parameter: str) -> None:
-    valid = BUILDERS[builder][method]
-    for value in JUNK:
-        with refused_by_us(f"{builder.__name__}.{method}({parameter}={name_of(value)})"):
-            getattr(builder(_model(builder)), method)(**{**valid, parameter: value}).build()
-
-
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
+def test_builders_refuse_junk(builder: type, subtests: pytest.Subtests) -> None:
+    def check(argument: tuple[str, str]) -> None:
+        method, parameter = argument
+        valid = BUILDERS[builder][method]
+        for value in JUNK:
+            with refused_by_us(f"{builder.__name__}.{method}({parameter}={name_of(value)})"):
+                getattr(builder(_model(builder)), method)(**{**valid, parameter: value}).build()
+
+    methods = BUILDERS[builder]
+    check_each(subtests, [(method, parameter) for method in methods for parameter in methods[method]], check)
+
+
+@each("builder", BUILDERS)
 def test_builders_themselves_refuse_junk(builder: Any) -> None:
     for value in JUNK:
         with refused_by_us(f"{builder.__name__}({name_of(value)})"):
@@ -124,6 +124,7 @@ def test_builders_themselves_refuse_junk(builder: Any) -> None:
             builder.from_dict(value).build()
 
 
+@IN_SYNC
 def test_valid_arguments_are_accepted(runner: Runner, wire: Wire) -> None:
     """Else the tables above would show nothing."""
     client = runner.client(wire, webhook_secret=SECRET, max_retries=0)
@@ -180,7 +181,7 @@ def test_no_public_function_is_missing_here() -> None:
     assert set(public_functions()) - covered == set()
 
 
-@pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
+@each("builder", BUILDERS)
 def test_no_builder_method_is_missing_here(builder: type) -> None:
     methods = {
         name for name, _ in inspect.getmembers(builder, inspect.isfunction) if not name.startswith("_")
@@ -190,7 +191,7 @@ def test_no_builder_method_is_missing_here(builder: type) -> None:
     }
 
 
-@pytest.mark.parametrize("function", ON_CLIENTS)
+@each("function", ON_CLIENTS)
 def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
     parameters = set(inspect.signature(method_of(RealtimeClient(api_key="k"), function)).parameters)
     everywhere = {
@@ -205,7 +206,7 @@ def test_no_argument_of_a_client_is_missing_here(function: str) -> None:
 # What the model sends: a tool call never raises, but answers the model.
 
 
-@pytest.mark.parametrize("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
+@each("junk", [value for value in JUNK if not isinstance(value, str | bytes | bytearray)])
 def test_a_tools_junk_arguments_are_answered(junk: Any) -> None:
     box = toolbox()
     with refused_by_us(f"Toolbox.call(arguments={name_of(junk)})"):

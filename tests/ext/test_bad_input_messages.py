@@ -20,6 +20,7 @@ from realtime_ext import (
     WebhookVerificationError,
     sdp,
 )
+from tests.ext.clients import IN_SYNC
 from tests.samples.sdp import sample
 from tests.support.bad_input import (
     ELSEWHERE,
@@ -36,6 +37,7 @@ from tests.support.bad_input import (
     method_of,
     toolbox,
 )
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 
@@ -313,7 +315,8 @@ def ids(rows: Sequence[Row]) -> list[str]:
     return [f"{r.function}-{r.parameter}-{str(r.value)[:16]!r}" for r in rows]
 
 
-@pytest.mark.parametrize("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
+@IN_SYNC
+@each("bad", SAID_BY_CLIENTS, ids=ids(SAID_BY_CLIENTS))
 def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, runner: Runner, wire: Wire) -> None:
     client = runner.client(wire, webhook_secret=SECRET, api_key="sk-of-the-developer")
     with pytest.raises(bad.error) as caught:
@@ -324,7 +327,7 @@ def test_a_client_error_names_the_problem_and_nothing_is_sent(bad: Row, runner: 
     assert wire.sent == 0
 
 
-@pytest.mark.parametrize("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
+@each("bad", SAID_ELSEWHERE, ids=ids(SAID_ELSEWHERE))
 def test_an_error_names_the_problem(bad: Row) -> None:
     call, valid = ELSEWHERE[bad.function]
     with pytest.raises(bad.error) as caught:
@@ -360,7 +363,7 @@ SAID_BY_BUILDERS: Sequence[tuple[Callable[[SessionBuilder], Any], str, Sequence[
 ]
 
 
-@pytest.mark.parametrize(("build", "field", "says"), SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
+@each("build, field, says", SAID_BY_BUILDERS, ids=[r[1] for r in SAID_BY_BUILDERS])
 def test_a_builder_error_names_the_problem(
     build: Callable[[SessionBuilder], Any], field: str, says: Sequence[str]
 ) -> None:
@@ -371,8 +374,8 @@ def test_a_builder_error_names_the_problem(
     assert [word for word in (field, *says) if word not in str(caught.value)] == [], str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "says"),
+@each(
+    "name, arguments, says",
     [
         ("other", "{}", ["other", "book"]),
         ("book", "{", ["JSON"]),

@@ -27,6 +27,7 @@ from realtime_ext.events import (
 from tests.support.examples import check_each
 from tests.support.newcomers import is_new
 from tests.support.paths import SAMPLES
+from tests.support.rows import each
 
 EVENTS = SAMPLES / "events"
 TABLES = (
@@ -146,7 +147,7 @@ def test_an_event_becomes_its_class_and_is_written_unchanged(subtests: pytest.Su
     check_each(subtests, ALL, check, kind_of)
 
 
-@pytest.mark.parametrize("line", lines("client"), ids=lambda line: json.loads(line)["type"])
+@each("line", lines("client"))
 def test_sent_events_keep_nulls(line: str) -> None:
     assert json.loads(encode_event(parse_event(line))) == json.loads(line)
 
@@ -161,8 +162,8 @@ def test_the_parts_of_an_event_have_their_classes() -> None:
     assert done.response.usage.total_tokens == 261
 
 
-@pytest.mark.parametrize(
-    ("file", "kind", "cls"),
+@each(
+    "file, kind, cls",
     [
         ("conversation", "session.created", "RealtimeServerEventSessionCreated"),
         ("conversation", "session.updated", "RealtimeServerEventSessionUpdated"),
@@ -180,8 +181,8 @@ def test_the_session_decides_between_classes_of_one_type(file: str, kind: str, c
             assert type(parse_event(content)) is getattr(models, cls)
 
 
-@pytest.mark.parametrize(
-    ("session", "translation"),
+@each(
+    "session, translation",
     [
         ({"type": "realtime", "audio": {"output": {"language": "es"}}}, False),
         ({"type": "transcription"}, False),
@@ -319,8 +320,8 @@ def test_a_server_s_event_is_never_one_of_the_connection_s_own(local: Any) -> No
     assert (event.type, event.event_type) == ("", kind) and event.reason
 
 
-@pytest.mark.parametrize(
-    ("data", "raw", "reason"),
+@each(
+    "data, raw, reason",
     [
         ("", "", "not JSON"),
         ("garbage", "garbage", "not JSON"),
@@ -342,7 +343,7 @@ def test_invalid_json_is_an_event_without_a_type(data: Any, raw: Any, reason: st
     assert event.event_id is None
 
 
-@pytest.mark.parametrize("kind", [None, 5, ["error"], {}])
+@each("kind", [None, 5, ["error"], {}])
 def test_an_object_without_a_type_is_kept_whole(kind: Any) -> None:
     event = parse_event(json.dumps({"type": kind, "x": 1}))
     assert isinstance(event, UnknownEvent)
@@ -391,7 +392,7 @@ def test_text_that_strict_parsers_refuse_is_read_nevertheless() -> None:
     assert type(parse_event("\ufeff" + json.dumps(sample(kind)))) is type(event)
 
 
-@pytest.mark.parametrize("data", [None, 5, ["error"], object()])
+@each("data", [None, 5, ["error"], object()])
 def test_other_types_than_messages_are_type_errors(data: Any) -> None:
     with pytest.raises(TypeError, match="data: expected str, bytes or a mapping"):
         parse_event(data)
@@ -424,7 +425,7 @@ def test_a_mapping_may_hold_generated_models_and_audio() -> None:
     assert encode_event({"type": "x", "audio": b"\x00\xff"}) == '{"type":"x","audio":"AP8="}'
 
 
-@pytest.mark.parametrize("event", [None, "x", b"x", 5, [], object()])
+@each("event", [None, "x", b"x", 5, [], object()])
 def test_malformed_events_can_not_be_written(event: Any) -> None:
     with pytest.raises(TypeError, match="event: expected"):
         encode_event(event)
@@ -477,7 +478,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     assert run.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
+@each(
     "make",
     [
         lambda inner: UnknownEvent("x", {"type": "x", "a": inner}),
@@ -487,7 +488,7 @@ def test_importing_the_module_loads_neither_models_nor_msgspec() -> None:
     ],
     ids=["unknown", "known"],
 )
-@pytest.mark.parametrize("value", [None, 1.5, float("inf")])
+@each("value", [None, 1.5, float("inf")])
 def test_an_event_that_is_deep_is_written_or_refused(make: Any, value: Any) -> None:
     for depth in (100, 700, 990, 5000):
         inner = value

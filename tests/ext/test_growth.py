@@ -16,6 +16,7 @@ from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.messages import read_message
 from tests.support.effort import count_calls
+from tests.support.rows import each
 
 Events = Iterator[dict[str, Any]]
 
@@ -67,7 +68,7 @@ def go_on(state: ConnectionState, messages: list[bytes], *, asks: bool) -> None:
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["", "in a turn"])
-@pytest.mark.parametrize("shape", SESSIONS)
+@each("shape", SESSIONS)
 def test_a_session_of_twice_the_length_is_twice_the_work(shape: str, asks: bool) -> None:
     effort = []
     for n in (150, 300):
@@ -109,8 +110,8 @@ def nested(n: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("word", ["anyOf", "oneOf", "allOf"])
-@pytest.mark.parametrize("make", [recursive, written_out])
+@each("word", ["anyOf", "oneOf", "allOf"])
+@each("make", [recursive, written_out])
 def test_unions_inside_of_unions_dont_multiply_the_work(
     make: Callable[[str, int], tuple[dict[str, Any], Any]], word: str
 ) -> None:
@@ -123,8 +124,8 @@ def test_unions_inside_of_unions_dont_multiply_the_work(
     assert all(faults and len(faults) < 50 for faults in found)
 
 
-@pytest.mark.parametrize(
-    ("n", "value_of", "schema_of"),
+@each(
+    "n, value_of, schema_of",
     [
         (200, lambda n: [[i] for i in range(n)], lambda n: {"type": "array", "uniqueItems": True}),
         (200, lambda n: [{"a": i} for i in range(n)], lambda n: {"type": "array", "uniqueItems": True}),
@@ -139,6 +140,6 @@ def test_a_check_of_twice_the_size_is_twice_the_work(
     assert many < 2.2 * few
 
 
-@pytest.mark.parametrize("text", ["9" * 100_000, "Mon, " + "1" * 100_000, "Mon, " + "1:" * 50_000])
+@each("text", ["9" * 100_000, "Mon, " + "1" * 100_000, "Mon, " + "1:" * 50_000])
 def test_a_retry_after_of_many_digits_costs_nothing(text: str) -> None:
     assert count_calls(partial(parse_retry_after, text, lambda: 0.0)) < 20

@@ -6,9 +6,8 @@ import inspect
 import re
 from typing import Any
 
-import pytest
-
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, _resources
+from tests.support.rows import each
 
 RENAMED = {"close": "aclose"}
 PAIRS = {
@@ -42,13 +41,13 @@ def _as_sync(annotation: str) -> str:
     return re.sub(r"\bAsync(?=[A-Z])", "", annotation)
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+@each("pair", PAIRS.values(), ids=PAIRS)
 def test_both_clients_have_the_same_methods(pair: tuple[type, type]) -> None:
     sync, asynchronous = pair
     assert {RENAMED.get(name, name) for name in public(sync)} == set(public(asynchronous))
 
 
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+@each("pair", PAIRS.values(), ids=PAIRS)
 def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
     sync, asynchronous = (public(cls) for cls in pair)
     for name, function in sync.items():
@@ -63,7 +62,7 @@ OPENING = {"connect", "attach", "fork", "answer", "dial"}
 OPERATIONS = {name: pair for name, pair in PAIRS.items() if name not in ("RealtimeClient", "Connections")}
 
 
-@pytest.mark.parametrize("pair", OPERATIONS.values(), ids=OPERATIONS)
+@each("pair", OPERATIONS.values(), ids=OPERATIONS)
 def test_operations_are_coroutines_only_in_the_async_client(pair: tuple[type, type]) -> None:
     sync, asynchronous = (public(cls) for cls in pair)
     del sync["__init__"]

@@ -20,6 +20,7 @@ from realtime_ext.errors import APIConnectionError, APIStatusError
 from tests.ext.connection.driver import Driven
 from tests.samples.sdp import sample
 from tests.support.loopback import Loopback, answer
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 OFFER = sample("offer-aiortc-audio-datachannel")
@@ -165,7 +166,7 @@ SECRETS: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("what", SECRETS)
+@each("what", SECRETS)
 def test_no_frame_of_this_package_shows_a_secret_that_it_was_given(what: str) -> None:
     import traceback
 

@@ -14,6 +14,7 @@ from realtime_api import models
 
 from realtime_ext import usage
 from realtime_ext.usage import Amount, Tokens, Usage, UsageMeter
+from tests.support.rows import each
 
 DAY = datetime.date(2026, 6, 1)
 MODEL, TRANSCRIBER, TIMED = "voice-1", "write-1", "write-timed"
@@ -104,7 +105,7 @@ def unknown(event: dict[str, Any]) -> Any:
     return SimpleNamespace(type=event["type"], data=event)
 
 
-FORMS = pytest.mark.parametrize("form", [dict, generated, unknown])
+FORMS = each("form", [dict, generated, unknown])
 
 
 @FORMS
@@ -123,7 +124,7 @@ def test_each_modality_is_counted_and_cached_tokens_only_once(form: Any) -> None
 
 
 @FORMS
-@pytest.mark.parametrize("status", ["completed", "cancelled", "failed", "incomplete"])
+@each("status", ["completed", "cancelled", "failed", "incomplete"])
 def test_responses_count_whatever_became_of_them(form: Any, status: str) -> None:
     meter = UsageMeter(MODEL)
     meter.observe(form(response_done(status=status)))
@@ -174,7 +175,7 @@ def test_usage_is_a_value_that_later_events_leave_alone() -> None:
         before.entries = ()  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         {},
@@ -254,7 +255,7 @@ def test_adding_loses_nothing_and_keeps_one_entry_a_model(first: list[Usage], se
     assert set((other + one).entries) == set(both.entries)
 
 
-@pytest.mark.parametrize("value", [Usage(), Amount(), Tokens()])
+@each("value", [Usage(), Amount(), Tokens()])
 def test_only_like_is_added_to_like(value: Any) -> None:
     with pytest.raises(TypeError):
         value + 1
@@ -288,7 +289,7 @@ def test_the_day_may_be_text() -> None:
             found.cost(PRICES, on=day)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@each(
     "found",
     [
         Usage.of_response(response_done(), "voice-2"),
@@ -357,8 +358,8 @@ def models_of(**changed: Any) -> dict[str, Any]:
     return {"models": {"m": {"since": "2026-01-31", **changed}}}
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
+@each(
+    "table, message",
     [
         ({}, "prices: expected a dict with 'models', got {}"),
         ({"models": []}, r"models: expected a dict, got \[\]"),
@@ -398,7 +399,7 @@ def test_a_table_with_a_mistake_is_refused_by_name(table: dict[str, Any], messag
         Usage().cost(table)
 
 
-@pytest.mark.parametrize("prices", [None, 5, []])
+@each("prices", [None, 5, []])
 def test_malformed_price_tables_are_refused(prices: Any) -> None:
     with pytest.raises(TypeError, match="prices: expected a PriceTable or a dict, got"):
         Usage().cost(prices)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from realtime_api import models
 from realtime_simulator import Simulator
+
 from tests.support.paths import ROOT, SAMPLES
+from tests.support.rows import each
 
 GENERATED = ROOT / "generated"
 DOCS = GENERATED / "docs"
@@ -60,10 +61,12 @@ def test_the_operations_page_is_complete() -> None:
 def test_sections_of_docstrings_follow_a_blank_line() -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in (GENERATED / "realtime_api").rglob("*.py")}
     section = r"(?m)^.*\S.*\n +(?:Args|Attributes|Raises|Returns):\n"
-    assert {path.name: found[0] for path, text in sources.items() if (found := re.search(section, text))} == {}
+    assert {
+        path.name: found[0] for path, text in sources.items() if (found := re.search(section, text))
+    } == {}
 
 
-@pytest.mark.parametrize("name", sorted(ANSWERS))
+@each("name", sorted(ANSWERS))
 def test_every_example_runs(name: str, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     status, kind, call = ANSWERS[name]
     known: dict[str, Any] = {"base_url": simulator.base_url, "api_key": simulator.api_key}
@@ -86,7 +89,7 @@ def test_the_example_of_the_readme_runs(simulator: Simulator) -> None:
     assert made["answer"].parsed.value.startswith("ek_")
 
 
-@pytest.mark.parametrize("name", sorted(ANSWERS))
+@each("name", sorted(ANSWERS))
 def test_every_operation_is_documented_in_full(name: str) -> None:
     section = SECTIONS[name]
     titles = re.findall(r"^### (.+)$", section, re.MULTILINE)

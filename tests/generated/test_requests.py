@@ -32,6 +32,8 @@ from realtime_api.models import (
 )
 from realtime_api.types import Request
 
+from tests.support.rows import each
+
 CALL_ID = "rtc_/ü?#"
 QUOTED = "rtc_%2F%C3%BC%3F%23"
 SESSION = RealtimeSessionCreateRequestGA(model="gpt-realtime-2.1", instructions="Grüße.")
@@ -115,7 +117,7 @@ def build(name: str, body: Any) -> Request:
     return request
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@each("name", OPERATIONS)
 def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
     request = build(name, body)
@@ -132,7 +134,7 @@ def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["sync", "sync_detailed", "asyncio", "asyncio_detailed"])
-@pytest.mark.parametrize("name", OPERATIONS)
+@each("name", OPERATIONS)
 def test_every_variant_sends_the_built_request(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "urandom", lambda length: bytes(length))  # the same boundary twice
     sent: list[httpx.Request] = []
@@ -198,7 +200,7 @@ def test_a_bare_offer_is_sent_raw(offer: str | bytes) -> None:
     assert (request.headers, request.content) == ({"Content-Type": "application/sdp"}, b"v=0\r\n")
 
 
-@pytest.mark.parametrize("call_id", ["", ".", ".."])
+@each("call_id", ["", ".", ".."])
 def test_a_call_id_that_is_a_path_is_refused(call_id: str) -> None:
     with pytest.raises(ValueError, match="call_id must not be empty"):
         module("hangup_realtime_call").build_request(call_id)
@@ -209,9 +211,7 @@ def test_a_request_repr_hides_content_and_headers() -> None:
     assert "hunter2" not in shown and "path='/realtime/client_secrets'" in shown
 
 
-@pytest.mark.parametrize(
-    ("name", "status", "media", "content", "parsed"),
-    [
+@each("name, status, media, content, parsed", [
         ("create_live", 201, "application/json", b'{"session":{"id":"live_1"},"transport":{"type":"sip"}}',
          {"session": {"id": "live_1"}, "transport": {"type": "sip"}}),
         ("create_live", 400, "text/plain", b"no", "no"),
@@ -227,8 +227,7 @@ def test_a_request_repr_hides_content_and_headers() -> None:
         ("download_live_session_recording", 200, "application/binary", b"RIFF\xff", b"RIFF\xff"),
         ("download_live_session_recording", 404, "application/json", b'{"error":{"message":"none"}}',
          {"error": {"message": "none"}}),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_answers_of_the_live_api_are_parsed_by_status_and_media_type(
     name: str, status: int, media: str, content: bytes, parsed: Any
 ) -> None:

@@ -13,6 +13,8 @@ from realtime_api import models
 from realtime_api._base import Model
 from realtime_api.events import CLIENT_EVENTS, SERVER_EVENTS
 
+from tests.support.rows import each
+
 ITEM = {
     "type": "message",
     "role": "assistant",
@@ -103,7 +105,9 @@ def test_changed_attributes_are_encoded() -> None:
 
 
 def test_an_unknown_attribute_is_an_error() -> None:
-    with pytest.raises(AttributeError, match="'RealtimeServerEventResponseDone' object has no attribute 'delta'"):
+    with pytest.raises(
+        AttributeError, match="'RealtimeServerEventResponseDone' object has no attribute 'delta'"
+    ):
         done().delta  # type: ignore[attr-defined]  # noqa: B018
     assert not hasattr(done(), "delta") and weakref.ref(done()) is not None
 
@@ -150,8 +154,8 @@ def test_as_many_unknown_keys_as_known_ones() -> None:
         assert made.input_token_details is None and made.missing == ()
 
 
-@pytest.mark.parametrize("new", [0, 1, 2, 3])
-@pytest.mark.parametrize("last", [True, False])
+@each("new", [0, 1, 2, 3])
+@each("last", [True, False])
 def test_unknown_properties_are_kept_at_any_position(new: int, last: bool) -> None:
     unknown = {f"new_{number}": number for number in range(new)}
     data = {**DONE, **unknown} if last else {**unknown, **DONE}

@@ -22,6 +22,7 @@ from vcr.request import Request
 from realtime_ext import RealtimeClient, sdp
 from realtime_ext.testing import match_parts, vcr_settings
 from tests.samples.sdp import NAMES, sample
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -44,6 +45,7 @@ class Tape:
 
     def record(self, answer: Answer, *requests: httpx.Request, **settings: Any) -> str:
         """Send requests while vcrpy records; return what it wrote."""
+        self.path.unlink(missing_ok=True)
         with (
             vcr.VCR(**{**vcr_settings(), **settings}).use_cassette(str(self.path)),
             httpx.Client(transport=httpx.MockTransport(answer)) as client,
@@ -123,15 +125,15 @@ SECRETS: Sequence[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "secret"), [row[1:] for row in SECRETS], ids=[row[0] for row in SECRETS])
+@each("options, secret", [row[1:] for row in SECRETS], ids=[row[0] for row in SECRETS])
 def test_a_secret_is_not_written_in_a_request(tape: Tape, options: dict[str, Any], secret: str) -> None:
     request = httpx.Request("POST", **{"url": f"{BASE}/realtime/calls", **options})
     assert secret not in tape.record(empty, request)
     tape.play(httpx.Request("POST", **{"url": f"{BASE}/realtime/calls", **options}))
 
 
-@pytest.mark.parametrize(
-    ("options", "secret"),
+@each(
+    "options, secret",
     [row[1:] for row in SECRETS if {"content", "json"} & row[1].keys()],
     ids=[row[0] for row in SECRETS if {"content", "json"} & row[1].keys()],
 )
@@ -173,7 +175,7 @@ def test_the_environments_keys_and_named_values_are_not_written(
     assert not any(part in written for part in ("env-key", "env-hook", "Zürich", "Z%C3%BCrich"))
 
 
-@pytest.mark.parametrize("secrets", ["one string", [""], ["  "], [7], [None]])
+@each("secrets", ["one string", [""], ["  "], [7], [None]])
 def test_malformed_secrets_are_refused(secrets: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"secrets: expected"):
         vcr_settings(secrets=secrets)
@@ -187,7 +189,7 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@each("coding", CODINGS)
 def test_a_compressed_answer_is_kept_plain_and_without_its_secret(tape: Tape, coding: str) -> None:
     content = CODINGS[coding](json.dumps({"value": "ek_4711", "expires_at": 1}).encode())
     headers = {"content-encoding": coding, "content-type": "application/json"}
@@ -200,7 +202,7 @@ def test_a_compressed_answer_is_kept_plain_and_without_its_secret(tape: Tape, co
     assert response.headers["content-length"] == str(len(response.content))
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@each("coding", CODINGS)
 def test_a_compressed_request_is_kept_plain_and_without_its_secret(tape: Tape, coding: str) -> None:
     content = CODINGS[coding](b"a=ice-pwd:abcdefghij0123456789xy\r\n")
     options: dict[str, Any] = {"content": content, "headers": {"content-encoding": coding}}
@@ -210,12 +212,12 @@ def test_a_compressed_request_is_kept_plain_and_without_its_secret(tape: Tape, c
     tape.play(post(**options))
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [b"\x28\xb5\x2f\xfd ek_4711", gzip.compress(b"ek_4711", mtime=0)[:10] + bytes([7] * 9)],
     ids=["another coding", "broken off"],
 )
-@pytest.mark.parametrize("coding", ["x-unheard-of", "gzip"])
+@each("coding", ["x-unheard-of", "gzip"])
 def test_undecodable_bodies_are_left_out(tape: Tape, coding: str, content: bytes) -> None:
     headers = {"content-encoding": coding}
 
@@ -253,7 +255,7 @@ def test_a_transcripts_tokens_are_not_secrets() -> None:
     assert Scrubber().body(body, "application/json") == (body, "application/json")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_scrubbed_description_parses_and_has_no_password(name: str) -> None:
     text = sample(name)
     clean = Scrubber().text(text)
@@ -331,7 +333,7 @@ def test_any_body_is_scrubbed_once_and_for_all(value: Any) -> None:
 
 
 # Bodies as other libraries hand them to vcrpy.
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         "ek_4711 and text",
@@ -387,8 +389,8 @@ def test_parts_match_whatever_boundary_order_and_layout() -> None:
     match_parts(request_of(ours, "one"), request_of(theirs, '"two"'))
 
 
-@pytest.mark.parametrize(
-    ("other", "named"),
+@each(
+    "other, named",
     [
         ({"sdp": (None, "v=1", "application/sdp")}, "sdp"),
         ({"sdp": (None, "v=0", "text/plain")}, "sdp"),
@@ -403,9 +405,7 @@ def test_parts_that_differ_are_named_and_not_shown(other: Any, named: str) -> No
     assert str(caught.value) == f"the parts differ: {named}"
 
 
-@pytest.mark.parametrize(
-    "kind", ["application/sdp", "multipart/form-data", "multipart/form-data; boundary=x"]
-)
+@each("kind", ["application/sdp", "multipart/form-data", "multipart/form-data; boundary=x"])
 def test_bodies_that_are_not_multipart_are_compared_whole(kind: str) -> None:
     def request(body: bytes | None) -> Request:
         return Request("POST", BASE, body, {"content-type": kind})

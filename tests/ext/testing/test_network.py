@@ -16,6 +16,7 @@ import pytest
 
 from realtime_ext import RealtimeClient
 from realtime_ext.testing import NetworkRefusedError, loopback_only
+from tests.support.rows import each
 
 # Documentation addresses (RFC 5737, RFC 3849): even if the guard failed, there is no such host.
 FAR4 = ("192.0.2.7", 443)
@@ -121,7 +122,7 @@ ATTEMPTS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("attempt", "named"), ATTEMPTS.values(), ids=ATTEMPTS)
+@each("attempt, named", ATTEMPTS.values(), ids=ATTEMPTS)
 def test_connections_beyond_this_machine_are_refused_by_name(attempt: Callable[[], Any], named: str) -> None:
     with pytest.raises(NetworkRefusedError) as caught:
         attempt()
@@ -182,21 +183,19 @@ def test_loopback_over_ipv6_is_let_through(host: str) -> None:
         made.connect_ex((host, 9))  # a machine may have no IPv6; the guard lets it try
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""]
-)
+@each("host", ["localhost", "LOCALHOST.", "127.0.0.53", "::1", "::ffff:127.0.0.1", None, ""])
 def test_loopback_names_are_looked_up(host: str | None) -> None:
     with contextlib.suppress(socket.gaierror):  # the machine may not know the name; the guard lets it ask
         socket.getaddrinfo(host, 80)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+@each("host", ["0.0.0.0", "::", "192.0.2.7"])
 def test_numbers_need_no_look_up(host: str) -> None:
     """Servers that listen on all addresses ask for them."""
     assert socket.getaddrinfo(host, 80, flags=socket.AI_NUMERICHOST)
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "localhost.example.test", "127.0.0.1.example.test"])
+@each("host", ["127.1", "2130706433", "localhost.example.test", "127.0.0.1.example.test"])
 def test_lookalikes_of_loopback_are_refused(host: str) -> None:
     with pytest.raises(NetworkRefusedError):
         socket.getaddrinfo(host, 80)

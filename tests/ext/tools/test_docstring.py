@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from realtime_ext.tools._definitions import parse_docstring
+from tests.support.rows import each
 
 
 def test_the_description_is_all_before_the_first_section() -> None:
@@ -32,12 +31,12 @@ def test_the_description_is_all_before_the_first_section() -> None:
     }
 
 
-@pytest.mark.parametrize("heading", ["Args", "Arguments", "Parameters", "Keyword Args", "Attributes"])
+@each("heading", ["Args", "Arguments", "Parameters", "Keyword Args", "Attributes"])
 def test_arguments_go_by_several_headings(heading: str) -> None:
     assert parse_docstring(f"X.\n\n{heading}:\n    a: One.\n").arguments == {"a": "One."}
 
 
-@pytest.mark.parametrize("heading", ["Returns", "Raises", "Example", "Note", "Yields"])
+@each("heading", ["Returns", "Raises", "Example", "Note", "Yields"])
 def test_other_sections_are_left_out(heading: str) -> None:
     parsed = parse_docstring(f"X.\n\n{heading}:\n    ValueError: bad.\n\nArgs:\n    a: One.")
     assert (parsed.description, parsed.arguments) == ("X.", {"a": "One."})
@@ -50,7 +49,7 @@ def test_a_text_may_start_on_its_own_line_and_have_colons_and_blank_lines() -> N
     assert parsed.arguments == {"a": "One: the first.", "b": "Two c: still b."}
 
 
-@pytest.mark.parametrize("text", [None, "", "   \n  "])
+@each("text", [None, "", "   \n  "])
 def test_no_docstring_gives_nothing(text: str | None) -> None:
     assert parse_docstring(text).description == ""
     assert parse_docstring(text).arguments == {}

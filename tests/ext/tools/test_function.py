@@ -20,6 +20,7 @@ from msgspec import Meta
 from realtime_api.models import RealtimeFunctionTool
 
 from realtime_ext import tools
+from tests.support.rows import each
 
 
 class Size(enum.Enum):
@@ -152,8 +153,8 @@ def test_a_function_without_parameters_or_docstring_is_one_too() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("annotation", "schema"),
+@each(
+    "annotation, schema",
     [
         (int, {"type": "integer"}),
         (float, {"type": "number"}),
@@ -300,8 +301,8 @@ class Between:
         self.ge, self.lt, self.gt, self.le = ge, lt, None, None
 
 
-@pytest.mark.parametrize(
-    ("annotation", "schema"),
+@each(
+    "annotation, schema",
     [
         (Annotated[int, "how many"], {"type": "integer", "description": "how many"}),
         (Annotated[int, Described("how many")], {"type": "integer", "description": "how many"}),
@@ -406,7 +407,7 @@ def test_methods_partials_and_callable_objects_are_functions_too() -> None:
     assert (partial["name"], list(partial["parameters"]["properties"])) == ("find", ["city"])
 
 
-@pytest.mark.parametrize(
+@each(
     "annotation",
     [
         tools.ToolContext,
@@ -435,8 +436,8 @@ def größe(city: str) -> None: ...
 def f2345678901234567890123456789012345678901234567890123456789012345(city: str) -> None: ...
 
 
-@pytest.mark.parametrize(
-    ("function", "error", "message"),
+@each(
+    "function, error, message",
     [
         (unannotated, TypeError, "tool unannotated: parameter city has no annotation"),
         (Desk.look_up, TypeError, "tool look_up: parameter self has no annotation"),

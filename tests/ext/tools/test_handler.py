@@ -11,6 +11,7 @@ import pytest
 from realtime_api.models import RealtimeFunctionTool
 
 from realtime_ext import tools
+from tests.support.rows import each
 
 PARAMETERS = {
     "type": "object",
@@ -64,7 +65,7 @@ class Service:
 PARAMETERS_ALL = {**PARAMETERS, "required": ["city", "days"]}
 
 
-@pytest.mark.parametrize(
+@each(
     "handler",
     [
         by_keyword,
@@ -106,8 +107,8 @@ def test_type_and_parameters_may_be_left_out() -> None:
     assert toolbox.call("ping", "") == '"pong"'
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind", "message"),
+@each(
+    "arguments, kind, message",
     [
         ("{}", "missing_argument", "weather: city: expected a string, got nothing; it is required"),
         ('{"city": 5}', "invalid_argument", "weather: city: expected a string, got 5"),
@@ -164,8 +165,8 @@ def doubled(depth: int) -> Any:
     return {"type": "object", "properties": {"x": schema}}
 
 
-@pytest.mark.parametrize(
-    ("definition", "handler", "error", "message"),
+@each(
+    "definition, handler, error, message",
     [
         (
             {**DEFINITION, "parameters": doubled(40)},

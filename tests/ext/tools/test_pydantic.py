@@ -9,9 +9,9 @@ import sys
 from typing import Annotated, Any, Literal
 
 import pydantic
-import pytest
 
 from realtime_ext import tools
+from tests.support.rows import each
 
 
 class Address(pydantic.BaseModel):
@@ -79,8 +79,8 @@ def test_models_are_made_and_given_back() -> None:
     assert json.loads(output) == {**guest, "room": "single"}
 
 
-@pytest.mark.parametrize(
-    ("guest", "kind", "message"),
+@each(
+    "guest, kind, message",
     [
         ({"name": "Ann"}, "missing_argument", "check_in: guest.arrives: expected a string, got nothing"),
         (

@@ -19,6 +19,7 @@ from realtime_api import models
 
 from realtime_ext import tools
 from realtime_ext.errors import ToolArgumentError
+from tests.support.rows import each
 
 
 @dataclass
@@ -59,9 +60,13 @@ def call(request: pytest.FixtureRequest) -> Call:
     return call
 
 
+def new_toolbox() -> tools.Toolbox:
+    return tools.Toolbox([book_room, look_up, no_rooms, no_guests])
+
+
 @pytest.fixture
 def toolbox() -> tools.Toolbox:
-    return tools.Toolbox([book_room, look_up, no_rooms, no_guests])
+    return new_toolbox()
 
 
 def error(output: str) -> tuple[str, str]:
@@ -77,8 +82,8 @@ def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, c
     assert toolbox.failures == ()
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "kind", "message"),
+@each(
+    "name, arguments, kind, message",
     [
         (
             "book_rom",
@@ -166,8 +171,9 @@ def test_a_sync_and_an_async_function_are_called_alike(toolbox: tools.Toolbox, c
     ],
 )
 def test_each_mistake_of_the_model_has_its_own_message(
-    toolbox: tools.Toolbox, call: Call, name: str, arguments: str, kind: str, message: str
+    call: Call, name: str, arguments: str, kind: str, message: str
 ) -> None:
+    toolbox = new_toolbox()
     told, text = error(call(toolbox, name, arguments))
     assert (told, text[: len(message)]) == (kind, message)
     (failure,) = toolbox.failures
@@ -274,8 +280,8 @@ def test_neither_logs_nor_reprs_show_arguments(
     assert '{"room"' not in repr(toolbox.failures[0])
 
 
-@pytest.mark.parametrize(
-    ("value", "output"),
+@each(
+    "value, output",
     [
         ({"a": [1, None, True]}, '{"a":[1,null,true]}'),
         (None, "null"),
@@ -304,7 +310,7 @@ def test_whatever_is_returned_becomes_one_json_document(call: Call, value: Any, 
     json.loads(written)
 
 
-@pytest.mark.parametrize("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
+@each("value", [object(), {"a": object()}, (n for n in "ab"), lambda: 1])
 def test_a_result_without_a_json_form_is_a_failure(call: Call, value: Any) -> None:
     def give() -> Any:
         return value
@@ -491,7 +497,7 @@ def test_a_tool_that_exits_has_failed_and_ends_nothing_else(call: Call, is_async
     assert isinstance(toolbox.failures[0].error, SystemExit)
 
 
-@pytest.mark.parametrize("arguments", [None, {"room": "Elm"}, 5])
+@each("arguments", [None, {"room": "Elm"}, 5])
 def test_arguments_of_another_type_than_text_raise_for_the_developer(
     toolbox: tools.Toolbox, call: Call, arguments: Any
 ) -> None:
