@@ -20,8 +20,10 @@ from realtime_ext.errors import (
     MissingApiKeyError,
     NotFoundError,
 )
+from tests.ext.clients import IN_BOTH
 from tests.samples.sdp import NAMES, sample
 from tests.support.loopback import Loopback, answer, reset
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -55,7 +57,8 @@ def bytes_between(body: bytes, content_type: str) -> list[bytes]:
     return [piece.partition(b"\r\n\r\n")[2][:-2] for piece in body.split(boundary)[1:-1]]
 
 
-@pytest.mark.parametrize("form", [str, str.encode, lambda text: bytearray(text, "utf-8")])
+@IN_BOTH
+@each("form", [str, str.encode, lambda text: bytearray(text, "utf-8")])
 def test_create_sends_two_parts_and_gives_the_call(runner: Runner, form) -> None:
     steps = [answer(201, ANSWER, location=LOCATION, content_type="application/sdp", x_request_id="req_1")]
     with Loopback(*steps) as server:
@@ -88,7 +91,7 @@ def test_create_without_a_session_is_multipart_too(runner: Runner) -> None:
     assert list(parts_of(seen[0].headers["content-type"], seen[0].content)) == ["sdp"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("offer-")])
+@each("name", [name for name in NAMES if name.startswith("offer-")])
 def test_every_recorded_offer_goes_out_byte_for_byte(runner: Runner, name: str) -> None:
     offer, bodies = sample(name), []
 
@@ -118,7 +121,7 @@ class Builder:
         return RealtimeSessionCreateRequestGA.from_dict(SESSION)
 
 
-@pytest.mark.parametrize("session", [SESSION, Builder().build()], ids=["dict", "model"])
+@each("session", [SESSION, Builder().build()], ids=["dict", "model"])
 def test_a_session_is_sent_alike_in_every_form(runner: Runner, session: Any) -> None:
     sent = []
 
@@ -145,6 +148,7 @@ def test_the_end_user_is_named_in_a_header(runner: Runner) -> None:
         runner.run(client.calls.create(OFFER, safety_identifier="a\r\nb"))
 
 
+@IN_BOTH
 def test_create_with_secret_sends_raw_sdp_under_that_bearer(runner: Runner) -> None:
     with Loopback(answer(201, ANSWER, location=LOCATION)) as server:
         client = runner.client(base_url=server.base_url)
@@ -156,7 +160,7 @@ def test_create_with_secret_sends_raw_sdp_under_that_bearer(runner: Runner) -> N
     assert request.header("authorization") == "Bearer ek_abc"
 
 
-@pytest.mark.parametrize("auth_header", ["authorization", "api-key"])
+@each("auth_header", ["authorization", "api-key"])
 def test_create_with_secret_needs_no_key_and_sends_none(runner: Runner, auth_header: str) -> None:
     seen = []
 
@@ -198,8 +202,8 @@ def test_create_with_secret_accepts_a_client_secret_object(runner: Runner) -> No
     assert seen == ["Bearer ek_object"]
 
 
-@pytest.mark.parametrize(
-    ("secret", "error", "message"),
+@each(
+    "secret, error, message",
     [
         ("sk-proj-abcdefgh1234", ValueError, "got an API key; use calls.create"),
         ("", ValueError, "client_secret: must be printable ASCII"),
@@ -213,7 +217,7 @@ def test_malformed_client_secrets_are_refused(runner: Runner, secret: Any, error
     assert "abcdefgh" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each(
     "offer",
     [
         "",
@@ -230,9 +234,8 @@ def test_malformed_client_secrets_are_refused(runner: Runner, secret: Any, error
         OFFER + "a=x:\ud800\r\n",
         ANSWER.decode(),
     ],
-    ids=lambda offer: repr(offer[:12] if isinstance(offer, str) else bytes(offer[:12])),
 )
-@pytest.mark.parametrize("validate", [True, False])
+@each("validate", [True, False])
 def test_malformed_offers_are_not_sent(runner: Runner, offer: str | bytes, validate: bool) -> None:
     seen: list[httpx.Request] = []
 
@@ -249,7 +252,7 @@ def test_malformed_offers_are_not_sent(runner: Runner, offer: str | bytes, valid
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("offer", [None, 7, {"type": "offer"}])
+@each("offer", [None, 7, {"type": "offer"}])
 def test_an_offer_of_another_type_is_a_type_error(runner: Runner, offer: Any) -> None:
     with pytest.raises(TypeError, match="offer: expected str or bytes, got "):
         runner.run(runner.client(created).calls.create(offer))
@@ -263,6 +266,7 @@ def test_a_refused_offer_shows_its_line_and_no_ice_password(runner: Runner) -> N
     assert "hunter2" not in str(caught.value)
 
 
+@IN_BOTH
 def test_a_bad_session_is_not_sent(runner: Runner) -> None:
     seen: list[httpx.Request] = []
     client = runner.client(lambda request: seen.append(request))
@@ -291,8 +295,8 @@ def test_a_session_without_a_json_form_is_refused_even_unchecked(runner: Runner)
         runner.run(client.calls.create(OFFER, {"type": "realtime", "extra": object()}))
 
 
-@pytest.mark.parametrize(
-    ("location", "call_id"),
+@each(
+    "location, call_id",
     [
         ("/v1/realtime/calls/rtc_1", "rtc_1"),
         ("https://api.openai.com/v1/realtime/calls/rtc_1", "rtc_1"),
@@ -306,7 +310,7 @@ def test_the_id_is_the_location_s_last_segment(runner: Runner, location: str, ca
     assert (call.id, call.location) == (call_id, location)
 
 
-@pytest.mark.parametrize(
+@each(
     "location",
     [
         None,
@@ -331,10 +335,8 @@ def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     assert "a=ice-pwd:***" in str(caught.value) or "ice-pwd" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content_type", ["application/sdp", "text/html", ""])
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="]
-)
+@each("content_type", ["application/sdp", "text/html", ""])
+@each("body", [b"", b"<html>oops</html>", b'{"error":{}}', b"v=0", b"v=1\r\no=", b"\xff\xfev=0\r\no="])
 def test_a_success_that_is_not_sdp_is_an_error_that_keeps_it(
     runner: Runner, body: bytes, content_type: str
 ) -> None:
@@ -364,6 +366,7 @@ def test_a_refused_offer_is_a_bad_request(runner: Runner) -> None:
     assert caught.value.code == "invalid_offer"
 
 
+@IN_BOTH
 def test_a_lost_answer_may_have_made_a_call(runner: Runner) -> None:
     with Loopback(reset) as server, pytest.raises(APIConnectionError) as caught:
         runner.run(runner.client(base_url=server.base_url).calls.create(OFFER))
@@ -371,6 +374,7 @@ def test_a_lost_answer_may_have_made_a_call(runner: Runner) -> None:
     assert len(server.requests) == 1
 
 
+@IN_BOTH
 def test_without_a_key_nothing_is_sent(runner: Runner) -> None:
     with pytest.raises(MissingApiKeyError):
         runner.run(runner.client(created, api_key=None).calls.create(OFFER))
@@ -383,8 +387,8 @@ def test_a_call_s_repr_shows_no_sdp(runner: Runner) -> None:
     assert repr(call) == f"Call({shown})"
 
 
-@pytest.mark.parametrize(
-    ("call_id", "segment"),
+@each(
+    "call_id, segment",
     [
         ("rtc_u1_abc", "rtc_u1_abc"),
         ("a/../b?c", "a%2F..%2Fb%3Fc"),
@@ -409,20 +413,21 @@ CONTROLS = {
 }
 
 
-@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-@pytest.mark.parametrize("call_id", ["", " ", ".", "..", "\ud800"])
+@each("control", CONTROLS.values(), ids=CONTROLS)
+@each("call_id", ["", " ", ".", "..", "\ud800"])
 def test_an_id_that_names_nothing_is_refused(runner: Runner, control, call_id: str) -> None:
     with pytest.raises(ValueError, match="call_id: expected"):
         runner.run(control(runner.client(created).calls, call_id))
 
 
-@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-@pytest.mark.parametrize("call_id", [None, 7, b"rtc_1"])
+@each("control", CONTROLS.values(), ids=CONTROLS)
+@each("call_id", [None, 7, b"rtc_1"])
 def test_an_id_of_another_type_is_refused(runner: Runner, control, call_id: Any) -> None:
     with pytest.raises(TypeError, match="call_id: expected a str"):
         runner.run(control(runner.client(created).calls, call_id))
 
 
+@IN_BOTH
 def test_hangup_of_a_call_that_has_ended(runner: Runner) -> None:
     client = runner.client(answering(404, b'{"error":{"message":"gone","code":"call_id_not_found"}}'))
     runner.run(client.calls.hangup("rtc_1", not_found_ok=True))
@@ -432,7 +437,7 @@ def test_hangup_of_a_call_that_has_ended(runner: Runner) -> None:
     assert caught.value.code == "call_id_not_found"
 
 
-@pytest.mark.parametrize(
+@each(
     "call",
     [
         "rtc_1",

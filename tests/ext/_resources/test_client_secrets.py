@@ -13,7 +13,9 @@ from realtime_api.models import RealtimeSessionCreateResponseGA, RealtimeTransla
 
 from realtime_ext import ClientSecret, SessionConfigError
 from realtime_ext.errors import APIResponseError, MissingApiKeyError
+from tests.ext.clients import IN_BOTH
 from tests.support.loopback import Loopback, answer, reset
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = {"type": "realtime", "model": "gpt-realtime", "instructions": "secret prompt"}
@@ -49,6 +51,7 @@ class Api:
         return json.loads(self.requests[-1].content)
 
 
+@IN_BOTH
 def test_a_secret_is_minted_with_session_and_lifetime(runner: Runner) -> None:
     with Loopback(answer(200, json.dumps(GIVEN).encode(), x_request_id="req_1")) as server:
         client = runner.client(base_url=server.base_url)
@@ -80,6 +83,7 @@ def test_a_transcription_session_is_taken_too(runner: Runner) -> None:
     assert api.body == {"session": {"type": "transcription"}}
 
 
+@IN_BOTH
 def test_a_translation_secret(runner: Runner) -> None:
     api = Api(GIVEN_TRANSLATION)
     secret = runner.run(runner.client(api).translation_client_secrets.create(TRANSLATION, 10))
@@ -88,8 +92,8 @@ def test_a_translation_secret(runner: Runner) -> None:
     assert isinstance(secret.session, RealtimeTranslationSession)
 
 
-@pytest.mark.parametrize(
-    ("expires_after", "seconds"),
+@each(
+    "expires_after, seconds",
     [(10, 10), (7200, 7200), (timedelta(minutes=10), 600), (timedelta(seconds=10), 10)],
 )
 def test_lifetimes(runner: Runner, expires_after: Any, seconds: int) -> None:
@@ -98,7 +102,7 @@ def test_lifetimes(runner: Runner, expires_after: Any, seconds: int) -> None:
     assert api.body["expires_after"]["seconds"] == seconds
 
 
-@pytest.mark.parametrize(
+@each(
     "expires_after",
     [
         9,
@@ -114,7 +118,7 @@ def test_lifetimes(runner: Runner, expires_after: Any, seconds: int) -> None:
         timedelta(seconds=10.5),
     ],
 )
-@pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
+@each("resource", ["client_secrets", "translation_client_secrets"])
 def test_a_lifetime_out_of_range_is_not_sent(runner: Runner, resource: str, expires_after: Any) -> None:
     api = Api(GIVEN)
     with pytest.raises(SessionConfigError, match="10 to 7200") as caught:
@@ -131,6 +135,7 @@ def test_unchecked_lifetimes_are_sent_as_given(runner: Runner) -> None:
     assert api.body["expires_after"]["seconds"] == 5
 
 
+@IN_BOTH
 def test_bad_sessions_are_not_sent(runner: Runner) -> None:
     api = Api(GIVEN)
     client = runner.client(api)
@@ -179,7 +184,7 @@ def test_expires_in_counts_down_to_zero() -> None:
     assert 0 < ahead.expires_in <= 3600 and not ahead.is_expired()
 
 
-@pytest.mark.parametrize(
+@each(
     "given",
     [
         b"",
@@ -197,7 +202,6 @@ def test_expires_in_counts_down_to_zero() -> None:
         {**GIVEN, "session": None},
         {**GIVEN, "session": []},
     ],
-    ids=str,
 )
 def test_a_success_without_a_secret_is_an_error_that_shows_none(runner: Runner, given: Any) -> None:
     api = Api(given)
@@ -217,7 +221,7 @@ def test_a_session_of_an_unknown_kind_is_kept(runner: Runner) -> None:
     assert secret.session == {"type": "telepathy", "depth": 3}
 
 
-@pytest.mark.parametrize("resource", ["client_secrets", "translation_client_secrets"])
+@each("resource", ["client_secrets", "translation_client_secrets"])
 def test_a_session_that_lacks_something_costs_no_secret(runner: Runner, resource: str) -> None:
     session = {"type": "translation" if resource.startswith("translation") else "realtime", "model": "m"}
     resource_of = getattr(runner.client(Api({**GIVEN, "session": session})), resource)
@@ -227,6 +231,7 @@ def test_a_session_that_lacks_something_costs_no_secret(runner: Runner, resource
     assert secret.session.to_dict() == session
 
 
+@IN_BOTH
 def test_creating_a_secret_is_idempotent(runner: Runner) -> None:
     with Loopback(reset, answer(500), answer(200, json.dumps(GIVEN).encode())) as server:
         runner.run(runner.client(base_url=server.base_url).client_secrets.create())
@@ -257,7 +262,8 @@ OLDER = {
 PRESENT = {"sessions": SESSION, "transcription_sessions": {"type": "transcription"}}
 
 
-@pytest.mark.parametrize("resource", OLDER)
+@IN_BOTH
+@each("resource", OLDER)
 def test_sessions_of_the_older_form(runner: Runner, resource: str) -> None:
     api = Api(OLDER[resource])
     made = runner.run(getattr(runner.client(api), resource).create(PRESENT[resource]))
@@ -284,7 +290,7 @@ def test_the_older_form_is_accepted_where_the_api_accepts_it(runner: Runner) -> 
     assert api.body == older
 
 
-@pytest.mark.parametrize("resource", OLDER)
+@each("resource", OLDER)
 def test_malformed_older_sessions_are_errors(runner: Runner, resource: str) -> None:
     with pytest.raises(APIResponseError):
         runner.run(getattr(runner.client(Api(b"<html>")), resource).create(PRESENT[resource]))
@@ -295,7 +301,7 @@ def test_a_transcription_session_without_its_secret_is_an_error(runner: Runner) 
         runner.run(runner.client(Api({})).transcription_sessions.create({"type": "transcription"}))
 
 
-@pytest.mark.parametrize("resource", OLDER)
+@each("resource", OLDER)
 def test_creating_older_sessions_is_idempotent(runner: Runner, resource: str) -> None:
     body = json.dumps(OLDER[resource]).encode()
     with Loopback(reset, answer(409), answer(200, body)) as server:

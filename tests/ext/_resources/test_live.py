@@ -25,10 +25,12 @@ from realtime_ext import (
     SessionConfigError,
     webhooks,
 )
+from tests.ext.clients import IN_BOTH
 from tests.samples.sdp import sample
 from tests.simulator.receiver import Receiver, receiving
 from tests.support.bad_input import TRUNK
 from tests.support.loopback import Loopback, answer, hang_up
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 OFFER = sample("offer-chromium-audio-datachannel")
@@ -61,6 +63,7 @@ def ring(sim: Simulator, receiver: Receiver) -> tuple[Call, Any]:
     return call, webhooks.unwrap(delivered.body, delivered.headers, sim.webhook_secret).data
 
 
+@IN_BOTH
 def test_a_session_over_webrtc_is_created_and_ended(sim: Simulator, client: Any, runner: Runner) -> None:
     made = runner.run(client.live.calls.create(OFFER, SESSION))
     assert made.session_id.startswith("live_") and made.sdp_answer.startswith("v=0\r\n")
@@ -86,7 +89,7 @@ def test_an_offer_goes_out_unchanged(runner: Runner) -> None:
     assert json.loads(request.body) == {"session": SESSION, "transport": {"type": "webrtc", "sdp": OFFER}}
 
 
-@pytest.mark.parametrize(
+@each(
     "session",
     [
         {"type": "live", **SESSION},
@@ -107,7 +110,7 @@ def test_one_session_is_for_new_and_accepted_calls(
         runner.run(client.live.calls.hangup(session_id))
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b"[]",
@@ -122,6 +125,7 @@ def test_an_answer_without_an_id_or_sdp_is_an_error(runner: Runner, body: bytes)
         runner.run(runner.client(base_url=server.base_url).live.calls.create(OFFER, SESSION))
 
 
+@IN_BOTH
 def test_a_telephone_call_is_accepted_referred_and_ended(
     sim: Simulator, receiver: Receiver, client: Any, runner: Runner
 ) -> None:
@@ -136,7 +140,8 @@ def test_a_telephone_call_is_accepted_referred_and_ended(
     sim.wait_for(lambda: call.ended == "hangup")
 
 
-@pytest.mark.parametrize(("arguments", "status"), [((), 603), ((486,), 486)])
+@IN_BOTH
+@each("arguments, status", [((), 603), ((486,), 486)])
 def test_a_telephone_call_is_rejected(
     sim: Simulator, receiver: Receiver, client: Any, runner: Runner, arguments: Any, status: int
 ) -> None:
@@ -145,15 +150,16 @@ def test_a_telephone_call_is_rejected(
     assert (call.ended, call.reject_code) == ("rejected", status)
 
 
-@pytest.mark.parametrize("trunk", [TRUNK, LiveSIPTrunk.from_dict(TRUNK)], ids=["dict", "model"])
+@IN_BOTH
+@each("trunk", [TRUNK, LiveSIPTrunk.from_dict(TRUNK)], ids=["dict", "model"])
 def test_a_session_calls_a_number(sim: Simulator, client: Any, runner: Runner, trunk: Any) -> None:
     made = runner.run(client.live.calls.call(SESSION, to=NUMBER, trunk=trunk))
     assert (made.sdp_answer, sim.session(made.session_id).transport) == ("", "sip")
     runner.run(client.live.calls.hangup(made))
 
 
-@pytest.mark.parametrize(
-    ("step", "error", "may_have_applied"),
+@each(
+    "step, error, may_have_applied",
     [
         (hang_up, APIConnectionError, True),
         (answer(504, b'{"error":{"code":"sip_setup_timeout"}}'), InternalServerError, True),
@@ -188,6 +194,7 @@ def test_the_password_of_a_line_is_in_no_error(runner: Runner) -> None:
         assert "telling" not in repr(caught.value)
 
 
+@IN_BOTH
 def test_a_lost_answer_is_retried_only_where_that_is_safe(runner: Runner) -> None:
     acts = {
         "create": (lambda live: live.calls.create(OFFER, SESSION), 1),
@@ -215,6 +222,7 @@ def test_a_client_that_does_not_validate_leaves_sessions_to_the_api(sim: Simulat
     assert caught.value.status_code == 400  # type: ignore[attr-defined]
 
 
+@IN_BOTH
 def test_the_recording_of_a_stored_session_is_a_wav_file(
     sim: Simulator, receiver: Receiver, client: Any, runner: Runner
 ) -> None:

@@ -18,6 +18,8 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
+from tests.ext.clients import IN_BOTH
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 OFFER = "\r\n".join(
@@ -39,19 +41,20 @@ OFFER = "\r\n".join(
         "",
     ]
 )
+Operation = Callable[[Any, Any], Any]
+
 REALTIME = SessionBuilder("gpt-realtime").voice("marin")
 TRANSCRIPTION = TranscriptionSessionBuilder("whisper-1")
 TRANSLATION = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
-OPERATIONS: list[Any] = [
-    pytest.param(lambda c, s: c.calls.create(OFFER, s), REALTIME, id="calls.create"),
-    pytest.param(lambda c, s: c.calls.accept("rtc_1", s), REALTIME, id="calls.accept"),
-    pytest.param(lambda c, s: c.client_secrets.create(s), REALTIME, id="client_secrets-realtime"),
-    pytest.param(lambda c, s: c.client_secrets.create(s), TRANSCRIPTION, id="client_secrets-transcription"),
-    pytest.param(lambda c, s: c.translation_client_secrets.create(s), TRANSLATION, id="translation"),
-    pytest.param(lambda c, s: c.sessions.create(s), REALTIME, id="sessions"),
-    pytest.param(lambda c, s: c.transcription_sessions.create(s), TRANSCRIPTION, id="transcription_sessions"),
-]
-Operation = Callable[[Any, Any], Any]
+OPERATIONS: dict[str, tuple[Operation, Any]] = {
+    "calls.create": (lambda c, s: c.calls.create(OFFER, s), REALTIME),
+    "calls.accept": (lambda c, s: c.calls.accept("rtc_1", s), REALTIME),
+    "client_secrets-realtime": (lambda c, s: c.client_secrets.create(s), REALTIME),
+    "client_secrets-transcription": (lambda c, s: c.client_secrets.create(s), TRANSCRIPTION),
+    "translation": (lambda c, s: c.translation_client_secrets.create(s), TRANSLATION),
+    "sessions": (lambda c, s: c.sessions.create(s), REALTIME),
+    "transcription_sessions": (lambda c, s: c.transcription_sessions.create(s), TRANSCRIPTION),
+}
 
 
 class Wire:
@@ -79,13 +82,13 @@ def send(runner: Runner, operation: Operation, session: Any, **options: Any) -> 
     return wire.sent
 
 
-@pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
+@each("operation, builder", OPERATIONS.values(), ids=OPERATIONS)
 def test_builder_model_and_dict_send_the_same(runner: Runner, operation: Operation, builder: Any) -> None:
     for form in (builder, builder.build(), builder.to_dict()):
         assert send(runner, operation, form) == [builder.to_dict()]
 
 
-@pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
+@each("operation, builder", OPERATIONS.values(), ids=OPERATIONS)
 def test_events_that_fail_the_check_are_not_sent(runner: Runner, operation: Operation, builder: Any) -> None:
     bad = builder.extra(audio={"input": {"noise_reduction": {"type": "no such filter"}}})
     for form in (bad, bad.build(validate=False), bad.to_dict()):
@@ -99,7 +102,8 @@ def test_events_that_fail_the_check_are_not_sent(runner: Runner, operation: Oper
         assert send(runner, operation, form, validate=False) == [bad.to_dict()]
 
 
-@pytest.mark.parametrize(("operation", "builder"), OPERATIONS)
+@IN_BOTH
+@each("operation, builder", OPERATIONS.values(), ids=OPERATIONS)
 def test_unknown_fields_are_sent_with_a_warning_here(
     runner: Runner, operation: Operation, builder: Any
 ) -> None:

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from realtime_ext.errors import APIConnectionError, NotFoundError
+from tests.ext.clients import IN_BOTH
 from tests.support.loopback import Loopback, answer, hang_up
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 CALL = "rtc_u1_abc"
@@ -29,6 +31,7 @@ def sent(runner: Runner, act) -> httpx.Request:
     return request
 
 
+@IN_BOTH
 def test_accept_sends_the_session_itself(runner: Runner) -> None:
     request = sent(runner, lambda client: client.calls.accept(CALL, SESSION))
     assert (request.method, request.url.path) == ("POST", f"/v1/realtime/calls/{CALL}/accept")
@@ -36,6 +39,7 @@ def test_accept_sends_the_session_itself(runner: Runner) -> None:
     assert json.loads(request.content) == SESSION
 
 
+@IN_BOTH
 def test_reject_leaves_the_status_to_the_api(runner: Runner) -> None:
     request = sent(runner, lambda client: client.calls.reject(CALL))
     assert request.url.path == f"/v1/realtime/calls/{CALL}/reject"
@@ -43,14 +47,14 @@ def test_reject_leaves_the_status_to_the_api(runner: Runner) -> None:
     assert "content-type" not in request.headers
 
 
-@pytest.mark.parametrize("status", [300, 486, 603, 699])
+@each("status", [300, 486, 603, 699])
 def test_reject_says_why(runner: Runner, status: int) -> None:
     request = sent(runner, lambda client: client.calls.reject(CALL, status))
     assert json.loads(request.content) == {"status_code": status}
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "message"),
+@each(
+    "status, error, message",
     [
         (299, ValueError, "status_code: expected a SIP status from 300 to 699, got 299"),
         (700, ValueError, "got 700"),
@@ -66,7 +70,8 @@ def test_an_invalid_status_is_refused(runner: Runner, status: Any, error, messag
         runner.run(runner.client(never).calls.reject(CALL, status))
 
 
-@pytest.mark.parametrize(
+@IN_BOTH
+@each(
     "uri",
     [
         "tel:+14155550123",
@@ -89,7 +94,7 @@ def test_refer_sends_what_can_be_called(runner: Runner, uri: str) -> None:
     assert json.loads(request.content) == {"target_uri": uri}
 
 
-@pytest.mark.parametrize(
+@each(
     "uri",
     [
         "",
@@ -131,15 +136,13 @@ def test_refer_refuses_the_rest(runner: Runner, uri: str) -> None:
         runner.run(runner.client(never).calls.refer(CALL, uri))
 
 
-@pytest.mark.parametrize("uri", [None, 7, b"tel:+14155550123"])
+@each("uri", [None, 7, b"tel:+14155550123"])
 def test_refer_refuses_other_types(runner: Runner, uri: Any) -> None:
     with pytest.raises(TypeError, match="target_uri: expected tel:"):
         runner.run(runner.client(never).calls.refer(CALL, uri))
 
 
-@pytest.mark.parametrize(
-    "uri", ["sip:" + "a" * 200_000, "tel:+" + "-" * 200_000, "sip:a@b" + ";c" * 100_000 + "\x00"]
-)
+@each("uri", ["sip:" + "a" * 200_000, "tel:+" + "-" * 200_000, "sip:a@b" + ";c" * 100_000 + "\x00"])
 def test_long_targets_are_judged_without_delay(runner: Runner, uri: str) -> None:
     client = runner.client(lambda request: httpx.Response(200))
     try:
@@ -159,7 +162,8 @@ ACTS = {
 }
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+@IN_BOTH
+@each("act", ACTS.values(), ids=ACTS)
 def test_operations_that_are_not_idempotent_are_not_retried(runner: Runner, act) -> None:
     with Loopback(hang_up) as server, pytest.raises(APIConnectionError) as caught:
         runner.run(act(runner.client(base_url=server.base_url)))
@@ -167,12 +171,13 @@ def test_operations_that_are_not_idempotent_are_not_retried(runner: Runner, act)
     assert caught.value.may_have_applied is True
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+@each("act", ACTS.values(), ids=ACTS)
 def test_a_call_that_has_ended_is_not_found(runner: Runner, act) -> None:
     with Loopback(answer(404)) as server, pytest.raises(NotFoundError):
         runner.run(act(runner.client(base_url=server.base_url)))
 
 
+@IN_BOTH
 def test_rejecting_a_call_that_has_ended_can_count_as_done(runner: Runner) -> None:
     with Loopback(answer(404)) as server:
         runner.run(runner.client(base_url=server.base_url).calls.reject(CALL, 486, not_found_ok=True))
