@@ -7,6 +7,7 @@ import pytest
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext._core.version import __version__
+from tests.ext.clients import IN_SYNC
 from tests.support.rows import each
 from tests.support.runner import Runner
 
@@ -34,6 +35,7 @@ def recorder() -> Recorder:
     return Recorder()
 
 
+@IN_SYNC
 def test_the_defaults_are_the_api_s(runner: Runner, recorder: Recorder) -> None:
     client = runner.client(recorder)
     runner.run(client.calls.hangup(CALL))
@@ -47,6 +49,7 @@ def test_the_defaults_are_the_api_s(runner: Runner, recorder: Recorder) -> None:
     assert client._settings.websocket_base_url == "wss://api.openai.com/v1"
 
 
+@IN_SYNC
 def test_missing_arguments_come_from_the_environment(
     runner: Runner, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +68,7 @@ def test_missing_arguments_come_from_the_environment(
     assert [secret.reveal() for secret in client._settings.webhook_secrets] == ["whsec_env"]
 
 
+@IN_SYNC
 def test_arguments_win_over_the_environment(
     runner: Runner, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,12 +102,14 @@ def test_empty_environment_variables_count_as_not_set(monkeypatch: pytest.Monkey
     assert settings.base_url == "https://api.openai.com/v1"
 
 
+@IN_SYNC
 def test_a_bare_key_under_another_header(runner: Runner, recorder: Recorder) -> None:
     runner.run(runner.client(recorder, auth_header="api-key").calls.hangup(CALL))
     assert recorder.last.headers["api-key"] == "test-key-0123"
     assert "authorization" not in recorder.last.headers
 
 
+@IN_SYNC
 def test_default_and_extra_headers_and_query(runner: Runner, recorder: Recorder) -> None:
     client = runner.client(
         recorder,
@@ -119,7 +125,7 @@ def test_default_and_extra_headers_and_query(runner: Runner, recorder: Recorder)
     assert dict(recorder.last.url.params) == {"api-version": "preview", "n": "2", "on": "true"}
 
 
-@pytest.mark.parametrize("where", ["default_headers", "extra_headers"])
+@each("where", ["default_headers", "extra_headers"])
 def test_an_authorization_of_the_user_s_own_stands_in_place_of_the_key(
     runner: Runner, recorder: Recorder, where: str
 ) -> None:
@@ -134,6 +140,7 @@ def test_an_authorization_of_the_user_s_own_stands_in_place_of_the_key(
     assert asked == []
 
 
+@IN_SYNC
 @each(
     "timeout, expected",
     [
@@ -175,12 +182,14 @@ def test_an_http_client_is_used_as_it_is_and_left_open(runner: Runner, recorder:
     assert (dict(http_client.headers), http_client.timeout, str(http_client.base_url)) == before
 
 
+@IN_SYNC
 def test_a_time_limit_of_the_client_s_wins_over_the_http_client_s(runner: Runner, recorder: Recorder) -> None:
     http_client = runner.http_client(transport=httpx.MockTransport(recorder), timeout=9.0)
     runner.run(runner.client(http_client=http_client, timeout=3.0).calls.hangup(CALL))
     assert recorder.last.extensions["timeout"]["read"] == 3.0
 
 
+@IN_SYNC
 def test_a_bare_key_leaves_the_http_client_s_own_auth_alone(runner: Runner, recorder: Recorder) -> None:
     http_client = runner.http_client(transport=httpx.MockTransport(recorder), auth=("user", "password"))
     runner.run(runner.client(http_client=http_client, auth_header="api-key").calls.hangup(CALL))
@@ -272,6 +281,7 @@ def test_arguments_that_cannot_work_are_refused(make, options, error, message: s
     assert "hunter2" not in str(caught.value) and "1234567890" not in str(caught.value)
 
 
+@IN_SYNC
 @each(
     "options, error, message",
     [
