@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import jinja2
+import openapi_python_client
 import pytest
 import sync
-from specpipe import pipeline
+from openapi_python_client import config
+from specpipe import output, pipeline
 
 from tests.specpipe.packages import forget, load
 from tests.support.paths import SAMPLES
@@ -25,9 +25,10 @@ SPECS = SAMPLES / "specs"
 def make(spec: Path, out: Path) -> Path:
     """Run the pipeline on an API description, and return the package's folder."""
     out.mkdir(parents=True, exist_ok=True)
-    pipeline.make(
-        pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False), out, lambda step, what: None
-    )
+    inputs = pipeline.Inputs(spec=spec, openapi=pipeline.OPENAPI, vendored=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "import_all", lambda folder: 0)  # tests import it
+        pipeline.make(inputs, out, lambda step, what: None)
     return out
 
 
@@ -62,19 +63,17 @@ def traps(traps_folder: Path) -> Iterator[ModuleType]:
 def stock_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same description, made by the generator with its own templates and nothing else."""
     out = tmp_path_factory.mktemp("stock") / "out"
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(SPECS / "traps.yaml")]
-    config = out.parent / "config.yaml"
-    config.write_text(
-        "literal_enums: true\npost_hooks: []\n"
-        "content_type_overrides: {application/sdp: application/octet-stream}\n"
+    settings = config.ConfigFile(
+        literal_enums=True,
+        post_hooks=[],
+        content_type_overrides={"application/sdp": "application/octet-stream"},
     )
-    done = subprocess.run(
-        [*command, "--meta", "none", "--output-path", str(out), "--config", str(config)],
-        capture_output=True,
-        text=True,
-        check=False,
+    errors = openapi_python_client.generate(
+        config=config.Config.from_sources(
+            settings, config.MetaType.NONE, SPECS / "traps.yaml", "utf-8", overwrite=False, output_path=out
+        )
     )
-    (out.parent / "said.txt").write_text(f"exit {done.returncode}\n{done.stdout}{done.stderr}")
+    (out.parent / "said.txt").write_text("\n".join(f"{error.level.name} {error.header}" for error in errors))
     return out
 
 
@@ -85,14 +84,18 @@ def stock(stock_folder: Path) -> Iterator[ModuleType]:
     forget("traps_stock")
 
 
-@pytest.fixture
-def openapi(tmp_path: Path) -> Path:
-    """A copy of the sample folder, with the generator's configuration and templates."""
-    folder = tmp_path / "openapi"
+def sample_folder(beside: Path) -> Path:
+    """Copy the sample folder, with the generator's configuration and templates."""
+    folder = beside / "openapi"
     shutil.copytree(SPECS / "vendored", folder)
     shutil.copytree(pipeline.OPENAPI / "templates", folder / "templates")
     shutil.copy(pipeline.OPENAPI / "generator.yaml", folder)
     return folder
+
+
+@pytest.fixture
+def openapi(tmp_path: Path) -> Path:
+    return sample_folder(tmp_path)
 
 
 @pytest.fixture

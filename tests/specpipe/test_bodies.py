@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,8 @@ from specpipe.errors import SpecError
 
 from tests.specpipe.cases import OTHERS, document, ref
 from tests.specpipe.packages import Imported, make
+from tests.support.examples import check_each
+from tests.support.rows import each
 
 TEXT = {"type": "string"}
 #: Schemas by which text is among what goes out as JSON.
@@ -27,34 +30,42 @@ WITH_TEXT: list[dict[str, Any]] = [
     ref("Word"),
     {"anyOf": [ref("B"), TEXT]},
 ]
-#: Schemas whose values are never mistaken for text.
-WITHOUT_TEXT: list[dict[str, Any]] = [
-    ref("B"),
-    {"type": "array", "items": TEXT},
-    {"type": "integer"},
-    {"enum": [1, 2]},
-    {"type": "object", "additionalProperties": TEXT},
+#: Schemas whose values are never mistaken for text, and a value.
+WITHOUT_TEXT: list[tuple[dict[str, Any], Any]] = [
+    (ref("B"), {"b": "x"}),
+    ({"type": "array", "items": TEXT}, ["x"]),
+    ({"type": "integer"}, 1),
+    ({"enum": [1, 2]}, 1),
+    ({"type": "object", "additionalProperties": TEXT}, {}),
 ]
+
+
+def name_of(number: int) -> str:
+    return f"op_{number}" if number else "op"
+
+
+def packaged(out: Path, *contents: dict[str, Any], required: bool = True) -> Imported:
+    """A package with an operation for each of these media types of a body: `op`, then `op_1`, `op_2`, …"""
+    paths = {}
+    for number, content in enumerate(contents):
+        body = {"content": {media: {"schema": schema} for media, schema in content.items()}}
+        operation = {
+            "operationId": name_of(number),
+            "requestBody": {**body, "required": required},
+            "responses": {"200": {"description": ""}},
+        }
+        paths[f"/realtime/{number}" if number else "/realtime"] = {"post": operation}
+    return Imported(make(document(OTHERS, paths), out))
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Callable[..., Imported]:
     """A package with one operation `op` that accepts these media types."""
-
-    def package(content: dict[str, Any], *, required: bool = True) -> Imported:
-        body = {"content": {media: {"schema": schema} for media, schema in content.items()}}
-        operation = {
-            "operationId": "op",
-            "requestBody": {**body, "required": required},
-            "responses": {"200": {"description": ""}},
-        }
-        return Imported(make(document(OTHERS, {"/realtime": {"post": operation}}), tmp_path))
-
-    return package
+    return partial(packaged, tmp_path)
 
 
-def send(package: Imported, **arguments: Any) -> httpx.Request:
-    """The request that `op` sends."""
+def send(package: Imported, operation: str = "op", **arguments: Any) -> httpx.Request:
+    """The request that an operation sends."""
     requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -65,37 +76,40 @@ def send(package: Imported, **arguments: Any) -> httpx.Request:
     client.set_httpx_client(
         httpx.Client(base_url="http://127.0.0.1:9", transport=httpx.MockTransport(answer))
     )
-    package.module("api.default.op").sync_detailed(client=client, **arguments)
+    package.module(f"api.default.{operation}").sync_detailed(client=client, **arguments)
     return requests[0]
 
 
-@pytest.mark.parametrize("schema", WITH_TEXT)
 def test_a_string_that_could_be_json_or_text_needs_a_content_type(
-    schema: dict[str, Any], package: Callable[..., Imported]
+    tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    with package({"application/json": schema, "application/sdp": TEXT}) as made:
-        assert made.made.plan.operations["op"].choose_media
-        for media, sent in (("application/json", b'"a"'), ("application/sdp", b"a")):
-            request = send(made, body="a", content_type=media)
-            assert (request.headers["content-type"], request.content) == (media, sent)
-        assert send(made, body="a").content == b'"a"'
+    contents = [{"application/json": schema, "application/sdp": TEXT} for schema in WITH_TEXT]
+    with packaged(tmp_path, *contents) as made:
+
+        def check(number: int) -> None:
+            name = name_of(number)
+            assert made.made.plan.operations[name].choose_media
+            for media, sent in (("application/json", b'"a"'), ("application/sdp", b"a")):
+                request = send(made, name, body="a", content_type=media)
+                assert (request.headers["content-type"], request.content) == (media, sent)
+            assert send(made, name, body="a").content == b'"a"'
+
+        check_each(subtests, range(len(WITH_TEXT)), check, lambda number: str(WITH_TEXT[number]))
 
 
-@pytest.mark.parametrize("schema", WITHOUT_TEXT)
-def test_a_string_beside_json_objects_is_sent_as_text(
-    schema: dict[str, Any], package: Callable[..., Imported]
-) -> None:
-    with package({"application/json": schema, "application/sdp": TEXT}) as made:
-        assert not made.made.plan.operations["op"].choose_media
-        assert send(made, body="a").headers["content-type"] == "application/sdp"
-        value: Any = (
-            {"b": "x"}
-            if schema == ref("B")
-            else {"array": ["x"], "object": {}}.get(schema.get("type", ""), 1)
-        )
-        request = send(made, body=made.typed(schema, value))
-        assert request.headers["content-type"] == "application/json"
-        assert json.loads(request.content) == value
+def test_a_string_beside_json_objects_is_sent_as_text(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    contents = [{"application/json": schema, "application/sdp": TEXT} for schema, _ in WITHOUT_TEXT]
+    with packaged(tmp_path, *contents) as made:
+
+        def check(number: int) -> None:
+            name, (schema, value) = name_of(number), WITHOUT_TEXT[number]
+            assert not made.made.plan.operations[name].choose_media
+            assert send(made, name, body="a").headers["content-type"] == "application/sdp"
+            request = send(made, name, body=made.typed(schema, value))
+            assert request.headers["content-type"] == "application/json"
+            assert json.loads(request.content) == value
+
+        check_each(subtests, range(len(WITHOUT_TEXT)), check, lambda number: str(WITHOUT_TEXT[number]))
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -185,7 +199,7 @@ def test_files_have_names_and_list_items_are_parts(package: Callable[..., Import
         ]
 
 
-@pytest.mark.parametrize(
+@each(
     "encoding",
     [
         {"style": "deepObject"},
@@ -208,35 +222,40 @@ def test_an_unsupported_encoding_is_an_error_with_its_pointer(
     assert caught.value.pointer == at
 
 
-@pytest.mark.parametrize(
-    ("schema", "kinds"), [(ref("B"), "list[B]"), (TEXT, "str"), (BINARY, "bytes"), ({}, "str")]
-)
-def test_server_sent_events_are_parsed_by_their_schema(
-    tmp_path: Path, schema: dict[str, Any], kinds: str
-) -> None:
-    content = {"text/event-stream": {"schema": schema}, "application/json": {"schema": ref("C")}}
-    operation = {"operationId": "op", "responses": {"200": {"description": "", "content": content}}}
-    whole = document(OTHERS, {"/realtime": {"get": operation}})
+STREAMED = {"list[B]": ref("B"), "str": TEXT, "bytes": BINARY, "str ": {}}
+
+
+def test_server_sent_events_are_parsed_by_their_schema(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    paths = {}
+    for number, schema in enumerate(STREAMED.values()):
+        content = {"text/event-stream": {"schema": schema}, "application/json": {"schema": ref("C")}}
+        answers = {"200": {"description": "", "content": content}}
+        paths[f"/realtime/{number}"] = {"get": {"operationId": name_of(number), "responses": answers}}
     stream = (
         b': hello\nevent: x\ndata: {"b":\ndata:  "1"}\n\nid: 2\r\ndata: {"b":"2"}\r\n\r\ndata: [DONE]\n\n'
     )
-    with Imported(make(whole, tmp_path)) as made:
-        body = made.made.plan.operations["op"].answers[0].bodies[0]
-        assert body.annotation == kinds
-        module, client = made.module("api.default.op"), made.package.Client(base_url="http://h")
+    with Imported(make(document(OTHERS, paths), tmp_path)) as made:
+        client, encode = made.package.Client(base_url="http://h"), made.module("_base").encode
 
-        def parsed(body: bytes, media: str = "text/event-stream; charset=utf-8") -> Any:
-            response = httpx.Response(200, content=body, headers={"content-type": media})
-            return module._parse_response(client=client, response=response)
+        def check(numbered: tuple[int, str]) -> None:
+            number, kinds = numbered
+            module = made.module(f"api.default.{name_of(number)}")
 
-        if not kinds.startswith("list"):
-            assert parsed(stream) == (stream if kinds == "bytes" else stream.decode())
-            return
-        encode = made.module("_base").encode
-        assert encode(parsed(stream)) == [{"b": "1"}, {"b": "2"}] and parsed(b"data: {}") == []
-        assert encode(parsed(b'{"c": "1"}', "application/json")) == {"c": "1"}
-        with pytest.raises(made.module("errors").ModelError, match="not JSON"):
-            parsed(b"data: {\n\n")
+            def parsed(body: bytes, media: str = "text/event-stream; charset=utf-8") -> Any:
+                response = httpx.Response(200, content=body, headers={"content-type": media})
+                return module._parse_response(client=client, response=response)
+
+            body = made.made.plan.operations[name_of(number)].answers[0].bodies[0]
+            assert body.annotation == kinds.strip()
+            if not kinds.startswith("list"):
+                assert parsed(stream) == (stream if kinds == "bytes" else stream.decode())
+                return
+            assert encode(parsed(stream)) == [{"b": "1"}, {"b": "2"}] and parsed(b"data: {}") == []
+            assert encode(parsed(b'{"c": "1"}', "application/json")) == {"c": "1"}
+            with pytest.raises(made.module("errors").ModelError, match="not JSON"):
+                parsed(b"data: {\n\n")
+
+        check_each(subtests, enumerate(STREAMED), check)
 
 
 CRLF_STREAM = (

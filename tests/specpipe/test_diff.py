@@ -6,10 +6,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from specpipe import diff, slice
 
 from tests.specpipe.cases import OTHERS, document, ref
+from tests.support.rows import each
 
 NUMBER, INTEGER, TEXT = {"type": "number"}, {"type": "integer"}, {"type": "string"}
 #: (kind, last part of the pointer, breaks the sender, breaks the receiver)
@@ -44,9 +44,7 @@ def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
     return [(row.kind, row.pointer.rsplit("/", 1)[-1], row.sender, row.receiver) for row in found]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
+@each("before, after, told", [
         (INTEGER, NUMBER, [("type", "n", False, True), ("type", "n", False, True)]),
         (NUMBER, INTEGER, [("type", "n", True, False), ("type", "n", False, False)]),
         (TEXT, INTEGER, [("type", "n", True, True), ("type", "n", False, True)]),
@@ -68,8 +66,7 @@ def rows(before: dict[str, Any], after: dict[str, Any]) -> list[Row]:
         ({"type": "object"}, {"type": "object", "unevaluatedProperties": False},
          [("keyword", "unevaluatedProperties", True, False)]),
         (TEXT, {**TEXT, "unheardOf": 1}, [("keyword", "unheardOf", True, False)]),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -> None:
     assert rows(described(before), described(after)) == told
 
@@ -77,8 +74,8 @@ def test_types(before: dict[str, Any], after: dict[str, Any], told: list[Row]) -
 UNION = {"anyOf": [ref("B"), ref("C")]}
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
+@each(
+    "before, after, told",
     [
         (ref("U"), UNION, []),
         (UNION, ref("U"), []),
@@ -127,8 +124,8 @@ def _shared(whole: dict[str, Any]) -> Any:
     return whole["paths"]["/realtime"]["parameters"]
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
+@each(
+    "change, told",
     [
         (lambda d: _post(d).update(tags=["Calls"]), ("keyword", "tags", True, False)),
         (lambda d: _shared(d)[0]["schema"].update(maximum=4), ("limit", "maximum", True, False)),

@@ -10,6 +10,8 @@ import pytest
 from specpipe import document_io, pipeline
 from specpipe.errors import SpecError
 
+from tests.support.rows import each
+
 HEAD = "openapi: 3.1.0\n"
 
 
@@ -25,8 +27,8 @@ def refused(text: str | bytes, *, json_text: bool = False) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("yaml", "read"),
+@each(
+    "yaml, read",
     [
         ("2024-01-01", "2024-01-01"),
         ("2024-01-01T10:00:00Z", "2024-01-01T10:00:00Z"),
@@ -104,7 +106,7 @@ def test_an_alias_bomb_is_an_error(inner: str, monkeypatch: pytest.MonkeyPatch) 
         assert "expands to more than 10,000 nodes" in refused(text)
 
 
-@pytest.mark.parametrize("yaml", ["&x [*x]", "&x {y: *x}"])
+@each("yaml", ["&x [*x]", "&x {y: *x}"])
 def test_an_alias_that_contains_itself(yaml: str) -> None:
     assert "aliases" in refused(f"{HEAD}x: {yaml}")
 
@@ -124,8 +126,8 @@ def test_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "21 bytes, more than 20" in refused(HEAD + "#" * 6)
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
+@each(
+    "text, told",
     [
         (b"openapi: 3.1.0\nx: \xff", "spec is not UTF-8: invalid start byte at byte 18"),
         (HEAD.encode("utf-16"), "not UTF-8"),
@@ -154,8 +156,8 @@ def test_invalid_yaml(text: str | bytes, told: str) -> None:
     assert told in refused(text)
 
 
-@pytest.mark.parametrize(
-    ("written", "told"),
+@each(
+    "written, told",
     [
         ("NaN", "NaN is not valid JSON"),
         ("-Infinity", "-Infinity is not valid JSON"),

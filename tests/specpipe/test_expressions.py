@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keyword
 
-import pytest
 from specpipe.plan.expressions import attribute_names
 
+from tests.support.rows import each
 
-@pytest.mark.parametrize(
-    ("key", "name"),
+
+@each(
+    "key, name",
     [
         ("type", "type"),
         ("list", "list"),

@@ -14,6 +14,7 @@ from specpipe.errors import SpecError
 from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
+from tests.support.rows import each
 
 TEXT = {"type": "string"}
 
@@ -109,8 +110,8 @@ def test_a_pointer_that_leads_to_no_hoisted_schema() -> None:
     assert skipped == ["/9"] and "Usage" in out["components"]["schemas"]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
+@each(
+    "name, expected",
     [
         ("RealtimeMCPTool", "RealtimeMCPTool"),
         ("VoiceIdsOrCustomVoice2", "VoiceIdsOrCustomVoice2"),
@@ -139,8 +140,8 @@ def test_class_names(name: str, expected: str) -> None:
     assert made.isidentifier() and not keyword.iskeyword(made) and not hasattr(builtins, made)
 
 
-@pytest.mark.parametrize(
-    ("name", "module"),
+@each(
+    "name, module",
     [
         ("RealtimeMCPTool", "realtime_mcp_tool"),
         ("V2Thing", "v_2_thing"),
@@ -182,8 +183,8 @@ def test_events_and_webhooks_are_renamed() -> None:
     assert followed == Slice(document({"AB": TEXT}), {"SERVER_EVENTS": ("AB", "C")}, ("AB",))
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
+@each(
+    "text, told",
     [
         ("A = ", "cannot read"),
         ('a_b = "/x"', "'a_b' is not a class name"),

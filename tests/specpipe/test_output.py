@@ -29,7 +29,7 @@ def package(tmp_path: Path) -> Path:
     """The smallest folder that `import_all` accepts."""
     folder = tmp_path / "made"
     own = folder / "realtime_api"
-    put(own, api="", client="import httpx\n", models__thing="class Thing: ...\n")
+    put(own, api="", client="import json\n", models__thing="class Thing: ...\n")
     (own / "__init__.py").write_text("")
     lazy = "def __getattr__(name):\n    from .thing import Thing\n    return {'Thing': Thing}[name]\n"
     (own / "models" / "__init__.py").write_text(f"__all__ = ['Thing']\n{lazy}")
@@ -44,7 +44,7 @@ def package(tmp_path: Path) -> Path:
 
 def test_caches_are_ignored(package: Path) -> None:
     before = output.files(package)
-    assert "realtime_api/models/thing.py" in before and before["realtime_api/client.py"] == b"import httpx\n"
+    assert "realtime_api/models/thing.py" in before and before["realtime_api/client.py"] == b"import json\n"
     for name in ("dist", "build", ".ruff_cache", ".mypy_cache"):
         put(package / name, junk="")
     (package / "realtime_api" / "__pycache__").mkdir()
@@ -80,11 +80,11 @@ def test_compare_lists_missing_extra_and_different_files(tmp_path: Path) -> None
 
 def test_only_python_files_get_the_header(package: Path) -> None:
     (package / "realtime_api" / "schemas.json").write_text("{}")
-    put(package / "realtime_api", client="\n\nimport httpx\n")
+    put(package / "realtime_api", client="\n\nimport json\n")
     output.add_headers(package / "realtime_api")
     texts = {name: text.decode() for name, text in output.files(package).items()}
     assert texts.pop("realtime_api/schemas.json") == "{}"
-    assert texts["realtime_api/client.py"] == output.HEADER + "import httpx\n"
+    assert texts["realtime_api/client.py"] == output.HEADER + "import json\n"
     assert len(texts) == 6 and all(text.startswith(output.HEADER) for text in texts.values())
     assert "make regen" in output.HEADER and output.HEADER.startswith("# ") and output.HEADER.endswith("\n")
 
@@ -122,6 +122,7 @@ def test_examples_are_formatted() -> None:
 
 
 def test_every_module_is_imported_and_counted(package: Path) -> None:
+    put(package / "realtime_api", client="import httpx\n")
     assert output.import_all(package) == 5
     assert not list(package.rglob("__pycache__"))
 

@@ -11,6 +11,8 @@ from specpipe import patches
 from specpipe.errors import SpecError
 from specpipe.patches import Patch
 
+from tests.support.rows import each
+
 DOCUMENT: dict[str, Any] = {
     "paths": {"/a": {"post": {"responses": {"200": {}}}}, "/b": {"post": {"responses": {"200": {}}}}},
     "components": {
@@ -68,7 +70,7 @@ def test_a_star_matches_every_key_and_index() -> None:
     assert out["components"]["schemas"]["B"]["anyOf"] == [{"x": 1}, {"x": 1}]
 
 
-@pytest.mark.parametrize(
+@each(
     "given",
     [
         patch("/components/schemas/Gone", "merge", {"x": 1}),
@@ -88,8 +90,8 @@ def test_a_patch_that_changes_nothing_is_an_error() -> None:
         patches.apply(DOCUMENT, (patch(N, "merge", {"type": "integer"}),))
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
+@each(
+    "text, told",
     [
         ("[[patch]", "cannot read"),
         ('[[patch]]\npointer = "/a"\nop = "merge"\nreason = "r"', "link"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from specpipe import generator, pipeline, plan
 from specpipe.plan import ServerEvent
 from specpipe.plan.graph import Graph
@@ -14,6 +13,7 @@ from specpipe.plan.tables import Shape, Table, table
 from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
+from tests.support.rows import each
 
 TEXT = {"type": "string"}
 NULLABLE = {"anyOf": [TEXT, {"type": "null"}]}
@@ -91,21 +91,21 @@ def test_path_level_parameters_are_sent() -> None:
     assert [parameter.key for parameter in made.operations["op"].parameters] == ["q", "filter"]
 
 
-@pytest.mark.parametrize("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
+@each("model", ["Sent", "FromClient", "Query", "Nowhere", "Both"])
 def test_sent_schemas_distinguish_absent_from_null(model: str) -> None:
     both = {"Sent": thing(both=ref("Both"), n=NULLABLE), "Received": thing(both=ref("Both"))}
     made = field(model, "n", both)
     assert (made.unset, made.default, made.annotation) == (True, "UNSET", "str | None | Unset")
 
 
-@pytest.mark.parametrize("model", ["Received", "FromServer", "Webhook"])
+@each("model", ["Received", "FromServer", "Webhook"])
 def test_received_schemas_do_not_distinguish_absent_from_null(model: str) -> None:
     made = field(model, "n", {})
     assert (made.unset, made.default, made.annotation) == (False, "None", "str | None")
 
 
-@pytest.mark.parametrize(
-    ("schema", "required", "default", "annotation"),
+@each(
+    "schema, required, default, annotation",
     [
         (TEXT, True, None, "str"),
         (TEXT, False, "None", "str | None"),
@@ -209,7 +209,7 @@ def test_members_without_a_tag_are_matched_by_shape() -> None:
     assert table(made, ["C", "D"]) == "C"
 
 
-@pytest.mark.parametrize("open_tag", [TEXT, {"const": True}, {"anyOf": [{"const": "a"}, TEXT]}])
+@each("open_tag", [TEXT, {"const": True}, {"anyOf": [{"const": "a"}, TEXT]}])
 def test_a_property_without_an_enum_is_not_a_tag(open_tag: Any) -> None:
     made = graph(A=thing(type=open_tag), B=tagged(type="b"))
     assert made.tags(["A", "B"]) == []

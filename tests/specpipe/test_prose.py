@@ -9,6 +9,7 @@ import pytest
 from specpipe import document_io, pipeline, prose, slice
 
 from tests.support import newcomers
+from tests.support.rows import each
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_provisional_text_is_still_missing() -> None:
     assert prose.check(document) == [f"missing   {at}"] and prose.provisional(document) == document
 
 
-@pytest.mark.parametrize("text", ["The type.", "Type of the thing", "thing's types", "Always this."])
+@each("text", ["The type.", "Type of the thing", "thing's types", "Always this."])
 def test_filler_is_reported(text: str) -> None:
     found = prose.check(small(type={"type": "string", "description": text}))
     assert found == [f"filler    /components/schemas/RealtimeThing/properties/type: {text}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any
 
 import attrs
@@ -10,12 +11,17 @@ import pytest
 from specpipe import document_io, pipeline, slice
 from specpipe.errors import SpecError
 
-VENDORED = document_io.load(pipeline.OPENAPI / "realtime.yaml")
+from tests.support.rows import each
+
+
+@cache
+def vendored() -> dict[str, Any]:
+    return document_io.load(pipeline.OPENAPI / "realtime.yaml")
 
 
 def whole() -> dict[str, Any]:
     """The vendored description among others' operations and schemas."""
-    document = copy.deepcopy(VENDORED)
+    document = copy.deepcopy(vendored())
     document["paths"]["/chat/completions"] = {"post": {"operationId": "chat", "responses": {"200": {}}}}
     document["paths"]["/realtimeish"] = {"post": {"operationId": "other", "responses": {"200": {}}}}
     document["components"]["schemas"] |= {
@@ -27,8 +33,8 @@ def whole() -> dict[str, Any]:
 
 
 def test_whole_and_sliced_documents_give_the_same_slice() -> None:
-    assert slice.cut(whole()) == slice.cut(VENDORED)
-    once = slice.cut(VENDORED)
+    assert slice.cut(whole()) == slice.cut(vendored())
+    once = slice.cut(vendored())
     assert slice.cut(once.document) == once
 
 
@@ -58,8 +64,8 @@ def test_a_description_without_realtime_operations() -> None:
         slice.cut(document)
 
 
-@pytest.mark.parametrize(
-    ("ref", "told"),
+@each(
+    "ref, told",
     [
         ("#/components/schemas/Gone", "does not resolve"),
         ("https://example.com/x.yaml#/A", "leaves the document"),
@@ -139,7 +145,7 @@ def test_chosen_schemas_are_put_back_where_they_are_used() -> None:
     }
 
 
-@pytest.mark.parametrize("other", [to("Base"), {"allOf": [to("Base")]}, {"allOf": [{"oneOf": [to("A")]}]}])
+@each("other", [to("Base"), {"allOf": [to("Base")]}, {"allOf": [{"oneOf": [to("A")]}]}])
 def test_events_are_found_through_a_union_by_another_name(other: dict[str, Any]) -> None:
     document = whole()
     document["components"]["schemas"] |= {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
 from specpipe import pipeline, surface
 from specpipe.surface import SurfaceChange
+
+from tests.support.rows import each
 
 MODEL = """
 import attrs as _attrs
@@ -67,9 +68,7 @@ def package(folder: Path, **changes: tuple[str, str]) -> surface.Surface:
     return surface.read(folder)
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "name", "change", "breaking"),
-    [
+@each("file, old, new, name, change, breaking", [
         ("thing", "name: str", "name: str\n    more: int", "M.more", "new required field", True),
         ("thing", "name: str", "name: str\n    more: int | None = None", "M.more", "new field", False),
         ("thing", "    name: str\n", "", "M.name", "field removed", True),
@@ -97,8 +96,7 @@ def package(folder: Path, **changes: tuple[str, str]) -> surface.Surface:
         ("make", "async def asyncio", "def asyncio", "A.asyncio", "type async became (none)", True),
         ("events", "thing.made", "thing.done", "events.SERVER_EVENTS[thing.made]", "event removed", True),
         ("events", '"Thing")', '"It")', "events.SERVER_EVENTS[thing.made]", "type Thing became It", True),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_change_of_the_names_is_found(
     tmp_path: Path, file: str, old: str, new: str, name: str, change: str, breaking: bool
 ) -> None:

@@ -11,6 +11,7 @@ import sync
 
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 #: (action, kind, pointer, breaks the sender, breaks the receiver) from January to February.
 ROWS = {
@@ -220,8 +221,8 @@ def test_a_document_with_nothing_outside_the_slice_is_compared_with_the_slice(
     assert "0 of 3 operations" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("change", "row"),
+@each(
+    "change, row",
     [
         (
             lambda d: d["components"]["securitySchemes"]["Key"].update(scheme="basic"),

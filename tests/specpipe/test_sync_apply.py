@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
+import io
+import json
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import sync
 from specpipe import apply, document_io, names, output, patches, pipeline, prose, source
 from specpipe.errors import SpecError
 
+from tests.specpipe.conftest import sample_folder
 from tests.specpipe.packages import forget, load
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
 
@@ -39,24 +44,46 @@ def real_package() -> None:
     """Asked for by tests whose package is to be formatted and imported as well."""
 
 
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Neither format nor import packages."""
+    patch.setattr(output, "format_package", lambda package: None)
+    patch.setattr(output, "format_source", lambda source: source)
+    patch.setattr(output, "import_all", lambda folder: 0)
+
+
 @pytest.fixture(autouse=True)
 def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_package" not in request.fixturenames:
-        monkeypatch.setattr(output, "format_package", lambda package: None)
-        monkeypatch.setattr(output, "format_source", lambda source: source)
-        monkeypatch.setattr(output, "import_all", lambda folder: 0)
+        without_processes(monkeypatch)
 
 
-def test_apply_keeps_texts_and_lists_missing_ones(run: Any, openapi: Path) -> None:
+@attrs.frozen
+class Applied:
+    """The sample folder after February's document was applied to it, to be read only."""
+
+    folder: Path
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def february(tmp_path_factory: pytest.TempPathFactory) -> Applied:
+    folder = sample_folder(tmp_path_factory.mktemp("february"))
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        without_processes(patch)
+        assert sync.main([str(FEBRUARY), "--openapi", str(folder), "--json", "--apply"]) == 0
+    return Applied(folder, json.loads(said.getvalue()))
+
+
+def test_apply_keeps_texts_and_lists_missing_ones(openapi: Path, february: Applied) -> None:
     ours = texts(document_io.load(openapi / "realtime.yaml"))
-    _, report = run(FEBRUARY, "--apply")
-    assert set(report["applied"]["words"]) == NEW_TEXTS
-    written = (openapi / "realtime.yaml").read_text()
+    assert set(february.report["applied"]["words"]) == NEW_TEXTS
+    written = (february.folder / "realtime.yaml").read_text()
     assert "pstream" not in written.partition("openapi:")[2]
     assert written.startswith(
         "# What this project made of the upstream document of 2026-01-15.\n# These lines stay.\n"
     )
-    now = texts(document_io.load(openapi / "realtime.yaml"))
+    now = texts(document_io.load(february.folder / "realtime.yaml"))
     gone = {"RealtimeServerEventGone", "legacy", "label", "~1old"}
     kept = {pointer: text for pointer, text in ours.items() if not any(word in pointer for word in gone)}
     moved = {
@@ -74,10 +101,9 @@ def test_apply_keeps_texts_and_lists_missing_ones(run: Any, openapi: Path) -> No
     assert {key: now[key] for key in {*now} - provisional} == {f"{S}RealtimeAudio/description": "Our audio."}
 
 
-def test_apply_restores_the_structure(run: Any, openapi: Path) -> None:
-    assert run(FEBRUARY, "--apply")[0] == 0
-    status, report = run(FEBRUARY)
-    assert (status, report["changes"]) == (0, [])
+def test_apply_restores_the_structure(february: Applied, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sync.main([str(FEBRUARY), "--openapi", str(february.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changes"] == []
 
 
 @pytest.mark.slow
@@ -131,8 +157,8 @@ def test_a_change_of_notation_keeps_patches_and_names(run: Any, openapi: Path, t
     assert {name for name, text in content(openapi).items() if before[name] != text} == {"SOURCE.toml"}
 
 
-def test_patches_and_names_that_no_longer_apply_are_commented_out(run: Any, openapi: Path) -> None:
-    applied = run(FEBRUARY, "--apply")[1]["applied"]
+def test_patches_and_names_that_no_longer_apply_are_commented_out(february: Applied) -> None:
+    openapi, applied = february.folder, february.report["applied"]
     session = f"{S}RealtimeSession/properties"
     assert applied["patches"] == [f"{session}/voice"]
     assert applied["names"] == [f"{session}/audio", f"{session}/tracing/oneOf/1"]

@@ -12,6 +12,7 @@ from specpipe import pipeline
 from specpipe.errors import SpecError
 
 from tests.specpipe.conftest import SPECS
+from tests.support.rows import each
 
 
 @pytest.fixture
@@ -27,13 +28,12 @@ def failure(openapi: Path) -> SpecError:
     return caught.value
 
 
-@pytest.mark.parametrize("template", ["types.py.jinja", "alias.py.jinja", "docs/operations.md.jinja"])
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("template", "text", "told"),
     [
-        (b"{% if %}", "Expected an expression"),
-        (b"{{ nope.more }}", "'nope' is undefined"),
-        (b"{% include 'nope.jinja' %}", "template nope.jinja does not exist"),
+        ("types.py.jinja", b"{% if %}", "Expected an expression"),
+        ("docs/operations.md.jinja", b"{{ nope.more }}", "'nope' is undefined"),
+        ("alias.py.jinja", b"{% include 'nope.jinja' %}", "template nope.jinja does not exist"),
     ],
 )
 def test_an_invalid_template(template: str, text: bytes, told: str, openapi: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_template_that_is_not_utf_8(openapi: Path) -> None:
     assert "utf-8" in failure(openapi).message
 
 
-@pytest.mark.parametrize("name", ["_base", "_http", "client", "errors", "types"])
+@each("name", ["_base", "_http", "client", "errors", "types"])
 def test_modules_without_operations_and_models_are_free_of_the_plan(name: str) -> None:
     """These templates can serve any user of the generator: they are valid Python without it."""
     source = (pipeline.OPENAPI / "templates" / f"{name.strip('_')}.py.jinja").read_text(encoding="utf-8")

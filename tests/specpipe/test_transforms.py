@@ -12,6 +12,7 @@ from specpipe.transforms import notation
 
 from tests.specpipe import composition_cases, notation_cases
 from tests.specpipe.cases import OTHERS, Case, document, ref
+from tests.support.rows import each
 
 CASES = {**notation_cases.CASES, **composition_cases.CASES}
 FLAT = [(name, case) for name, cases in CASES.items() for case in cases]
@@ -27,7 +28,7 @@ def test_every_transform_has_cases() -> None:
     assert {*transforms.TRANSFORMS} == {"inline_parts", *CASES}
 
 
-@pytest.mark.parametrize(("name", "case"), FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
+@each("name, case", FLAT, ids=[f"{name}: {case.title}" for name, case in FLAT])
 def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
     given = document({"A": case.before, **OTHERS, **case.more})
     before = copy.deepcopy(given)
@@ -40,7 +41,7 @@ def test_a_rule_changes_matching_schemas(name: str, case: Case) -> None:
 
 
 #: Only a component can be a member of itself.
-@pytest.mark.parametrize("name", [name for name in CASES if name != "break_cycles"])
+@each("name", [name for name in CASES if name != "break_cycles"])
 def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
     """As for components; data is not changed."""
     case = next(case for case in CASES[name] if case.after is not None and not case.more)
@@ -58,7 +59,7 @@ def test_a_rule_applies_to_schemas_of_operations(name: str) -> None:
     assert made["parameters"][0]["example"] == content["example"]["schema"] == case.before
 
 
-@pytest.mark.parametrize("name", transforms.TRANSFORMS)
+@each("name", transforms.TRANSFORMS)
 def test_a_rule_keeps_other_schemas(name: str) -> None:
     words = {"type": "string", "enum": ["a", "b"], "description": "D."}
     plain = document(
@@ -119,8 +120,8 @@ def test_a_shared_part_that_refers_to_itself() -> None:
     assert caught.value.pointer == "/components/parameters/P" and "→" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("name", "schemas", "told"),
+@each(
+    "name, schemas, told",
     [
         ("merge_all_of", {"A": {"allOf": [ref("A"), ref("B")]}}, "contains itself through allOf"),
         ("merge_all_of", {"A": {"allOf": [ref("X"), ref("B")]}, "X": ref("X")}, "only defined by itself"),

@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.rows import each
+
 
 def module(package: ModuleType, name: str) -> Any:
     return importlib.import_module(f"{package.__name__}.{name}")
@@ -52,7 +54,7 @@ def thing(**changes: Any) -> dict[str, Any]:
 @pytest.mark.programs
 def test_operations_with_duplicate_titles_are_kept(traps_folder: Path, stock_folder: Path) -> None:
     said = (stock_folder.parent / "said.txt").read_text()
-    assert said.startswith("exit 0") and "WARNING" in said
+    assert "WARNING" in said and "ERROR" not in said
     stock = {path.stem for path in (stock_folder / "api" / "realtime").glob("*.py")}
     assert "second_thing" not in stock
     made = {path.stem for path in (traps_folder / "realtime_api" / "api" / "realtime").glob("*.py")}
@@ -118,14 +120,14 @@ def test_the_stock_generator_rejects_unknown_enum_values(stock: ModuleType) -> N
         module(stock, "models.realtime_thing").RealtimeThing.from_dict(thing(status="ajar"))
 
 
-@pytest.mark.parametrize("key", ["items", "status", "detail", "dropped", "list", "Any"])
+@each("key", ["items", "status", "detail", "dropped", "list", "Any"])
 def test_null_is_accepted_anywhere(traps: ModuleType, key: str) -> None:
     model = module(traps, "models").RealtimeThing
     made = model.from_dict(thing(**{key: None}))
     assert model.from_dict(made.to_dict()) == made
 
 
-@pytest.mark.parametrize("status", [200, 418, 520, 599])
+@each("status", [200, 418, 520, 599])
 def test_status_codes_unknown_to_python(traps: ModuleType, status: int) -> None:
     body = module(traps, "models").RealtimeFirst()
     answered = module(traps, "api.realtime.first_thing").sync_detailed(

@@ -10,6 +10,8 @@ import regen
 from specpipe import output, pipeline, type_names
 from specpipe.errors import SpecError
 
+from tests.support.rows import each
+
 NAMES = type_names.TypeNames(
     module="package/types.py",
     docstring="Names.",
@@ -64,8 +66,8 @@ def test_an_official_name_shadows_a_schema_of_that_name(tmp_path: Path) -> None:
     assert "        Session,\n" not in module and "        SessionGA,\n" in module
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
+@each(
+    "change, message",
     [
         ({"exceptions": {"Failed": "ServerEventGone"}}, "ServerEventGone, which is not a schema"),
         ({"lists": {"Tools": "Gone"}}, "Gone, which is not a schema"),
@@ -82,9 +84,7 @@ def test_a_name_that_does_not_fit_is_an_error(
         source(attrs.evolve(NAMES, **change), tmp_path / "types.py")
 
 
-@pytest.mark.parametrize(
-    "text", ["module = 1", "docstring = ", "[unnamed]\nschemas = []\nmodule = 'x'", "unnamed = 3"]
-)
+@each("text", ["module = 1", "docstring = ", "[unnamed]\nschemas = []\nmodule = 'x'", "unnamed = 3"])
 def test_a_malformed_file_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "types.toml"
     path.write_text(text)

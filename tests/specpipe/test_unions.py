@@ -13,6 +13,7 @@ from specpipe.errors import SpecError
 from specpipe.plan.tables import Table
 
 from tests.specpipe.packages import Imported, make
+from tests.support.rows import each
 
 Decode = Callable[[Any], Any]
 
@@ -239,8 +240,8 @@ link = "https://example.com"
 """
 
 
-@pytest.mark.parametrize(
-    ("names", "patched", "says"),
+@each(
+    "names, patched, says",
     [
         (("Left", "Right"), False, "have no discriminator or constant"),
         (("Cat", "Left", "Right"), False, "have no discriminator or constant"),

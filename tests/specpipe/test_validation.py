@@ -10,6 +10,7 @@ from specpipe import slice, source, transforms, validation
 from specpipe.errors import SpecError
 
 from tests.specpipe.cases import document
+from tests.support.rows import each
 
 OPERATION = {"responses": {"200": {"description": ""}}}
 NO_MAPPINGS: list[Any] = [None, True, 0, "x", [], [1]]
@@ -22,27 +23,27 @@ def refused(**changes: Any) -> SpecError:
     return caught.value
 
 
-@pytest.mark.parametrize("value", NO_MAPPINGS)
-@pytest.mark.parametrize("part", ["info", "paths", "components"])
+@each("value", NO_MAPPINGS)
+@each("part", ["info", "paths", "components"])
 def test_top_level_parts_must_be_mappings(part: str, value: Any) -> None:
     error = refused(**{part: value})
     assert error.pointer == f"/{part}" and "mapping" in error.hint
 
 
-@pytest.mark.parametrize("value", NO_MAPPINGS)
-@pytest.mark.parametrize("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
+@each("value", NO_MAPPINGS)
+@each("kind", ["schemas", "parameters", "responses", "requestBodies", "securitySchemes"])
 def test_components_must_be_mappings(kind: str, value: Any) -> None:
     assert refused(components={kind: value}).pointer == f"/components/{kind}"
 
 
-@pytest.mark.parametrize("value", [None, {}, "x", [1]])
-@pytest.mark.parametrize("part", ["security", "servers"])
+@each("value", [None, {}, "x", [1]])
+@each("part", ["security", "servers"])
 def test_lists_must_contain_objects(part: str, value: Any) -> None:
     assert refused(**{part: value}).pointer == f"/{part}"
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
+@each(
+    "line, told",
     [
         ("date = 2026-08-21", "must be strings"),
         ("url = 1", "must be strings"),
@@ -97,8 +98,8 @@ def test_the_number_of_classes_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
         transforms.apply(document({"A": inline, "B": inline}))
 
 
-@pytest.mark.parametrize(
-    ("place", "key", "value"),
+@each(
+    "place, key, value",
     [
         ("", "servers", [{"url": "https://uploads.example"}]),
         ("/post", "servers", [{"url": "https://uploads.example"}]),
