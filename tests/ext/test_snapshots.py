@@ -18,9 +18,9 @@ from realtime_ext.testing import loopback_only, vcr_settings
 from tests.support import record_snapshots
 from tests.support.newcomers import PROVISIONAL
 from tests.support.record_snapshots import BASE_URL, CALL_ID, CASES, FOLDER, MODES, Case
+from tests.support.rows import each
 
 PATHS = sorted(FOLDER.glob("*/*.yaml"))
-PAIRS = [pytest.param(case, mode, id=f"{mode}-{case.name}") for mode in MODES for case in CASES]
 
 
 def replayed(path: Path) -> Any:
@@ -97,7 +97,8 @@ RESULTS: dict[str, Callable[[Any], None]] = {
 }
 
 
-@pytest.mark.parametrize(("case", "mode"), PAIRS)
+@pytest.mark.parametrize("mode", MODES)
+@each("case", CASES, ids=[case.name for case in CASES])
 def test_a_snapshot_is_replayed_through_the_client(case: Case, mode: str) -> None:
     with loopback_only(), replayed(path_of(case, mode)) as snapshot:
         result = record_snapshots.send(
@@ -108,7 +109,7 @@ def test_a_snapshot_is_replayed_through_the_client(case: Case, mode: str) -> Non
     assert len(snapshot) == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each("mode", MODES)
 def test_another_request_is_not_answered(mode: str) -> None:
     case = next(case for case in CASES if case.name == "calls.reject")
     other = Case(
@@ -175,7 +176,7 @@ def texts_of(path: Path) -> str:
     return text + "\n" + flat(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix())
+@each("path", PATHS)
 def test_no_snapshot_holds_a_secret(path: Path) -> None:
     text = texts_of(path)
     assert {name: found[0] for name, p in PATTERNS.items() if (found := re.search(p, text))} == {}

@@ -71,7 +71,7 @@ def test_threads_that_use_a_new_client_at_once_share_one_httpx_client() -> None:
         client, start = AuthenticatedClient(token="sk"), threading.Barrier(8)
 
         def use(client: AuthenticatedClient = client, start: threading.Barrier = start) -> httpx.Client:
-            start.wait(10)
+            start.wait(60)
             return client.get_httpx_client()
 
         with ThreadPoolExecutor(8) as threads:

@@ -153,7 +153,7 @@ def test_a_certificate_that_cannot_be_verified_says_how_to_name_its_authority(
             connection.send_text("Hi")
 
 
-@pytest.mark.parametrize("path", ["", "/", "/openai"])
+@each("path", ["", "/", "/openai"])
 def test_a_base_url_without_v1_is_an_error_that_says_so(runner: Runner, path: str) -> None:
     with Simulator(pacing="none") as simulator:
         base_url = simulator.base_url.removesuffix("/v1") + path

@@ -391,7 +391,7 @@ def test_sync_tools_run_beside_the_event_loop() -> None:
     release = threading.Event()
 
     def wait() -> str:
-        assert release.wait(5)
+        assert release.wait(60)
         return threading.current_thread().name
 
     async def main() -> tuple[str, str]:
@@ -434,7 +434,7 @@ def test_cancelling_a_call_cancels_its_tool() -> None:
         started = asyncio.Event()
         context = tools.ToolContext(connection=started)
         task = asyncio.create_task(toolbox.acall("forever", "{}", context=context))
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
