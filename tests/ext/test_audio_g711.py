@@ -18,6 +18,7 @@ from tests.support.rows import each
 MU_EDGES = [0, *accumulate([1] + [2] * 15 + [step for s in range(2, 9) for step in [1 << s] * 16])]
 A_EDGES = [0, *accumulate([step for step in (2, 2, 4, 8, 16, 32, 64, 128) for _ in range(16)])]
 MU_SCALE, A_SCALE = 4, 8  # to 16 bits
+MU_SCALED, A_SCALED = [edge * MU_SCALE for edge in MU_EDGES], [edge * A_SCALE for edge in A_EDGES]
 
 
 def mu_value(octet: int) -> int:
@@ -32,8 +33,7 @@ def a_value(octet: int) -> int:
     return magnitude if octet & 0x80 else -magnitude
 
 
-def octet_of(sample: int, edges: list[int], scale: int, inverted: int) -> int:
-    scaled = [edge * scale for edge in edges]
+def octet_of(sample: int, scaled: list[int], inverted: int) -> int:
     # A positive sample on a decision value is in the interval above it, a negative one in that nearer zero.
     place = bisect_right(scaled, sample) if sample >= 0 else bisect_left(scaled, -sample)
     number = min(max(place - 1, 0), 127)
@@ -64,12 +64,12 @@ def test_every_a_law_octet_decodes_to_the_tables_value() -> None:
 
 def test_every_sample_encodes_to_the_interval_it_lies_in_mu_law() -> None:
     # μ-law's octets are their interval's number with all bits inverted but the sign.
-    expected = bytes(octet_of(sample, MU_EDGES, MU_SCALE, 0x7F) for sample in EVERY_SAMPLE)
+    expected = bytes(octet_of(sample, MU_SCALED, 0x7F) for sample in EVERY_SAMPLE)
     assert audio.pcm16_to_pcmu(EVERY_SAMPLE_PCM) == expected
 
 
 def test_every_sample_encodes_to_the_interval_it_lies_in_a_law() -> None:
-    expected = bytes(octet_of(sample, A_EDGES, A_SCALE, 0x55) for sample in EVERY_SAMPLE)
+    expected = bytes(octet_of(sample, A_SCALED, 0x55) for sample in EVERY_SAMPLE)
     assert audio.pcm16_to_pcma(EVERY_SAMPLE_PCM) == expected
 
 
