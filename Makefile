@@ -131,7 +131,7 @@ clean:          ## remove .venv, build and caches
 
 # --- which tests ----------------------------------------------------------------------------------------------------
 
-FAST = not slow and not programs and not real_time
+FAST = not slow and not programs and not real_time and not weekly
 
 # HTTP, WebSockets, WebRTC, events, tools, the command line and packaging.
 MEET_DEPENDENCIES = tests/generated/test_requests.py tests/generated/test_client_options.py tests/ext/_core tests/ext/_http \

@@ -41,6 +41,7 @@ def _warnings_are_no_findings() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_a_border_bears_a_short_attack(target: Target) -> None:
     done = attack(target, seed=1, cases=CASES.get(target.name, 80))
@@ -57,6 +58,7 @@ def _write(case: Any) -> None:
         "".join(value for value in case.values() if isinstance(value, str)).encode()
 
 
+@pytest.mark.weekly
 def test_an_attack_finds_a_fault_makes_it_small_and_can_be_repeated(tmp_path: Path) -> None:
     real = [{"name": "Ann", "notes": ["late", {"room": 7}], "text": "A long text that is of no use. " * 9}]
     target = Target("example", lambda: real, plain(_write))
@@ -71,6 +73,7 @@ def test_an_attack_finds_a_fault_makes_it_small_and_can_be_repeated(tmp_path: Pa
         try_again([target], path)
 
 
+@pytest.mark.weekly
 def test_a_slow_check_is_a_finding() -> None:
     def hang(case: Any) -> None:
         while True:
@@ -81,6 +84,7 @@ def test_a_slow_check_is_a_finding() -> None:
     assert finding.what.endswith("it took more than 0.05 s")
 
 
+@pytest.mark.weekly
 def test_a_mutation_leaves_the_real_input_as_it_is() -> None:
     real = {"a": [1, {"b": "text"}], "c": None}
     before = copied(real)
@@ -89,6 +93,7 @@ def test_a_mutation_leaves_the_real_input_as_it_is() -> None:
     assert real == before and len(set(made)) > 5
 
 
+@pytest.mark.weekly
 def test_minimizing_keeps_what_it_is_about() -> None:
     case = {"a": [1, 2, {"b": "xxxxneedlexxxx"}], "c": ["needle"] * 50}
     assert minimized(case, lambda one: "needle" in json.dumps(one)) == "needle"

@@ -11,6 +11,8 @@ import pytest
 from tests import mutate
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.weekly
+
 
 def changes(body: str) -> set[tuple[str, str]]:
     source = "async def f():\n    " + body.replace("\n", "\n    ")

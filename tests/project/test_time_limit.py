@@ -11,6 +11,8 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.time_limit import LIMIT, SLOW_LIMIT
 
+pytestmark = pytest.mark.weekly
+
 IN_ASYNCIO = """
 async def consume():
     await asyncio.Event().wait()

@@ -11,6 +11,8 @@ from specpipe import pipeline
 from tests import take_over
 from tests.support.paths import SAMPLES
 
+pytestmark = pytest.mark.weekly
+
 
 @pytest.mark.slow
 def test_documents_are_taken_over_completely_or_refused(tmp_path: Path) -> None:
