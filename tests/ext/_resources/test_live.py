@@ -137,7 +137,7 @@ def test_a_telephone_call_is_accepted_referred_and_ended(
     runner.run(client.live.calls.refer(data, "tel:+14155550199"))
     assert call.refers == ["tel:+14155550199"]
     runner.run(client.live.calls.hangup(data))
-    sim.wait_for(lambda: call.ended == "hangup")
+    sim.wait_for(lambda: call.ended == "hangup", timeout=60)
 
 
 @IN_BOTH
@@ -229,7 +229,7 @@ def test_the_recording_of_a_stored_session_is_a_wav_file(
     _, data = ring(sim, receiver)
     runner.run(client.live.calls.accept(data, {**SESSION, "store": True}))
     runner.run(client.live.calls.hangup(data))
-    sim.wait_for(lambda: sim.session(data.session_id).ended is not None)
+    sim.wait_for(lambda: sim.session(data.session_id).ended is not None, timeout=60)
     with wave.open(io.BytesIO(runner.run(client.live.recording(data)))) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 24_000, 2)
     with pytest.raises(NotFoundError):
