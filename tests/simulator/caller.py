@@ -18,6 +18,7 @@ from av import AudioFrame
 from realtime_simulator import Simulator
 
 from tests.simulator.sounds import RATE as SOUND_RATE, vowel
+from tests.support.waiting import PATIENCE
 
 RATE = 48_000
 FRAME = 960
@@ -156,7 +157,7 @@ class Caller:
         return self.all(type)[count - 1]
 
     async def wait(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(condition)
 
     def all(self, type: str) -> list[dict[str, Any]]:

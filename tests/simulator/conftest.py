@@ -8,6 +8,10 @@ import httpx
 import pytest
 from realtime_simulator import Simulator
 
+from tests.support.waiting import be_patient
+
+be_patient()
+
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:

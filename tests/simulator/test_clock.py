@@ -8,6 +8,8 @@ import pytest
 from realtime_simulator import Simulator
 from realtime_simulator._core.clock import AdvancingClock, ManualClock, sleep
 
+from tests.support.waiting import PATIENCE
+
 
 def test_timers_run_in_order_each_at_its_own_time() -> None:
     async def main() -> None:
@@ -39,11 +41,11 @@ def test_the_clock_keeps_running_after_it_was_advanced() -> None:
         fired = asyncio.Event()
         clock.call_at(clock.monotonic() + 60, lambda: None)
         clock.call_at(clock.monotonic() + 0.01, fired.set)
-        await asyncio.wait_for(fired.wait(), 10)
+        await asyncio.wait_for(fired.wait(), PATIENCE)
         sleeper = asyncio.create_task(sleep(clock, 500))
         await asyncio.sleep(0)
         await clock.advance(501)
-        await asyncio.wait_for(sleeper, 10)
+        await asyncio.wait_for(sleeper, PATIENCE)
 
     asyncio.run(main())
 
@@ -54,7 +56,7 @@ def test_a_callback_that_fails_does_not_hold_up_the_next() -> None:
         clock, fired = AdvancingClock(), asyncio.Event()
         clock.call_at(clock.monotonic() + 0.01, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
         clock.call_at(clock.monotonic() + 0.02, fired.set)
-        await asyncio.wait_for(fired.wait(), 10)
+        await asyncio.wait_for(fired.wait(), PATIENCE)
 
     asyncio.run(main())
 

@@ -18,12 +18,13 @@ from websockets.sync.client import connect
 
 from tests.simulator.receiver import receiving
 from tests.simulator.test_server import command, environment
+from tests.support.waiting import PATIENCE
 
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "realtime_simulator", *words]
     env = {**environment(), "OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", **more}
-    return subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
+    return subprocess.run(line, capture_output=True, text=True, env=env, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def serving(
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def lines_until(process: subprocess.Popen[str], event: str) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ def test_a_signal_ends_it_whenever_it_comes() -> None:
         assert process.stdout is not None
         try:
             assert process.stdout.readline()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=PATIENCE) == 0
         finally:
             process.kill()
 
@@ -305,7 +306,7 @@ def test_verbose_shows_a_line_for_each_event(more: tuple[str, ...]) -> None:
             socket.send('{"type": "session.update", "session": {"type": "realtime", "voice": "cedar"}}')
             message = json.loads(socket.recv())["error"]["message"]
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=PATIENCE)
     lines = [json.loads(line) for line in out.splitlines()]
     assert all(line["session_id"] == session for line in lines)
     shown = [line["event"].removeprefix(f"session {session}: ") for line in lines]
@@ -325,7 +326,7 @@ def test_a_call_under_way_does_not_hold_up_the_end() -> None:
         key = {"OPENAI_API_KEY": facts["api_key"], "OPENAI_BASE_URL": facts["base_url"]}
         call = json.loads(run("incoming", "--to", "http://127.0.0.1:1/", "--json", **key).stdout)
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=20)
+        out, error = process.communicate(timeout=PATIENCE)
     assert (process.returncode, error) == (0, "")
     ended = [json.loads(line) for line in out.splitlines() if "ended" in line]
     assert ended[-1]["call_id"] == call["id"] and "shutdown" in ended[-1]["event"]

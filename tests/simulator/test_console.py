@@ -722,7 +722,7 @@ def test_a_phone_call_is_replayed_with_its_caller() -> None:
                 simulator.wait_for(lambda: loudest(call.session) > 20)
                 simulator.press(call, "1#")
                 simulator.hang_up(call)
-            simulator.wait_for(lambda: call.ended is not None, 30)
+            simulator.wait_for(lambda: call.ended is not None)
             assert call.ended == "peer"
             return call.session
 

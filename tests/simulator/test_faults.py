@@ -23,6 +23,7 @@ from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
+from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"
@@ -84,7 +85,7 @@ def test_gateways_that_answer_pages_or_nothing(sim: Simulator, api: httpx.Client
 def test_slow_and_stalled_answers_go_by_the_simulators_time(sim: Simulator, api: httpx.Client) -> None:
     async def main() -> None:
         headers = {"authorization": f"Bearer {sim.api_key}"}
-        async with httpx.AsyncClient(base_url=sim.base_url, headers=headers, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=sim.base_url, headers=headers, timeout=PATIENCE) as client:
             before = len(sim.requests)
             with sim.fault("slow", seconds=1000):
                 slow = asyncio.create_task(client.post(SECRETS, json={}))
@@ -121,7 +122,10 @@ def test_resets(sim: Simulator, api: httpx.Client) -> None:
 
 def test_a_reset_is_not_an_orderly_close(sim: Simulator) -> None:
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
-    with sim.fault("connection_reset"), socket.create_connection((host, int(port)), timeout=10) as connection:
+    with (
+        sim.fault("connection_reset"),
+        socket.create_connection((host, int(port)), timeout=PATIENCE) as connection,
+    ):
         connection.sendall(b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)

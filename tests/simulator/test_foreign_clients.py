@@ -19,6 +19,7 @@ from realtime_ext import RealtimeClient
 from tests.simulator.receiver import listening
 from tests.support.chromium import chromium
 from tests.support.paths import PEER_PYTHON, PEERS, ROOT
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 NODE = ROOT / "build" / "node"
@@ -79,7 +80,7 @@ def test_the_official_package_for_node_converses_and_answers_the_phone(tmp_path:
                 facts |= json.loads(line)
                 if "listens" in facts and "phone" not in facts:
                     simulator.incoming_call(to=f"http://127.0.0.1:{facts['listens']}/")
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 0, errors[-2000:]
@@ -101,7 +102,7 @@ def test_the_official_package_for_node_converses_and_answers_the_phone(tmp_path:
 @pytest.mark.node
 def test_the_agents_sdk_for_javascript_runs_its_tool() -> None:
     with simulated() as (_, environment):
-        output, errors = node("agents.mjs", environment).communicate(timeout=60)
+        output, errors = node("agents.mjs", environment).communicate(timeout=PATIENCE)
     assert output, errors[-2000:]
     assert json.loads(output) == {
         "said": SAID,
@@ -141,7 +142,7 @@ def telephoned(simulator: Simulator, process: subprocess.Popen[str]) -> list[dic
     assert process.stdout is not None
 
     def says(call: Call, when: str, times: int = 1) -> None:
-        simulator.wait_for(lambda: call.session.types_sent().count(when) == times, 60)
+        simulator.wait_for(lambda: call.session.types_sent().count(when) == times)
         simulator.caller_says(call, spoken)
 
     try:
@@ -149,11 +150,11 @@ def telephoned(simulator: Simulator, process: subprocess.Popen[str]) -> list[dic
         transferred = simulator.incoming_call(address, line_speed=5)
         says(transferred, "output_audio_buffer.stopped")
         says(transferred, "output_audio_buffer.stopped", 2)
-        simulator.wait_for(lambda: transferred.ended == "referred", 60)
+        simulator.wait_for(lambda: transferred.ended == "referred")
         hung_up_on = simulator.incoming_call(address)
         says(hung_up_on, "output_audio_buffer.started")
-        simulator.wait_for(lambda: hung_up_on.ended == "hangup", 60)
-        output, errors = process.communicate(timeout=60)
+        simulator.wait_for(lambda: hung_up_on.ended == "hangup")
+        output, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 0, errors[-2000:]

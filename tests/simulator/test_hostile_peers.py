@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.attack.packets import JUNK, MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.simulator.caller import Caller
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ def in_call(sim: Simulator, scene: Callable[[Caller, Packets], Awaitable[None]])
     """Run a scene in a call, which has to be alive after it."""
 
     async def main() -> None:
-        async with asyncio.timeout(30), Caller(sim) as caller:
+        async with asyncio.timeout(PATIENCE), Caller(sim) as caller:
             caller.peer.getSenders()[0].replaceTrack(None)
             await caller.connect(SESSION)
             await scene(caller, Packets(caller.peer))
@@ -113,7 +114,7 @@ def hear(sim: Simulator, numbers: list[int], seconds: float) -> None:
         for number in numbers:
             await packets.send(packets.rtp(number))
         session = sim.calls[-1].session
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while session.received_audio_seconds < seconds:
                 await alive(caller)
         assert session.received_audio_seconds <= len(set(numbers)) * 0.02 + 0.001
@@ -126,7 +127,7 @@ def test_a_transport_that_fails_is_a_lost_call(sim: Simulator, caplog: pytest.Lo
         raise IndexError("a mistake in the library")
 
     async def main() -> None:
-        async with asyncio.timeout(30), Caller(sim) as caller:
+        async with asyncio.timeout(PATIENCE), Caller(sim) as caller:
             await caller.connect(SESSION)
             call = sim._parts.projects[0].calls.find(sim.calls[-1].id)  # type: ignore[union-attr]
             (transport,) = call._peer._connection._transports()  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from realtime_simulator._server import body
 
 from tests.simulator.checking import body_fits
 from tests.simulator.test_offer import OFFER
+from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
 SECRETS = "/realtime/client_secrets"
@@ -252,7 +253,7 @@ def test_hanging_up(sim: Simulator, api: httpx.Client) -> None:
 def test_odd_call_ids_are_404_in_the_envelope(sim: Simulator, call_id: str) -> None:
     # Past the client's own normalising of paths.
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         request = (
             f"POST /v1/realtime/calls/{call_id}/hangup HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
             f"Authorization: Bearer {sim.api_key}\r\nContent-Length: 0\r\n\r\n"
@@ -301,7 +302,7 @@ def test_requests_are_recorded_and_keys_are_not_in_their_repr(sim: Simulator, ap
 def test_slow_senders_are_cut_off(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "MAX_SECONDS", 0.05)
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(
             b"POST /v1/realtime/client_secrets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             + f"Authorization: Bearer {sim.api_key}\r\nContent-Length: 100\r\n\r\n{{".encode()

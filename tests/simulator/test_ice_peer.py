@@ -22,6 +22,7 @@ from realtime_simulator._media.speech import SILENCE
 
 from tests.simulator.caller import Caller
 from tests.simulator.checking import rms
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_rtcp_reports_sent_and_received_packets(sim: Simulator) -> None:
             await caller.wait(lambda: len(caller.heard) > 0)
             sent.clear()
             received.clear()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 await sent.wait()
                 await received.wait()
             info = reports[RtcpSrPacket].sender_info

@@ -14,6 +14,7 @@ import pytest
 import realtime_simulator
 
 from tests.support.examples import check_each
+from tests.support.waiting import PATIENCE
 
 SOURCE = Path(realtime_simulator.__file__).parent
 MODULES = sorted(
@@ -57,7 +58,7 @@ with Simulator(pacing="none") as sim:
     answer = httpx.post(url, headers={{"authorization": f"Bearer {{sim.api_key}}"}}, json={{}})
 print(json.dumps(answer.json()["value"][:3]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == "ek_"
 

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.simulator.checking import fits, types
 from tests.simulator.test_server import command
+from tests.support.waiting import PATIENCE
 
 QUERY = "model=gpt-realtime"
 
@@ -330,7 +331,7 @@ def test_the_command_records_and_replays(
             with connect(url, additional_headers=headers, proxy=None, max_size=None) as socket:
                 assert types(talk(socket))[-1] == "response.done"
             process.send_signal(signal.SIGTERM)
-            out, error = process.communicate(timeout=20)
+            out, error = process.communicate(timeout=PATIENCE)
             assert (process.returncode, error) == (0, "") and "expected" not in out
     assert upstream.api_key not in tape.read_text()
 
@@ -376,7 +377,7 @@ def test_the_command_prints_the_address_of_the_recorder(tmp_path: Path, upstream
         assert process.stdout is not None
         shown = [process.stdout.readline() for _ in range(7)]
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     assert re.fullmatch(
         r"export OPENAI_BASE_URL=http://127\.0\.0\.1:\d+/v1 OPENAI_API_KEY=sk-sim-\w+\n", shown[4]
     )

@@ -12,6 +12,7 @@ from realtime_simulator._engine.refusals import TABLE, transcription_models, voi
 
 from tests.simulator.wire import Socket
 from tests.support.refusals_page import PAGE, page
+from tests.support.waiting import PATIENCE
 
 Error = dict[str, Any]
 Example = Callable[[Simulator], Error]
@@ -218,7 +219,7 @@ def test_other_services_accept_their_own_names() -> None:
         socket.send("session.update", session={"type": "realtime", "voice": "Eve"})
         told = ""
         while "session.updated" not in told:
-            told = str(socket.ws.recv(timeout=20))
+            told = str(socket.ws.recv(timeout=PATIENCE))
             assert '"error"' not in told
 
 

@@ -34,6 +34,7 @@ from tests.simulator.receiver import receiving
 from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_server import command
 from tests.simulator.wire import Socket
+from tests.support.waiting import PATIENCE
 
 TEXT = {"output_modalities": ["text"]}
 WEATHER = {
@@ -131,7 +132,7 @@ def test_a_sentence_is_played_while_the_next_one_is_generated(sim: Simulator) ->
         out.begin()
         out.chunk(role="assistant", content="")
         out.chunk(content="This is the first sentence. And")
-        assert more.wait(20)
+        assert more.wait(PATIENCE)
         out.chunk(content=" this is the second.")
         out.write(b"data: [DONE]\n\n")
 
@@ -269,7 +270,7 @@ def test_cancelling_in_the_middle_of_a_sentence_stops_the_brain(sim: Simulator) 
         response = answer_of(socket)
         assert (response["status"], response["status_details"]["reason"]) == ("cancelled", "client_cancelled")
         assert response["output"][0]["status"] == "incomplete"
-        assert gone.wait(20)
+        assert gone.wait(PATIENCE)
         # The next turn is as usual.
         brain.answer = lambda asked, out: out.text("Again.")
         sim.pace(Pacing())
@@ -293,11 +294,11 @@ def test_cancelling_before_the_first_word_stops_the_brain(sim: Simulator) -> Non
     with serving(answer) as brain, Socket(sim) as socket:
         sim.on_response(brain_at(brain.url, "m", key=""))
         socket.send("response.create")
-        assert came.wait(20)
+        assert came.wait(PATIENCE)
         socket.send("response.cancel")
         response = answer_of(socket)
         assert response["status"] == "cancelled" and response["output"] == []
-        assert gone.wait(20)
+        assert gone.wait(PATIENCE)
 
 
 def test_a_limit_of_tokens_stops_the_brain(sim: Simulator) -> None:
@@ -320,7 +321,7 @@ def test_a_limit_of_tokens_stops_the_brain(sim: Simulator) -> None:
             "incomplete",
             "max_output_tokens",
         )
-        assert gone.wait(20)
+        assert gone.wait(PATIENCE)
 
 
 def refused(asked: Asked, out: Answering) -> None:
@@ -518,7 +519,7 @@ def test_an_interruption_keeps_the_heard_part_of_two_sentences(sim: Simulator) -
         accept = f"{sim.base_url}/realtime/calls/{call.id}/accept"
         httpx.post(accept, json={"type": "realtime"}, headers={"authorization": f"Bearer {sim.api_key}"})
         truncated = "conversation.item.truncated"
-        sim.wait_for(lambda: truncated in call.session.types_sent(), timeout=30)
+        sim.wait_for(lambda: truncated in call.session.types_sent())
     [event] = [event for event in call.session.sent if event["type"] == truncated]
     assert 1000 < event["audio_end_ms"] < 4000
     assert in_order(["output_audio_buffer.started", "output_audio_buffer.cleared"], call.session.types_sent())
@@ -573,7 +574,7 @@ def test_the_command_converses_with_keys_from_the_environment(tmp_path: Path) ->
                 socket.send("response.create")
                 assert said(answer_of(socket)) == "From the file."
             process.send_signal(signal.SIGTERM)
-            out, _ = process.communicate(timeout=20)
+            out, _ = process.communicate(timeout=PATIENCE)
     asked = {one.path.rpartition("/")[2]: one for one in endpoint.asked[:3]}
     assert {name: one.headers["authorization"] for name, one in asked.items()} == {
         "transcriptions": "Bearer sk-all",

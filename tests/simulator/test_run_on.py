@@ -14,6 +14,7 @@ from realtime_simulator._records.session import SessionRecord
 from realtime_simulator._simulator.console import run_on
 
 from tests.simulator.wire import LiveSocket, Socket
+from tests.support.waiting import PATIENCE
 
 TOOL = {"type": "function", "name": "forecast", "parameters": {"type": "object", "properties": {}}}
 
@@ -143,7 +144,7 @@ def test_a_few_run_at_once_and_the_simulator_continues(
 
     def slow(*arguments: Any) -> Any:
         begun.release()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE)
         return real(*arguments)
 
     real = run_on.run_on
@@ -156,14 +157,14 @@ def test_a_few_run_at_once_and_the_simulator_continues(
     ]
     for thread in threads:
         thread.start()
-        assert begun.acquire(timeout=30)
+        assert begun.acquire(timeout=PATIENCE)
     refused = ask(sim, {"at": number})
     assert refused.status_code == 409 and "try again when one is done" in refused.json()["error"]["message"]
     with Socket(sim) as socket:
         assert socket.recv()["type"] == "session.created"
     go_on.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert answers == [200] * run_on.MOST_AT_ONCE
     assert ask(sim, {"at": number}).status_code == 200
 

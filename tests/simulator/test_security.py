@@ -18,6 +18,7 @@ from realtime_simulator._server import thread as server
 
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
+from tests.support.waiting import PATIENCE
 
 SECRETS = "/v1/realtime/client_secrets"
 
@@ -26,7 +27,7 @@ def exchange(sim: Simulator, sent: bytes) -> bytes:
     """What is answered to these bytes before the connection closes."""
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     answer = b""
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         try:
             connection.sendall(sent)
             while piece := connection.recv(65536):
@@ -90,7 +91,7 @@ def trickled(sim: Simulator, first: bytes, until: bytes = b"") -> bytes:
     """
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     answer = b""
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(first)
         while until not in answer:
             answer += connection.recv(65536)
@@ -152,7 +153,7 @@ def test_a_slow_answer_does_not_make_the_client_slow(sim: Simulator, monkeypatch
         headers = {"authorization": f"Bearer {sim.api_key}", "content-type": "application/json"}
         body = b"{" + b" " * 900_000 + b"}"
         address = sim.base_url.removesuffix("/v1") + SECRETS
-        answer = pool.submit(client.post, address, content=body, headers=headers, timeout=30)
+        answer = pool.submit(client.post, address, content=body, headers=headers, timeout=PATIENCE)
         sim.wait_for(lambda: fault.hits == 1)
         exchange(sim, b"GET /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
         sim.advance(101)

@@ -26,6 +26,7 @@ from realtime_simulator.cli._output import set_line
 from websockets.protocol import State
 
 from tests.simulator.wire import Socket
+from tests.support.waiting import PATIENCE
 
 
 def secret(sim: Simulator) -> int:
@@ -113,7 +114,7 @@ def test_it_may_end_while_a_client_closes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(WebSocketProtocol, "data_received", end_after)
     with Simulator(pacing="none") as sim, Socket(sim) as client:
         client.ws.close()
-        assert ended.wait(20) and faults == []
+        assert ended.wait(PATIENCE) and faults == []
 
 
 @pytest.mark.slow
@@ -126,10 +127,10 @@ def test_a_connection_that_comes_with_the_end_is_closed() -> None:
 
     thread = ServerThread("127.0.0.1", 0, lambda: (answer, close))
     thread.start()
-    thread.started.result(5)
+    thread.started.result(PATIENCE)
     busy = threading.Event()
     thread.loop.call_soon_threadsafe(busy.wait)
-    with socket.create_connection(("127.0.0.1", thread.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", thread.port), timeout=PATIENCE) as client:
         thread.stop()
         busy.set()
         thread.join()
@@ -244,7 +245,7 @@ def test_the_command_prints_what_a_program_needs_and_ends_on_a_signal(number: in
         )
         assert response.status_code == 200
         process.send_signal(number)
-        out, error = process.communicate(timeout=20)
+        out, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0 and error == ""
         assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
 
@@ -259,7 +260,7 @@ def test_the_command_warns_of_an_open_address_and_explains_errors() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         command("--port", str(taken.getsockname()[1])) as process,
     ):
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1 and "cannot listen" in error and "--port 0" in error
 
 
@@ -271,7 +272,7 @@ def test_a_shell_evaluates_the_addresses_that_the_command_prints() -> None:
     program = "import os; print(*(os.environ[f'OPENAI_{name}'] for name in ('BASE_URL', 'API_KEY')), sep='|')"
     pasted = f"{line}{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
     shown = subprocess.run(
-        ["sh", "-c", pasted], capture_output=True, text=True, timeout=60, check=True
+        ["sh", "-c", pasted], capture_output=True, text=True, timeout=PATIENCE, check=True
     ).stdout
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1\|sk-it's; mine\n", shown)
 

@@ -20,6 +20,7 @@ from tests.simulator.checking import body_fits, rms
 from tests.simulator.receiver import Delivered, Receiver, receiving
 from tests.simulator.test_http import problem
 from tests.simulator.wire import Socket
+from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
 SESSION = {"type": "realtime", "model": "gpt-realtime-2.1"}
@@ -226,16 +227,16 @@ def test_the_callers_words_reach_the_session_and_the_models_answer_the_caller(
         file.writeframes(spoken)
     call = sim.incoming_call(receiver.url, audio=path, line_speed=20)
     act(api, call.id, "accept", **SESSION)
-    sim.wait_for(lambda: call.session.received_audio_seconds > len(spoken) / 48000 + 0.5, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > len(spoken) / 48000 + 0.5)
     heard = call.received_audio[: len(spoken)]
     # A telephone's sound is not the same, but as loud.
     assert 0.5 < rms(heard) / rms(spoken) < 1.5
-    sim.wait_for(lambda: "response.done" in call.session.types_sent(), timeout=30)
-    sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent(), timeout=30)
+    sim.wait_for(lambda: "response.done" in call.session.types_sent())
+    sim.wait_for(lambda: "output_audio_buffer.stopped" in call.session.types_sent())
     assert rms(call.sent_audio) > 100
     before = call.session.received_audio_seconds
     sim.caller_says(call, spoken)
-    sim.wait_for(lambda: call.session.received_audio_seconds > before + 1, timeout=30)
+    sim.wait_for(lambda: call.session.received_audio_seconds > before + 1)
     sim.hang_up(call)
     sim.wait_for(lambda: call.ended == "peer")
     with pytest.raises(LookupError):
@@ -256,7 +257,7 @@ def test_from_an_event_loop_it_returns_before_the_webhook_is_answered(sim: Simul
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             call = sim.incoming_call(f"http://127.0.0.1:{port}/")
-            assert b"webhook-signature" in await asyncio.wait_for(came.get(), 10)
+            assert b"webhook-signature" in await asyncio.wait_for(came.get(), PATIENCE)
             await asyncio.to_thread(sim.wait_for, lambda: bool(call.deliveries))
             assert call.deliveries[0].acknowledged
 

@@ -20,6 +20,7 @@ from websockets.uri import parse_uri
 
 from tests.simulator.caller import Caller
 from tests.simulator.wire import Socket
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -118,7 +119,7 @@ def test_a_client_that_does_not_read_its_close_frame_is_reset(
     poll = select.poll()
     poll.register(client.socket, 0)  # errors and resets are reported always
     with client.socket:
-        assert poll.poll(10_000)
+        assert poll.poll(int(PATIENCE * 1000))
         assert client.close_code() is None
 
 
@@ -184,7 +185,7 @@ def test_a_call_whose_data_channel_does_not_transmit_is_lost(
     text = {"type": "input_text", "text": "long " * 10_000}
 
     async def main() -> None:
-        async with asyncio.timeout(30), Caller(sim) as caller:
+        async with asyncio.timeout(PATIENCE), Caller(sim) as caller:
             await caller.connect({"type": "realtime", "model": "gpt-realtime-2.1"})
             record = sim.calls[-1]
             caller.send("conversation.item.create", item={**ITEM, "content": [text]})

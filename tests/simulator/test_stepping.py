@@ -18,6 +18,7 @@ from realtime_simulator._stepping.walk import Walk, WalkError
 
 from realtime_ext import RealtimeClient, SessionBuilder
 from realtime_ext.integrations.auditor import Auditor
+from tests.support.waiting import PATIENCE
 
 RAIN = "It rains in Paris."
 
@@ -58,7 +59,7 @@ def _converse(proxy: Simulator, folder: Path) -> None:
         connection.ask("hello")
         connection.ask("Paris")
         connection.append_audio(speech("And in Rome?") + bytes(48_000))
-        connection.wait_for("response.done", timeout=10)
+        connection.wait_for("response.done", timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

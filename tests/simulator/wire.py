@@ -14,8 +14,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.simulator.checking import fits, message
-
-TIMEOUT = 20
+from tests.support.waiting import PATIENCE
 
 
 class Socket:
@@ -51,7 +50,7 @@ class Socket:
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             max_size=None,
             max_queue=None,  # closing waits for room for unread messages
-            open_timeout=TIMEOUT,
+            open_timeout=PATIENCE,
         )
         # From 17.1 on, websockets wants to be entered; before, that gives the connection itself.
         self.ws = self._context.__enter__()
@@ -74,7 +73,7 @@ class Socket:
 
     def recv(self) -> dict[str, Any]:
         """Return the next event."""
-        event = json.loads(self.ws.recv(timeout=TIMEOUT))
+        event = json.loads(self.ws.recv(timeout=PATIENCE))
         fits(event, self._union)
         self.events.append(event)
         return event

@@ -13,6 +13,7 @@ import pytest
 
 from realtime_ext import RealtimeClient, __version__
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
 COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
@@ -25,7 +26,7 @@ def realtime(*arguments: str, status: int = 0) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == status, done.stdout
     return done.stdout
@@ -41,7 +42,7 @@ def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
 @pytest.mark.programs
 def test_python_m_realtime_ext_is_the_command() -> None:
     line = [sys.executable, "-m", "realtime_ext", "--version"]
-    done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == (f"realtime {__version__}\n", "")
 
 
@@ -63,7 +64,7 @@ def test_the_simulator_serves_until_it_is_interrupted() -> None:
         with RealtimeClient(facts["api_key"], base_url=facts["base_url"]) as client:
             assert client.client_secrets.create().value.startswith("ek_")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
 
 

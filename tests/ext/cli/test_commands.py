@@ -18,6 +18,7 @@ from realtime_ext._core.models import TRANSCRIPTION_MODEL
 from realtime_ext.testing import sample_offer
 from tests.support.command import environment, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +397,7 @@ def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simul
     class App(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             came.set()
-            over.wait(60)
+            over.wait(PATIENCE)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -406,7 +407,7 @@ def test_ctrl_c_ends_a_command_with_its_status_and_no_traceback(simulator: Simul
         with terminal(
             "webhook", "send", f"http://127.0.0.1:{server.server_port}/", simulator=simulator
         ) as shown:
-            assert came.wait(60)
+            assert came.wait(PATIENCE)
             shown.type("\x03")
             assert shown.wait() == 130
         over.set()

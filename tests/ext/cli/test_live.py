@@ -25,6 +25,7 @@ from realtime_ext.cli._listen import listen
 from realtime_ext.cli._tail import brief
 from tests.support.command import COMMAND, environment, realtime_here
 from tests.support.loopback import Loopback
+from tests.support.waiting import PATIENCE
 from tests.support.webhook_bodies import BODIES
 
 
@@ -52,7 +53,7 @@ def running(*arguments: str | Path, simulator: Simulator) -> Iterator[subprocess
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
@@ -132,11 +133,11 @@ def test_a_calls_events_are_shown_and_filtered(
             connection.send_text("Hello")
             connection.create_response()
             done.wait()
-        out, _ = whole.communicate(timeout=60)
+        out, _ = whole.communicate(timeout=PATIENCE)
         assert json.loads(out)["response"]["status"] == "completed"
         assert whole.returncode == 0
         client.calls.hangup(call_id)
-        shown, notes = lines.communicate(timeout=60)
+        shown, notes = lines.communicate(timeout=PATIENCE)
     kinds = [line.split()[2] for line in shown.splitlines()]
     assert "response.done" in kinds
     assert not any(kind.endswith(".delta") or kind.startswith("conversation.") for kind in kinds)

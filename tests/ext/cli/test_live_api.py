@@ -15,6 +15,7 @@ from realtime_ext.testing import sample_offer
 from tests.simulator.receiver import Receiver, receiving
 from tests.support.command import realtime_here
 from tests.support.paths import QUESTION
+from tests.support.waiting import PATIENCE
 
 TRUNK = {
     "provider_url": "sips:sip.example.com",
@@ -103,7 +104,7 @@ def test_events_of_a_session_are_shown_until_it_ends(simulator: Simulator, recei
         ):
             for _ in range(3):
                 with other.expect("session.output_audio.delta") as sounded:
-                    sounded.wait(10)
+                    sounded.wait(PATIENCE)
             client.live.calls.hangup(session_id)
     assert "session.closed" in tail.result().out and "bytes" not in tail.result().out
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext.connection import _opening as opening
+from tests.support.waiting import be_patient
+
+be_patient()
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from tests.support.waiting import PATIENCE
+
 Script = Callable[["Peer"], None]
 
 
@@ -136,7 +138,9 @@ class ScriptedServer:
             process_request=self._admit,
             max_size=None,
             max_queue=self._max_queue,
+            open_timeout=PATIENCE,
             close_timeout=1,
+            ping_interval=None,
         )
         port = self._server.socket.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}/v1"
@@ -151,7 +155,7 @@ class ScriptedServer:
         self._server.shutdown()
         self._thread.join()
         with self._condition:  # what a client sent before it closed is read by now, whatever the machine does
-            self._condition.wait_for(lambda: self._running == 0, timeout=20)
+            self._condition.wait_for(lambda: self._running == 0, timeout=PATIENCE)
         if error is None:
             assert self.errors == []
 
@@ -170,7 +174,7 @@ class ScriptedServer:
     def wait(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition on what came holds."""
         with self._condition:
-            assert self._condition.wait_for(condition, timeout=20), "the condition never held"
+            assert self._condition.wait_for(condition, timeout=PATIENCE), "the condition never held"
 
     def wait_for(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """Wait until so many events of a type have come."""

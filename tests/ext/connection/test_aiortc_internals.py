@@ -13,6 +13,7 @@ from realtime_ext._core.pcm import to_samples
 from realtime_ext.connection import _webrtc_packets as webrtc_packets, _webrtc_peer as webrtc_peer
 from realtime_ext.connection._webrtc_peer import LOOPBACK, WebRtcPeer
 from tests.support.answerer import Answerer, tone
+from tests.support.waiting import PATIENCE
 
 NAMES = ("AGENT", "RECEIVE", "CONNECT", "HANDLE_RTP", "HANDLE_RTCP", "HANDLE_SCTP")
 
@@ -27,14 +28,14 @@ def call(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
     async def main() -> None:
         answerer = Answerer()
-        async with asyncio.timeout(30), WebRtcPeer() as peer:
+        async with asyncio.timeout(PATIENCE), WebRtcPeer() as peer:
             await peer.connect(await answerer.answer(await peer.create_offer()))
             await peer.send("ping")
             assert await peer.recv() == "PING"
         await answerer.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
-            await asyncio.wait(others, timeout=10)
+            await asyncio.wait(others, timeout=PATIENCE)
         assert not [task for task in others if not task.done()]
 
     with caplog.at_level(logging.DEBUG, logger="realtime_ext"):
@@ -75,7 +76,7 @@ def talk(caplog: pytest.LogCaptureFixture) -> tuple[bytes, bytes, set[str]]:
 
     async def main() -> bytes:
         answerer = Answerer()
-        async with asyncio.timeout(30), WebRtcPeer(audio_in=source(), audio_out=listen) as peer:
+        async with asyncio.timeout(PATIENCE), WebRtcPeer(audio_in=source(), audio_out=listen) as peer:
             await peer.connect(await answerer.answer(await peer.create_offer()))
             await asyncio.gather(enough.wait(), answerer.heard_something.wait(), peer.finished_speaking())
         await answerer.close()
@@ -116,7 +117,7 @@ def test_a_packet_that_has_to_wait_is_completed_by_a_task() -> None:
         webrtc_packets._run_now(handle())
         assert done == ["begun"]
         gate.set()
-        await asyncio.wait(webrtc_packets._unfinished, timeout=10)
+        await asyncio.wait(webrtc_packets._unfinished, timeout=PATIENCE)
         return done
 
     assert asyncio.run(main()) == ["begun", "completed"]

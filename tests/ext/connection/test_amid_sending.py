@@ -17,6 +17,7 @@ from realtime_ext.events import parse_event
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 CHUNK = bytes(300_000)
 BUSY = {
@@ -48,7 +49,7 @@ class Stalling:
         peer.send("session.created", session=session())
         peer.expect("conversation.item.retrieve")
         self.stalled.set()
-        self.goes_on.wait(20)
+        self.goes_on.wait(PATIENCE)
         while True:
             model.handle(peer, peer.recv())
 
@@ -60,7 +61,7 @@ def test_a_question_cancelled_while_sending_does_not_block_the_next() -> None:
         client = AsyncRealtimeClient("key", base_url=server.base_url)
         async with client, client.connect("gpt-realtime") as connection:
             await connection.retrieve_item("item_1")
-            await asyncio.to_thread(script.stalled.wait, 20)
+            await asyncio.to_thread(script.stalled.wait, PATIENCE)
 
             sent: list[str] = []
 
@@ -78,7 +79,7 @@ def test_a_question_cancelled_while_sending_does_not_block_the_next() -> None:
             filling.cancel()
             await asyncio.wait([filling])
             script.goes_on.set()
-            assert (await connection.ask("second", timeout=20)).text == "answer 1"
+            assert (await connection.ask("second", timeout=PATIENCE)).text == "answer 1"
 
     with ScriptedServer(script, max_queue=1) as server:
         asyncio.run(main())
@@ -88,7 +89,7 @@ def test_ask_keeps_its_time_limit_while_the_link_accepts_nothing() -> None:
     script = Stalling()
     with ScriptedServer(script, max_queue=1) as server, sync_connect(server) as connection:
         connection.retrieve_item("item_1")
-        assert script.stalled.wait(20)
+        assert script.stalled.wait(PATIENCE)
         stopped = threading.Event()
         sent: list[str] = []
 
@@ -108,8 +109,8 @@ def test_ask_keeps_its_time_limit_while_the_link_accepts_nothing() -> None:
             connection.update_session({"type": "realtime", "instructions": "x"}, timeout=0.2)
         stopped.set()
         script.goes_on.set()
-        filling.join(20)
-        assert connection.ask("second", timeout=20).text == "answer 1"
+        filling.join(PATIENCE)
+        assert connection.ask("second", timeout=PATIENCE).text == "answer 1"
     said = [event for event in server.received if event["type"] == "conversation.item.create"]
     assert len(said) == 1
     assert not any(event["type"] == "session.update" for event in server.received)
@@ -127,7 +128,7 @@ def test_a_response_that_began_before_is_waited_for(runner: Runner) -> None:
             model.handle(peer, peer.recv())
 
     with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
-        assert connection.ask("Hello?", timeout=20).text == "answer 1"
+        assert connection.ask("Hello?", timeout=PATIENCE).text == "answer 1"
         assert len(server.of("response.create")) == 2
 
 
@@ -167,7 +168,7 @@ def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(
     with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hello?", timeout=0.3)
-        assert connection.ask("Still there?", timeout=20).text == "answer 1"
+        assert connection.ask("Still there?", timeout=PATIENCE).text == "answer 1"
 
 
 def test_a_handlers_own_time_limit_is_not_the_questions(runner: Runner) -> None:
@@ -188,7 +189,7 @@ def test_a_handlers_own_time_limit_is_not_the_questions(runner: Runner) -> None:
 
         target.on("response.created", handler if runner.is_async else sync_handler)
         with pytest.raises(APITimeoutError, match=r"^never.comes did not arrive within 0.05 s"):
-            connection.ask("Hello?", timeout=20)
+            connection.ask("Hello?", timeout=PATIENCE)
 
 
 def test_an_observer_that_sends_gets_an_error_and_blocks_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -208,7 +209,7 @@ def test_an_observer_that_sends_gets_an_error_and_blocks_nothing(caplog: pytest.
         held.append(connection)
         with connection.expect("rate_limits.updated") as expected:
             connection.commit_audio()
-            expected.wait(20)
+            expected.wait(PATIENCE)
         connection.commit_audio()
     assert not any(event["type"] == "input_audio_buffer.clear" for event in server.received)
     assert sum("observer: it can't send" in record.getMessage() for record in caplog.records) == 1

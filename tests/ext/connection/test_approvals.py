@@ -11,6 +11,7 @@ from realtime_ext import SessionBuilder
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 REQUEST = {
     "id": "mcpr_1",
@@ -87,7 +88,7 @@ def test_a_turn_continues_until_the_model_has_spoken(
 ) -> None:
     with ScriptedServer(Shop(outcome, waits=waits)) as server, connect(runner, server) as connection:
         connection.run_tools([], approve=lambda request: approve)
-        turn = connection.ask("Buy it.", timeout=20)
+        turn = connection.ask("Buy it.", timeout=PATIENCE)
         assert turn.text == text
         assert len(server.of("response.create")) == (2 if text else 1)
 
@@ -95,7 +96,7 @@ def test_a_turn_continues_until_the_model_has_spoken(
 def test_a_model_that_insists_is_refused_and_not_asked_again(runner: Runner) -> None:
     with ScriptedServer(Shop(insists=True)) as server, connect(runner, server) as connection:
         connection.run_tools([])
-        assert connection.ask("Buy it.", timeout=20).text == ""
+        assert connection.ask("Buy it.", timeout=PATIENCE).text == ""
     answers = [event["item"].get("approve") for event in server.of("conversation.item.create")]
     assert answers == [None, False, False]
     assert len(server.of("response.create")) == 2
@@ -129,4 +130,4 @@ def test_a_turn_is_followed_where_the_server_continues_by_itself(
         client = {"api_key": simulator.api_key}
         with connect(runner, simulator, session=SESSION, client=client) as connection:
             connection.run_tools([], approve=lambda request: approve)
-            assert connection.ask("Buy it.", timeout=20).text == text
+            assert connection.ask("Buy it.", timeout=PATIENCE).text == text

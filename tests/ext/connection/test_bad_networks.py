@@ -19,6 +19,7 @@ from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -267,7 +268,7 @@ def test_threads_share_a_connection() -> None:
         turns: list[Any] = []
         with client.connect("gpt-realtime") as connection:
             threads = [
-                threading.Thread(target=lambda: turns.append(connection.ask("Hi", timeout=20)))
+                threading.Thread(target=lambda: turns.append(connection.ask("Hi", timeout=PATIENCE)))
                 for _ in range(8)
             ]
             for thread in threads:

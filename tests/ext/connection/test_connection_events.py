@@ -18,6 +18,7 @@ from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 def sends(*events: tuple[str, dict[str, Any]], code: int = 1000, reason: str = "") -> Any:
@@ -159,7 +160,7 @@ def arrived(runner: Runner, expected: Any) -> None:
     """Wait until an expected event has arrived, without being given it."""
 
     async def poll() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not expected.is_done:
                 await asyncio.sleep(0.001)
 
@@ -179,7 +180,8 @@ def test_wait_for_finds_an_answer_that_arrived_after_the_program_sent(runner: Ru
             connection.commit_audio()
             arrived(runner, last)
         assert (
-            connection.wait_for("input_audio_buffer.cleared", timeout=5).type == "input_audio_buffer.cleared"
+            connection.wait_for("input_audio_buffer.cleared", timeout=PATIENCE).type
+            == "input_audio_buffer.cleared"
         )
         assert last.wait().type == "input_audio_buffer.committed"
         assert connection.recv().type == "input_audio_buffer.cleared"  # it stays in the queue
@@ -193,7 +195,7 @@ def test_wait_for_skips_events_that_arrived_before_the_program_last_sent(runner:
                 arrived(runner, last)
         first, second = connection.recv(), connection.recv()
         assert [first.type, second.type] == ["input_audio_buffer.cleared", "input_audio_buffer.committed"]
-        found = connection.wait_for("input_audio_buffer.cleared", timeout=5)
+        found = connection.wait_for("input_audio_buffer.cleared", timeout=PATIENCE)
         third = connection.recv()
         assert found.event_id == third.event_id != first.event_id
 
@@ -209,7 +211,7 @@ def test_wait_for_counts_from_the_latest_event_that_the_program_was_given(
         if reading == "recv":
             assert connection.recv().type == "input_audio_buffer.cleared"
         elif reading == "wait_for":
-            connection.wait_for("input_audio_buffer.committed", timeout=5)
+            connection.wait_for("input_audio_buffer.committed", timeout=PATIENCE)
         else:
             last.wait()
         with pytest.raises(
@@ -226,7 +228,8 @@ def test_audio_does_not_move_the_place_that_wait_for_counts_from(runner: Runner)
         connection.append_audio(bytes(960))
         server.wait_for("input_audio_buffer.append")
         assert (
-            connection.wait_for("input_audio_buffer.cleared", timeout=5).type == "input_audio_buffer.cleared"
+            connection.wait_for("input_audio_buffer.cleared", timeout=PATIENCE).type
+            == "input_audio_buffer.cleared"
         )
 
 
@@ -237,7 +240,7 @@ def test_the_end_of_an_earlier_turn_is_not_waited_for_again(runner: Runner) -> N
             connection.wait_for("response.done", timeout=0.05)
         connection.send_text("second")
         connection.create_response()
-        done = connection.wait_for("response.done", timeout=5)
+        done = connection.wait_for("response.done", timeout=PATIENCE)
         assert (done.response.id,) != first.response_ids
 
 
@@ -246,7 +249,7 @@ def test_wait_for_finds_an_event_of_the_turn_that_is_being_followed(runner: Runn
         with connection.expect("response.done") as done, connection.stream("Hi") as stream:
             arrived(runner, done)
             assert next(iter(stream)).type == "response.created"
-            found = connection.wait_for("response.done", timeout=5)
+            found = connection.wait_for("response.done", timeout=PATIENCE)
             assert found.event_id == [event.event_id for event in stream][-1]
 
 
@@ -256,7 +259,7 @@ def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(runner: Ru
             connection.commit_audio()
             arrived(runner, last)
         with pytest.raises(ZeroDivisionError):
-            connection.wait_for("input_audio_buffer.cleared", lambda event: 1 / 0, timeout=5)
+            connection.wait_for("input_audio_buffer.cleared", lambda event: 1 / 0, timeout=PATIENCE)
 
 
 def test_an_unknown_type_is_sent_with_a_hint(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ from realtime_ext.connection._link import OnEnd, OnMessage
 from realtime_ext.events import UnknownEvent, parse_event
 from tests.simulator.receiver import receiving
 from tests.support.paths import QUESTION, SAMPLES
+from tests.support.waiting import PATIENCE
 
 SESSION = (
     SessionBuilder("qwen3-omni-flash-realtime")
@@ -120,7 +121,7 @@ def test_a_spoken_question_is_heard_and_answered(client: RealtimeClient, simulat
     simulator.on_response("At seven.", match="breakfast")
     with client.connect(SESSION) as connection, connection.expect("response.done") as done:
         connection.append_audio(audio.read_wav(QUESTION) + audio.silence(1500))
-        assert done.wait(20).response.status == "completed"
+        assert done.wait(PATIENCE).response.status == "completed"
         texts = [line.text for line in connection.transcript]
         assert texts == ["What time does breakfast start?", "At seven."]
 
@@ -128,7 +129,7 @@ def test_a_spoken_question_is_heard_and_answered(client: RealtimeClient, simulat
 def test_a_refusal_names_the_event_that_it_is_of(client: RealtimeClient) -> None:
     with client.connect(TEXT) as connection, connection.expect("error") as error:
         sent = connection.delete_item("item_nobody_knows")
-        assert error.wait(10).error.event_id == sent
+        assert error.wait(PATIENCE).error.event_id == sent
 
 
 def test_the_beta_is_asked_for_in_the_handshake() -> None:
@@ -447,7 +448,7 @@ def test_azures_phone_calls_are_announced_and_answered_as_openais() -> None:
             with client.answer(event.data, SessionBuilder("my-deployment")) as connection:
                 with connection.expect("response.done") as done:
                     connection.create_response()
-                assert done.wait(10).response.status == "completed"
+                assert done.wait(PATIENCE).response.status == "completed"
     assert call.ended == "hangup"
 
 

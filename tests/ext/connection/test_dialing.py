@@ -20,6 +20,7 @@ from realtime_ext.errors import (
 )
 from tests.ext.connection.far_end import Damage, FarEnd
 from tests.support.answerer import Answerer, tone
+from tests.support.waiting import PATIENCE
 
 Scenario = Callable[[FarEnd], Awaitable[None]]
 
@@ -30,7 +31,7 @@ def run(scenario: Scenario, far_end: FarEnd | None = None) -> FarEnd:
     async def scene(end: FarEnd) -> None:
         unseen: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await scenario(end)
         gc.collect()
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -10,6 +10,7 @@ from realtime_ext import APITimeoutError
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> None:
@@ -29,7 +30,7 @@ def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> No
         Model()(peer)
 
     with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
-        turn = connection.ask("Hi", timeout=10)
+        turn = connection.ask("Hi", timeout=PATIENCE)
     assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "answer 1", ("resp_1",))
 
 

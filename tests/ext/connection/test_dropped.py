@@ -13,6 +13,7 @@ import pytest
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Reconnect
 from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.waiting import PATIENCE
 
 SAID = "a connection was never closed: use `with`, or call close()"
 
@@ -49,7 +50,7 @@ def test_a_sync_connection_that_is_dropped_ends(kind: str) -> None:
         assert client.connect(**KINDS[kind]).__enter__().ask("One").text == "answer 1"
         (thread,) = loops()
         assert dropped() == [SAID]
-        thread.join(10)
+        thread.join(PATIENCE)
         assert loops() == []
         client.close()
 
@@ -74,6 +75,6 @@ def test_a_connection_that_the_server_ended_may_be_dropped() -> None:
         client.connect("gpt-realtime").__enter__().run()
         assert dropped() == []
         for thread in loops():
-            thread.join(10)
+            thread.join(PATIENCE)
         assert loops() == []
         client.close()

@@ -19,6 +19,7 @@ from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +45,7 @@ def raising(error: type[BaseException]) -> Callable[..., Any]:
 
 
 def works(connection: Any) -> None:
-    assert connection.ask("Hi", timeout=10).status == "completed"
+    assert connection.ask("Hi", timeout=PATIENCE).status == "completed"
 
 
 def test_an_observer_that_raises_ends_neither_its_connection_nor_others(
@@ -73,7 +74,7 @@ def test_exceptions_of_a_condition_propagate_to_the_waiter(
             return
         connection.send_text("Hi")
         with pytest.raises(RuntimeError if error in CONTROL else error) as caught:
-            connection.wait_for("conversation.item.added", raising(error), timeout=10)
+            connection.wait_for("conversation.item.added", raising(error), timeout=PATIENCE)
         if error in CONTROL:
             assert str(caught.value) == f"where raised {error.__name__}"
             assert type(caught.value.__cause__) is error
@@ -87,7 +88,7 @@ def test_a_handler_that_raises_the_end_of_an_iteration_is_an_error(
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection._target.once("response.done", raising(stop))
         with pytest.raises(RuntimeError, match=rf"^(handler|coroutine) raised {stop.__name__}$"):
-            connection.ask("Hi", timeout=10)
+            connection.ask("Hi", timeout=PATIENCE)
         works(connection)
 
 
@@ -121,7 +122,7 @@ def test_an_attempt_to_reconnect_continues_if_its_callback_raises(
     ):
         with connection.expect("realtime_ext.reconnected") as expected:
             connection.commit_audio()
-        assert expected.result(10).type == "realtime_ext.reconnected"
+        assert expected.result(PATIENCE).type == "realtime_ext.reconnected"
 
 
 def test_a_key_that_can_not_be_had_again_ends_the_connection_alone(
@@ -250,7 +251,7 @@ def test_a_loop_that_dies_fails_its_callers_and_the_next_connection_starts_anoth
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
     *failures, last = done.stdout.splitlines()
     assert len(failures) == 4, done.stderr
@@ -290,11 +291,11 @@ def test_two_readers_of_a_stream_are_refused(runner: Runner) -> None:
             threads = [threading.Thread(target=reads) for _ in range(2)]
             for thread in threads:
                 thread.start()
-            assert "another task or thread" in str(errors.get(timeout=10))
+            assert "another task or thread" in str(errors.get(timeout=PATIENCE))
             connection.close()
-            assert isinstance(errors.get(timeout=10), ConnectionClosedError)
+            assert isinstance(errors.get(timeout=PATIENCE), ConnectionClosedError)
             for thread in threads:
-                thread.join(10)
+                thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize("raised", [asyncio.CancelledError, GeneratorExit, Unusual, SystemExit])
@@ -316,7 +317,7 @@ def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
     with ScriptedServer(Model(answer)) as server, connect(runner, server) as connection:
         connection.run_tools([fails_async if runner.is_async else fails])
         for _ in range(2):
-            turn = connection.ask("Hi", timeout=10)
+            turn = connection.ask("Hi", timeout=PATIENCE)
             assert turn.transcript == "sorry"
             assert "failed" in turn.tool_calls[0].output
 
@@ -342,6 +343,6 @@ def test_a_failure_of_this_package_to_answer_a_tool_is_logged_as_such_and_ends_n
     monkeypatch.setattr(Turns, "output", fails)
     with ScriptedServer(Model(answer)) as server, connect(runner, server) as connection:
         connection.run_tools([fine])
-        connection.ask("Hi", timeout=10)
+        connection.ask("Hi", timeout=PATIENCE)
         assert failed.is_set()
     assert "realtime_ext failed to answer a function call; please report this\nTraceback" in caplog.text

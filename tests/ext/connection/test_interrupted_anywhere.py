@@ -17,6 +17,7 @@ import pytest
 from realtime_ext import RealtimeClient, RealtimeError, connection as package
 from realtime_ext.connection import Connection
 from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.waiting import PATIENCE
 
 NAMES = ("_portal.py", "_sync_connection.py", "_sync_events.py", "_sync_opening.py")
 FILES = {str(path): path.read_text().splitlines() for path in map(Path(package.__path__[0]).joinpath, NAMES)}
@@ -69,14 +70,14 @@ def appended(connection: Connection) -> None:
 def received(connection: Connection) -> None:
     connection.send_text("Hi")
     for _ in range(3):
-        connection.recv(timeout=10)
+        connection.recv(timeout=PATIENCE)
 
 
 OPERATIONS: dict[str, Callable[[Connection], object]] = {
     "send": lambda connection: connection.send_text("Hi"),
     "append": appended,
     "receive": received,
-    "wait": lambda connection: connection.wait_for("session.created", timeout=10),
+    "wait": lambda connection: connection.wait_for("session.created", timeout=PATIENCE),
     "stream": streamed,
 }
 
@@ -89,7 +90,7 @@ def loops() -> list[threading.Thread]:
 def _no_loop_stays_behind() -> Iterator[None]:
     yield
     for thread in loops():
-        thread.join(5)
+        thread.join(PATIENCE)
     assert loops() == []
 
 
@@ -116,7 +117,7 @@ def test_a_connection_is_usable_after_an_interrupt_at_any_line(name: str) -> Non
                     operation(connection)
                 with contextlib.suppress(RealtimeError):
                     connection.cancel_response()
-                assert connection.ask("Hi", timeout=10).status == "completed"
+                assert connection.ask("Hi", timeout=PATIENCE).status == "completed"
 
 
 @pytest.mark.filterwarnings(
@@ -133,7 +134,7 @@ def test_a_connection_that_is_interrupted_at_any_line_of_its_opening_leaves_noth
             with contextlib.suppress(Interrupted), interrupted_at(number), opening:
                 pass
         with client.connect("gpt-realtime-2.1") as connection:
-            assert connection.ask("Hi", timeout=10).status == "completed"
+            assert connection.ask("Hi", timeout=PATIENCE).status == "completed"
 
 
 @pytest.mark.filterwarnings(

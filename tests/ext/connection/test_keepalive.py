@@ -16,6 +16,7 @@ from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.loopback import Loopback
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 def options(interval: float | None, timeout: float | None) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class Pings:
     def wait(self, count: int) -> None:
         """Wait until so many more have come."""
         for _ in range(count):
-            assert self._come.acquire(timeout=20), "there was no ping"
+            assert self._come.acquire(timeout=PATIENCE), "there was no ping"
 
 
 def test_a_silent_peer_that_answers_pings_is_kept(runner: Runner) -> None:
@@ -74,7 +75,7 @@ def test_a_peer_that_answers_no_ping_is_given_up(runner: Runner) -> None:
             connect(runner, server, **options(0.02, 0.05)) as connection,
             pytest.raises(ConnectionClosedError, match="ping timeout") as raised,
         ):
-            connection.wait_for("later.event", timeout=20)
+            connection.wait_for("later.event", timeout=PATIENCE)
         assert raised.value.code == 1011
         server.closing.set()
 

@@ -20,6 +20,7 @@ from realtime_ext.connection import Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.support.paths import ROOT
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 PROGRAM = """
 import sys, threading
@@ -94,11 +95,11 @@ def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
 def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> None:
     with Process() as server, connect(runner, server) as connection:
         for number in (1, 2, 3):
-            assert connection.ask("Hi", timeout=20).transcript == f"answer {number}"
+            assert connection.ask("Hi", timeout=PATIENCE).transcript == f"answer {number}"
         server.kill()
         with pytest.raises(ConnectionClosedError) as caught:
             while True:
-                connection.ask("Hi", timeout=20)
+                connection.ask("Hi", timeout=PATIENCE)
         words = [item.content[0].text for item in connection.replay_items()]
     assert words[:6] == ["Hi", "answer 1", "Hi", "answer 2", "Hi", "answer 3"]
     assert caught.value.code == 1006
@@ -109,16 +110,16 @@ def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> 
 def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)
     with Process() as server:
-        with connect(runner, server, reconnect=policy, timeout=20.0) as connection:
+        with connect(runner, server, reconnect=policy, timeout=PATIENCE) as connection:
             assert connection.recv().type == "session.created"
-            connection.ask("Hi", timeout=20)
+            connection.ask("Hi", timeout=PATIENCE)
             server.kill()
             with Process(server.port):
                 for event in connection:
                     if isinstance(event, Reconnected):
                         break
                 assert event.replayed == 2
-                assert connection.ask("Hi", timeout=20).transcript == "answer 1"
+                assert connection.ask("Hi", timeout=PATIENCE).transcript == "answer 1"
                 words = [item.content[0].text for item in connection.replay_items()]
     assert words == ["Hi", "answer 1", "Hi", "answer 1"]
 
@@ -126,7 +127,7 @@ def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) 
 def test_a_server_that_stops_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     with Process() as server:
         with connect(runner, server, websocket_options={"close_timeout": 0.2}) as connection:
-            connection.ask("Hi", timeout=20)
+            connection.ask("Hi", timeout=PATIENCE)
             server.send_signal(signal.SIGSTOP)
             connection.commit_audio()
         assert connection.is_closed

@@ -21,6 +21,7 @@ from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.loopback import Loopback, answer, say_nothing
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
@@ -31,7 +32,7 @@ def _no_thread_stays_behind() -> Iterator[None]:
     yield
     left = {thread for thread in threading.enumerate() if thread.ident} - before
     for thread in left:
-        thread.join(5)  # the server's may take a moment
+        thread.join(PATIENCE)  # the server's may take a moment
     assert [thread.name for thread in left if thread.is_alive()] == []
 
 

@@ -28,6 +28,7 @@ from tests.ext.connection.clocks import hurry
 from tests.ext.connection.test_interrupted_anywhere import Interrupted, interrupted_at
 from tests.simulator.live_recordings import RECORDINGS, load
 from tests.support.live_replay import messages
+from tests.support.waiting import PATIENCE
 
 SESSION = LiveSessionBuilder("gpt-live-1")
 BACKEND = SESSION.delegate_to("gpt-5.6-sol")
@@ -150,7 +151,7 @@ def test_a_connection_is_usable_after_a_cancellation_at_any_step(
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
-                    await connection.think("Still here.", timeout=20)
+                    await connection.think("Still here.", timeout=PATIENCE)
                     usage = await connection.close()
                 assert usage.seconds >= 0
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -190,7 +191,7 @@ def test_a_sync_connection_is_usable_after_an_interrupt_at_any_line(sim: Simulat
             connection.send_audio(bytes(4800))
             connection.mute()
         else:
-            connection.recv(timeout=10)
+            connection.recv(timeout=PATIENCE)
 
     with hurry(RealtimeClient(base_url=sim.base_url, api_key=sim.api_key), 100) as client:
         with client.live.connect(SESSION) as connection, interrupted_at(0) as lines:
@@ -200,7 +201,7 @@ def test_a_sync_connection_is_usable_after_an_interrupt_at_any_line(sim: Simulat
             with client.live.connect(SESSION) as connection:
                 with contextlib.suppress(Interrupted, RealtimeError), interrupted_at(number):
                     work(connection)
-                connection.think("Still here.", timeout=20)
+                connection.think("Still here.", timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -219,9 +220,11 @@ def test_a_session_that_is_lost_again_and_again_continues(
             for number in range(12):
                 sim.fault("live_lost", on="connect", after="session.thinking.appended", times=1)
                 with contextlib.suppress(RealtimeError):
-                    await asyncio.wait_for(connection.send_audio(bytes(chance.choice([960, 96_000]))), 5)
+                    await asyncio.wait_for(
+                        connection.send_audio(bytes(chance.choice([960, 96_000]))), PATIENCE
+                    )
                     await connection.think("It rains.")
-                await connection.wait_for("realtime_ext.reconnected", timeout=20)
+                await connection.wait_for("realtime_ext.reconnected", timeout=PATIENCE)
                 assert not connection.is_closed, number
             await connection.say("Still here.")
 

@@ -17,6 +17,7 @@ from tests.ext.connection.clocks import hurry
 from tests.ext.connection.driver import Driven
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 SESSION = LiveSessionBuilder("gpt-live-1").instructions("Be brief.").voice("cedar")
 AGAIN = Reconnect(replay=True, first_delay=0.01)
@@ -70,7 +71,7 @@ def test_a_muted_session_stays_muted(runner: Runner, sim: Simulator, stored: boo
             connection.wait_for("session.input_audio.unmuted")
         sim.fault("live_lost", on="connect", after="session.commentary.appended", times=1)
         connection.say("One moment.")
-        connection.wait_for(Reconnected, timeout=10)
+        connection.wait_for(Reconnected, timeout=PATIENCE)
         connection.say("Still here.")
         received = [event["type"] for event in sim.session(connection.session_id).received]
         assert ("session.input_audio.mute" in received) is not unmuted
@@ -85,7 +86,7 @@ def test_a_request_that_is_lost_with_its_link_says_that_the_connection_continues
             sim.fault("live_lost", on="connect", after="session.output_audio.delta", times=1)
             with pytest.raises(ConnectionClosedError, match="1011") as lost:
                 connection.say("Hello.")
-            connection.wait_for(Reconnected, timeout=10)
+            connection.wait_for(Reconnected, timeout=PATIENCE)
             assert not connection.is_closed
             if "not sent" not in str(lost.value):  # on a busy machine the link may be lost before
                 break
@@ -100,7 +101,7 @@ def test_a_lost_session_continues_in_another(runner: Runner, sim: Simulator, sto
         talk(connection)
         before = said(connection)
         cut(sim, connection)
-        event = connection.wait_for(Reconnected, timeout=10)
+        event = connection.wait_for(Reconnected, timeout=PATIENCE)
         second = connection.session_id
         assert event.session_id == second != first
         assert event.replayed == (0 if stored else 3)
@@ -147,7 +148,7 @@ def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runn
             connection.wait_for("session.input_transcript.delta")
             server.refuse(*[(404, "no such session", {})] * 4)
             connection.mute()
-            event = connection.wait_for(Reconnected, timeout=10)
+            event = connection.wait_for(Reconnected, timeout=PATIENCE)
             assert (event.session_id, event.replayed) == ("live_2", 1)
             paths = [request.path for request in server.requests]
         assert paths == [
@@ -162,7 +163,7 @@ def test_a_session_that_expires_continues_if_it_is_told_to(runner: Runner, sim: 
         talk(connection)
         cut(sim, connection, "session_expired")
         assert connection.wait_for("session.closed").reason == "expired"
-        connection.wait_for(Reconnected, timeout=10)
+        connection.wait_for(Reconnected, timeout=PATIENCE)
         connection.think("It rains.")
 
 
@@ -193,7 +194,7 @@ def test_lost_events_are_named(sim: Simulator) -> None:
 
             async def work(words: str, task: AsyncDelegation) -> None:
                 tasks.append(task)
-                await connection.wait_for(Reconnected, timeout=10)
+                await connection.wait_for(Reconnected, timeout=PATIENCE)
                 with pytest.raises(RealtimeError, match="its session was lost"):
                     await task.say("Too late.")
                 failed.set()
@@ -210,13 +211,13 @@ def test_lost_events_are_named(sim: Simulator) -> None:
                 append = next((e for e in received if e["type"] == "session.commentary.append"), None)
             sim.fault("live_lost", on="connect", after="session.input_audio.muted", times=1)
             await connection.mute()
-            event = await connection.wait_for(Reconnected, timeout=10)
+            event = await connection.wait_for(Reconnected, timeout=PATIENCE)
             assert set(event.lost) == {append["event_id"], tasks[0].id}
             with pytest.raises(ConnectionClosedError):
                 await saying
             await failed.wait()
 
-    asyncio.run(asyncio.wait_for(main(), 30))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_a_history_is_as_long_as_the_api_accepts() -> None:

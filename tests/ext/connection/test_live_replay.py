@@ -19,6 +19,7 @@ from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.simulator.live_recordings import RECORDINGS, Lines, load, write
 from tests.support.live_replay import differences, main, messages
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 NAMES = [make.__name__ for make in RECORDINGS]
 
@@ -128,7 +129,7 @@ def test_a_recorded_loss_is_continued_by_a_fork(runner: Runner) -> None:
         session = next(messages(lines, "c2s"))["session"]
         again = Reconnect(replay=True, first_delay=0.0)
         with Driven(client.live.connect(session, reconnect=again, sends_silence=False), runner) as connection:
-            event = connection.wait_for(Reconnected, timeout=10)
+            event = connection.wait_for(Reconnected, timeout=PATIENCE)
             assert server.requests[-1].path.endswith("/fork")
             assert event.session_id == connection.session_id == "live_u3_" + "Cd4" * 11
             assert server.of("session.start")[-1]["session"] == {}

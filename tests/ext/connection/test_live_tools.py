@@ -19,6 +19,7 @@ from tests.ext.connection.clocks import hurry
 from tests.ext.connection.driver import Driven
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 SESSION = LiveSessionBuilder("gpt-live-1").delegate_to("gpt-5.6-sol")
 WORDS = "What will the weather be?"
@@ -227,7 +228,7 @@ def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runn
     with ScriptedServer(script) as server:
         client = runner.client(base_url=server.base_url)
         with Driven(client.live.attach("live_1", tools=[forecast]), runner) as connection:
-            connection.wait_for("session.input_audio.muted", timeout=20)
+            connection.wait_for("session.input_audio.muted", timeout=PATIENCE)
             [output] = server.of("response.item.create")
             assert output["item"] == {
                 "type": "function_call_output",

@@ -11,6 +11,7 @@ import pytest
 from realtime_ext.connection._webrtc_peer import WebRtcPeer
 from tests.attack.packets import MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.support.answerer import Answerer
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,7 @@ def in_call(scene: Callable[[Packets], Awaitable[None]]) -> None:
     async def main() -> None:
         answerer = Answerer()
         try:
-            async with asyncio.timeout(30), WebRtcPeer() as peer:
+            async with asyncio.timeout(PATIENCE), WebRtcPeer() as peer:
                 await peer.connect(await answerer.answer(await peer.create_offer()))
                 await peer.send("begin")
                 assert await peer.recv() == "BEGIN"

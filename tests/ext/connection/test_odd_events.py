@@ -17,6 +17,7 @@ from realtime_ext.events import UnknownEvent
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +107,7 @@ def test_an_odd_event_in_a_turn_leaves_the_turn_whole(
         if tools:
             connection.run_tools([add])
         for number in (1, 2):
-            assert connection.ask("Hi", timeout=20).text == f"answer {number}"
+            assert connection.ask("Hi", timeout=PATIENCE).text == f"answer {number}"
         assert not connection.is_closed
 
 
@@ -167,7 +168,7 @@ def test_an_odd_event_is_handed_over(runner: Runner, event: dict[str, Any]) -> N
 def test_numbers_that_no_usage_has_cost_no_answer(runner: Runner, usage: dict[str, Any]) -> None:
     with ScriptedServer(Odd(usage=usage)) as server, connect(runner, server) as connection:
         for number in (1, 2):
-            assert connection.ask("Hi", timeout=20).text == f"answer {number}"
+            assert connection.ask("Hi", timeout=PATIENCE).text == f"answer {number}"
         assert connection.usage is not None
 
 
@@ -179,7 +180,7 @@ def test_an_update_is_acknowledged_by_a_session_that_holds_no_json_number(runner
         peer.until_closed()
 
     with ScriptedServer(script) as server, connect(runner, server) as connection:
-        connection.update_session({"instructions": "x"}, timeout=20)
+        connection.update_session({"instructions": "x"}, timeout=PATIENCE)
 
 
 def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(runner: Runner) -> None:

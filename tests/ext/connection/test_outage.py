@@ -20,6 +20,7 @@ from realtime_ext.connection._state.reconnect import CloseInfo, Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 SENDS = {
     "text": (lambda connection: connection.send_text("said in the outage"), ["conversation.item.create"]),
@@ -39,7 +40,7 @@ class Outage(ScriptedServer):
 
     def _admit(self, connection: Any, request: Any) -> Any:
         if self.requests:
-            assert self.held.wait(20)
+            assert self.held.wait(PATIENCE)
             self._refusals.append((503, "", {}))
         return super()._admit(connection, request)
 
@@ -53,7 +54,7 @@ def until(runner: Runner, event: threading.Event) -> None:
 
     if runner.is_async:
         runner.run(turning())
-    assert event.wait(20)
+    assert event.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("name", SENDS)

@@ -23,6 +23,7 @@ from realtime_ext.errors import (
     SdpError,
 )
 from tests.support.answerer import RATE, Answerer, tone
+from tests.support.waiting import PATIENCE
 
 
 def crossings(pcm: bytes) -> int:
@@ -40,13 +41,13 @@ def run(scenario: Callable[[Answerer], Awaitable[None]]) -> None:
     async def scene() -> None:
         answerer = Answerer()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await scenario(answerer)
         finally:
             await answerer.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
-            await asyncio.wait(others, timeout=5)
+            await asyncio.wait(others, timeout=PATIENCE)
         assert not [task for task in others if not task.done()], "the call left tasks behind"
 
     asyncio.run(scene())

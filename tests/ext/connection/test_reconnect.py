@@ -21,6 +21,7 @@ from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 AT_ONCE = {"first_delay": 0.0, "max_delay": 0.0}
 
@@ -200,7 +201,7 @@ def test_a_new_session_is_confirmed_before_the_connection_continues(runner: Runn
     def confirms_late(peer: Peer) -> None:
         update = begins(peer)
         peer.send("later.event")
-        assert seen.wait(20)
+        assert seen.wait(PATIENCE)
         peer.send("session.updated", session=session(**update["session"]))
         peer.until_closed()
 

@@ -10,6 +10,7 @@ from realtime_ext.connection import Reconnect, Reconnected
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 BUSY = {
     "type": "invalid_request_error",
@@ -82,7 +83,7 @@ def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runn
 
     with ScriptedServer(script) as server:
         with connect(runner, server, call_id="rtc_1", tools=[hours]) as connection:
-            connection.wait_for("input_audio_buffer.cleared", timeout=20)
+            connection.wait_for("input_audio_buffer.cleared", timeout=PATIENCE)
         [output] = server.of("conversation.item.create")
         assert output["item"]["output"] == '"9 to 18 on Monday"'
 

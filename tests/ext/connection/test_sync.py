@@ -24,6 +24,7 @@ from realtime_ext import APITimeoutError, ConnectionClosedError, RealtimeClient,
 from realtime_ext.connection import Connecting, Connection
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.loopback import Loopback, answer
+from tests.support.waiting import PATIENCE
 
 LOOP = "realtime_ext loop"
 
@@ -36,7 +37,7 @@ def own_threads() -> list[str]:
     own = [thread for thread in threading.enumerate() if thread.name.startswith("realtime_ext")]
     for thread in own:
         if thread.name != LOOP:
-            thread.join(5)  # a worker may be about to end
+            thread.join(PATIENCE)  # a worker may be about to end
     return [thread.name for thread in own if thread.is_alive()]
 
 
@@ -60,7 +61,7 @@ class Blocked:
     def __call__(self, direction: str, event: Any, at: int) -> None:
         if event.type == "block":
             self.begun.set()
-            self.over.wait(20)
+            self.over.wait(PATIENCE)
 
 
 def numbered(count: int) -> Callable[[Peer], None]:
@@ -88,7 +89,7 @@ def test_prefetched_events_are_read_without_the_loop() -> None:
         last.wait()
         first = connection.recv()
         connection.commit_audio()
-        assert blocked.begun.wait(20)
+        assert blocked.begun.wait(PATIENCE)
         rest = [connection.recv() for _ in range(19)]
         blocked.over.set()
     assert [event.number for event in (first, *rest)] == list(range(20))  # type: ignore[union-attr]
@@ -143,7 +144,7 @@ def test_a_time_limit_holds_beside_a_thread_that_waits_without_one() -> None:
             with pytest.raises(APITimeoutError, match=r"an event did not arrive within 0\.02 s"):
                 connection.recv(0.02)
         connection.close()
-        waiting.join(20)
+        waiting.join(PATIENCE)
         assert not waiting.is_alive()
 
 
@@ -170,7 +171,7 @@ def test_threads_whose_time_limits_pass_lose_no_event() -> None:
             for _ in range(count):
                 connection.clear_audio()
             for future in taking:
-                future.result(20)
+                future.result(PATIENCE)
     finally:
         sys.setswitchinterval(interval)
     assert sorted(seen) == list(range(count))
@@ -265,7 +266,7 @@ def test_a_slow_tool_does_not_block_the_connection() -> None:
     def think() -> str:
         """Think."""
         begun.set()
-        over.wait(20)
+        over.wait(PATIENCE)
         return "done"
 
     answers = [[{"name": "think", "call_id": "call_1", "arguments": "{}"}], "Good."]
@@ -274,12 +275,12 @@ def test_a_slow_tool_does_not_block_the_connection() -> None:
         with opening(server) as connection, opening(server) as other, ThreadPoolExecutor(1) as pool:
             connection.run_tools([think])
             asking = pool.submit(connection.ask, "Think")
-            assert begun.wait(20)
+            assert begun.wait(PATIENCE)
             assert connection.recv().type == "session.created"
             connection.clear_audio()
             assert other.ask("Hello?").text == "answer 1"
             over.set()
-            assert asking.result(20).text == "Good."
+            assert asking.result(PATIENCE).text == "Good."
 
 
 @pytest.mark.parametrize("name", ["where", "observer"])
@@ -314,7 +315,7 @@ def test_audio_is_queued_up_to_a_bound_and_goes_out_in_order() -> None:
     with ScriptedServer(numbered(0)) as server, opening(server, observer=blocked) as connection:
         connection.clear_audio()
         connection.commit_audio()
-        assert blocked.begun.wait(20)
+        assert blocked.begun.wait(PATIENCE)
 
         def append() -> None:
             for _ in range(12):
@@ -326,7 +327,7 @@ def test_audio_is_queued_up_to_a_bound_and_goes_out_in_order() -> None:
         appending.join(0.2)
         assert 6 <= len(appended) <= 7  # 40,000 characters each: the next one waits
         blocked.over.set()
-        appending.join(20)
+        appending.join(PATIENCE)
         server.wait_for("input_audio_buffer.clear", 2)
     out = [event["event_id"] for event in server.received if "append" in event["type"]]
     assert out == appended
@@ -339,12 +340,12 @@ def test_audio_that_could_not_be_sent_comes_with_the_next_call() -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
         peer.send("block")
-        assert blocked.begun.wait(20)
+        assert blocked.begun.wait(PATIENCE)
         peer.close(1011, "broken")  # returns without the other side's answer, after a while
 
     with ScriptedServer(script) as server, opening(server, observer=blocked) as connection:
         connection.commit_audio()
-        assert blocked.begun.wait(20)
+        assert blocked.begun.wait(PATIENCE)
         ids = [connection.append_audio(bytes(960)) for _ in range(3)]
         threading.Timer(0.3, blocked.over.set).start()
         with connection.expect("never.comes") as never, pytest.raises(ConnectionClosedError):
@@ -380,7 +381,7 @@ def test_closing_while_threads_append_raises_nothing_else() -> None:
             with opening(server) as connection:
                 appending = [pool.submit(append, connection) for _ in range(4)]
                 connection.commit_audio()
-            assert {task.result(20) for task in appending} == {"closed by this side"}
+            assert {task.result(PATIENCE) for task in appending} == {"closed by this side"}
 
 
 @pytest.mark.parametrize("data", ["no base64!", 5, ["a"], memoryview(bytes(8)).cast("d")])
@@ -472,7 +473,7 @@ def test_an_interrupt_ends_a_wait_for_room_in_the_queue() -> None:
     stalled = threading.Event()
 
     def script(peer: Peer) -> None:
-        stalled.wait(20)
+        stalled.wait(PATIENCE)
         peer.until_closed()
 
     with ScriptedServer(script, max_queue=1) as server, opening(server) as connection:

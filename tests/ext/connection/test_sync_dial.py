@@ -16,6 +16,7 @@ from realtime_simulator import Simulator
 from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError, audio
 from realtime_ext.connection import CallConnection, Dialing
 from tests.simulator.sounds import vowel
+from tests.support.waiting import PATIENCE
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
@@ -31,7 +32,7 @@ def _no_thread_stays_behind() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("realtime_ext") and thread.name != "realtime_ext loop":
-            thread.join(5)
+            thread.join(PATIENCE)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("realtime_ext")] == []
 
 
@@ -70,7 +71,7 @@ def test_a_call_with_files(
         assert repr(connection) == f"<CallConnection realtime call_id={connection.call_id!r}>"
         connection.finished_speaking()
         assert connection.sent_ms == 600
-        connection.wait_for("output_audio_buffer.started", timeout=20)
+        connection.wait_for("output_audio_buffer.started", timeout=PATIENCE)
         while connection.received_ms < 100:
             connection.recv(20)
         with pytest.raises(RealtimeError, match="audio flows on the track"):
@@ -100,7 +101,7 @@ def test_iterators_and_functions_that_block_run_in_worker_threads(
     with dial(audio_in=speech(), audio_out=listen) as connection:
         connection.finished_speaking()
         assert connection.sent_ms == 600
-        assert heard.wait(20)
+        assert heard.wait(PATIENCE)
     assert threads == {"realtime_ext audio_in", "realtime_ext audio_out"}
 
 
@@ -116,7 +117,7 @@ def test_a_generator_is_closed_with_the_call(dial: Callable[..., Dialing], simul
             closed.set()
 
     with dial(audio_in=endless()):
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE)
     assert closed.is_set()
 
 
@@ -128,10 +129,10 @@ def test_an_iterator_that_blocks_keeps_neither_the_call_nor_the_program(
     def microphone() -> Iterator[bytes]:
         yield vowel(0.02)
         begun.set()
-        release.wait(20)
+        release.wait(PATIENCE)
 
     with dial(audio_in=microphone()) as connection:
-        assert begun.wait(20)
+        assert begun.wait(PATIENCE)
     until_hung_up(simulator, connection.call.id, log)
     release.set()
 
@@ -161,7 +162,7 @@ def test_tools_and_questions_work_as_on_other_connections(
     dial: Callable[..., Dialing], simulator: Simulator
 ) -> None:
     with dial() as connection:
-        assert connection.ask("Hello?", timeout=20).transcript
+        assert connection.ask("Hello?", timeout=PATIENCE).transcript
         assert connection.usage.entries
 
 

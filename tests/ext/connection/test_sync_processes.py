@@ -10,6 +10,7 @@ import pytest
 
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 BEGIN = """
 import os, sys, threading
@@ -97,7 +98,7 @@ def run(program: str, server: ScriptedServer) -> subprocess.CompletedProcess[str
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

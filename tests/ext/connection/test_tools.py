@@ -13,6 +13,7 @@ from realtime_simulator import Simulator, call_mcp, call_tool, sequence
 from realtime_ext import AsyncRealtimeClient, SessionBuilder, tools
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 TEXT = SessionBuilder("gpt-realtime").output("text")
 
@@ -36,7 +37,7 @@ def hanging() -> Iterator[tuple[Callable[[], str], list[str], threading.Event]]:
     def hang() -> str:
         """Hang."""
         begun.set()
-        release.wait(20)
+        release.wait(PATIENCE)
         finished.append("hang")
         return "late"
 
@@ -116,7 +117,7 @@ def test_closing_does_not_wait_for_a_tool_without_a_limit(runner: Runner, hangin
             with connection.expect("response.done") as done:
                 connection.create_response()
             done.wait()
-            assert begun.wait(20)
+            assert begun.wait(PATIENCE)
         assert [thread.name for thread in threading.enumerate() if thread.name == "realtime_ext tools"] == []
         types = [event["type"] for event in simulator.sessions[0].received]
         assert types.count("conversation.item.create") == 1

@@ -28,6 +28,7 @@ from realtime_ext.tools import Silent, Toolbox, ToolContext
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 def call(number: int, name: str = "add", **arguments: Any) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def test_an_anonymous_error_does_not_block_the_gate_forever(runner: Runner) -> N
 
     with ScriptedServer(script) as server, connect(runner, server) as connection:
         connection.create_response()
-        assert connection.ask("Hi", timeout=5).status == "completed"
+        assert connection.ask("Hi", timeout=PATIENCE).status == "completed"
 
 
 def answers(*rounds: Any) -> Any:
@@ -318,7 +319,7 @@ def test_invalid_arguments_and_failing_tools_are_reported_to_the_model(runner: R
     calls = [call(1, a="x", b=2), call(2, "nothing"), call(3, a=1, b=2), call(4, a=0, b=2)]
     with ScriptedServer(Model(answers(calls, "sorry"))) as server, connect(runner, server) as connection:
         connection.run_tools([add])
-        turn = connection.ask("Add", timeout=10)
+        turn = connection.ask("Add", timeout=PATIENCE)
     errors = [json.loads(str(tool.output))["error"] for tool in turn.tool_calls]
     kinds = ["invalid_argument", "unknown_tool", "tool_failed", "tool_failed"]
     assert [one["type"] for one in errors] == kinds

@@ -29,6 +29,7 @@ from realtime_ext.connection._websocket import WebSocketLink
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 POLICY = Reconnect(first_delay=0.0, max_delay=0.0, attempts=50)
 DROPS = 5
@@ -208,7 +209,7 @@ def test_every_failure_to_send_is_the_end_of_the_link() -> None:
 
 def test_audio_that_waits_while_the_server_closes_is_given_back(runner: Runner) -> None:
     def script(peer: Peer) -> None:
-        ready.wait(20)
+        ready.wait(PATIENCE)
         raw = peer.socket.socket
         raw.recv(1, socket.MSG_PEEK)  # the audio, of which the most still waits to be sent
         peer.bytes_on_the_wire(b"\x88\x06\x03\xf1full")  # a Close frame with code 1009

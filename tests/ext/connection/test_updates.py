@@ -14,6 +14,7 @@ from realtime_ext.connection._state.session_state import SessionState
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 MARIN = {"type": "realtime", "audio": {"output": {"voice": "marin"}}}
 AUDIO = {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}
@@ -114,7 +115,7 @@ def test_an_update_echoed_in_another_form_is_acknowledged_at_once(
         peer.until_closed()
 
     with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
-        connection.update_session({"type": "realtime", **sent}, timeout=5)
+        connection.update_session({"type": "realtime", **sent}, timeout=PATIENCE)
 
 
 def test_an_update_that_was_refused_is_not_replayed(runner: Runner) -> None:

@@ -17,6 +17,7 @@ from realtime_ext.connection import Reconnect
 from tests.ext.connection.driver import Driven, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 ONGOING = {"id": "resp_0", "conversation_id": "conv_1", "metadata": None}
 
@@ -170,7 +171,7 @@ def test_queued_events_are_returned_when_the_connection_ends(
 
 def test_the_time_limit_is_not_sent_with_the_response(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
-        connection.create_response(timeout=5)
+        connection.create_response(timeout=PATIENCE)
         assert "response" not in server.wait_for("response.create")[0]
         signature = inspect.signature(type(object.__getattribute__(connection, "_target")).create_response)
         assert signature.parameters["timeout"].default == 60.0

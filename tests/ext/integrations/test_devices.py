@@ -20,6 +20,7 @@ from realtime_ext.integrations import devices
 from realtime_ext.integrations.devices import Headset, Loudspeaker, Microphone
 from tests.support.command import environment, of, realtime
 from tests.support.paths import QUESTION, ROOT
+from tests.support.waiting import PATIENCE
 
 SOUND_CARD = ROOT / "tests" / "support" / "sound_card"
 BLOCK = 960  # bytes of 20 ms
@@ -70,7 +71,7 @@ def test_a_microphone_yields_what_it_hears_to_an_event_loop(card: ModuleType) ->
 
     async def listen() -> list[bytes]:
         with Microphone("test input") as microphone:
-            return await asyncio.wait_for(_heard(microphone, 5), 30)
+            return await asyncio.wait_for(_heard(microphone, 5), PATIENCE)
 
     assert asyncio.run(listen())[:5] == [LOUD] * 5
 
@@ -82,7 +83,7 @@ def test_a_muted_microphone_hears_silence(card: ModuleType) -> None:
         microphone = Microphone()
         microphone.is_muted = True
         with microphone:
-            return (await asyncio.wait_for(_heard(microphone, 1), 30))[0]
+            return (await asyncio.wait_for(_heard(microphone, 1), PATIENCE))[0]
 
     assert asyncio.run(listen()) == bytes(BLOCK)
 
@@ -108,7 +109,7 @@ def test_a_loudspeaker_plays_counts_and_flushes(card: ModuleType) -> None:
 
         with Loudspeaker(on_played=count) as loudspeaker:
             loudspeaker.play(LOUD * 2 + LOUD[:100])
-            await asyncio.wait_for(everything.wait(), 30)
+            await asyncio.wait_for(everything.wait(), PATIENCE)
             assert loudspeaker.waiting_ms == 0
             loudspeaker.play(LOUD * 50_000)
             dropped = loudspeaker.flush()
@@ -138,14 +139,14 @@ def test_a_callback_that_raises_stops_no_loudspeaker(
     async def play() -> None:
         with Loudspeaker(on_played=fails) as loudspeaker:
             loudspeaker.play(LOUD * 3)
-            assert await asyncio.to_thread(everything.wait, 30)
+            assert await asyncio.to_thread(everything.wait, PATIENCE)
 
     if in_loop:
         asyncio.run(play())
     else:
         with Loudspeaker(on_played=fails) as loudspeaker:
             loudspeaker.play(LOUD * 3)
-            assert everything.wait(30)
+            assert everything.wait(PATIENCE)
     assert f"on_played raised {error.__name__}" in caplog.text
 
 

@@ -34,6 +34,7 @@ from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, we
 from realtime_ext.testing import sample_offer
 from tests.ext.integrations.fleet.harness import run_async, until
 from tests.simulator.caller import Caller
+from tests.support.waiting import PATIENCE
 from tests.support.web_server import running
 from tests.support.webhook_bodies import BODIES
 
@@ -733,5 +734,5 @@ async def test_fastapi_serves_it_from_one_start_to_the_next() -> None:
 
 def test_without_starlette_the_extra_is_named() -> None:
     code = "import sys; sys.modules['starlette.requests'] = None; import realtime_ext.integrations.web"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert "ImportError: web apps need starlette: pip install 'realtime-ext[web]', or before" in done.stderr

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.waiting import PATIENCE
+
 __all__ = ["Cluster", "programs", "running_cluster"]
 
 
@@ -125,7 +127,7 @@ class Cluster:
 
     def _wait(self) -> None:
         assert self._process is not None
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         subprocess.run(

@@ -17,6 +17,7 @@ from realtime_ext.integrations.fleet import Fleet
 from realtime_ext.integrations.fleet._owned_call import boot_time
 from realtime_ext.integrations.fleet._store import CallRecord, Store
 from realtime_ext.integrations.fleet._sweeper import Sweeper, token
+from tests.support.waiting import PATIENCE
 
 __all__ = [
     "SESSION",
@@ -38,22 +39,21 @@ __all__ = [
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("You order taxis.").build()
 NOWHERE = "http://127.0.0.1:9/"  # where no webhook arrives: these tests offer the calls themselves
-_LIMIT = 10.0  # seconds that a step of a store may take
 
 
 def run_async(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an async test, with a time limit."""
+    """Run an async test."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **options: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **options), 60))
+        asyncio.run(test(*arguments, **options))
 
     return run
 
 
-async def until(condition: Callable[[], Any], limit: float = 45.0) -> Any:
+async def until(condition: Callable[[], Any]) -> Any:
     """Wait until a condition holds; return its value."""
-    async with asyncio.timeout(limit):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = condition()
             if asyncio.iscoroutine(found):
@@ -70,7 +70,7 @@ async def registered(store: Store, name: str, slots: int = 5, **options: Any) ->
 
 async def claimed(store: Store, worker: int) -> CallRecord:
     """Claim the next call."""
-    (record,) = await until(lambda: store.claim(worker, token(), 1), _LIMIT)
+    (record,) = await until(lambda: store.claim(worker, token(), 1))
     assert isinstance(record, CallRecord)
     return record
 
@@ -97,7 +97,7 @@ class Sweeping:
 
     async def until_found(self) -> list[CallRecord]:
         """Sweep until calls are moved or to be closed."""
-        found: list[CallRecord] = await until(self.once, _LIMIT)
+        found: list[CallRecord] = await until(self.once)
         return found
 
 

@@ -13,6 +13,7 @@ import pytest
 from realtime_ext.integrations.fleet import Fleet
 from tests.ext.integrations.fleet.cluster import Cluster
 from tests.ext.integrations.fleet.harness import claimed, registered
+from tests.support.waiting import PATIENCE
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 
@@ -24,7 +25,7 @@ def realtime_fleet(*arguments: str, status: int = 0, dsn: str = "") -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == status, done.stdout
     return done.stdout

@@ -21,6 +21,7 @@ from realtime_simulator import Simulator
 
 from tests.ext.integrations.fleet.cluster import Cluster, free_port
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 EXAMPLE = ROOT / "examples" / "fleet"
 COMPOSE: dict[str, Any] = yaml.safe_load((EXAMPLE / "compose.yaml").read_text(encoding="utf-8"))
@@ -184,7 +185,7 @@ class Containers:
 
     def is_healthy(self, command: Sequence[str]) -> bool:
         """Run a health check."""
-        return subprocess.run(self._here(command), capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(self._here(command), capture_output=True, timeout=PATIENCE).returncode == 0
 
     def answers(self, check: Mapping[str, Any]) -> bool:
         """Do what a probe of Kubernetes does."""
@@ -203,7 +204,7 @@ class Containers:
             if process.poll() is None:
                 process.terminate()
         for process in self._running:
-            process.wait(30)
+            process.wait(PATIENCE)
 
     def _here(self, command: Sequence[str]) -> list[str]:
         """A container's command for this machine."""
@@ -255,7 +256,7 @@ def test_the_commands_serve_calls(
         probes = [one[key] for one in deployed for key in ("readinessProbe", "livenessProbe") if key in one]
         return all(containers.answers(probe) for probe in probes)
 
-    simulator.wait_for(is_ready, timeout=60)
+    simulator.wait_for(is_ready)
     call = simulator.incoming_call(f"http://127.0.0.1:{containers.ports[PORT]}/webhook")
     simulator.wait_for(lambda: call.session is not None and "response.done" in call.session.types_sent())
     worker.send_signal(signal.SIGTERM)

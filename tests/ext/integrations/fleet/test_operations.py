@@ -142,7 +142,7 @@ async def test_a_process_without_connections_says_so_and_gets_them_from_idle_one
             async def is_ready() -> bool:
                 return (await http.get("/ready")).is_success
 
-            await until(is_ready, 20)  # the others are idle now, and go on
+            await until(is_ready)  # the others are idle now, and go on
             for other in others:
                 await other.aclose()
 

@@ -16,6 +16,7 @@ from realtime_simulator import Simulator, call_tool
 
 from tests.ext.integrations.fleet.cluster import Cluster, free_port
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 PROGRAM = ROOT / "examples" / "fleet" / "phone.py"
@@ -58,7 +59,7 @@ class Service:
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
         for process in self._running:
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_killed_stopped_and_ended_workers_lose_no_call_and_order_no_taxi_twice(
             assert web.poll() is None
             return False
 
-    api.wait_for(is_serving, timeout=60)
+    api.wait_for(is_serving)
     calls = [
         api.incoming_call(f"http://127.0.0.1:{service.port}/webhook", duplicates=1) for _ in range(CALLS)
     ]
@@ -111,33 +112,33 @@ def test_killed_stopped_and_ended_workers_lose_no_call_and_order_no_taxi_twice(
     def owned_by(*processes: subprocess.Popen[bytes]) -> bool:
         return set().union(*(held(process) for process in processes)) == {call.id for call in calls}
 
-    api.wait_for(lambda: owned_by(*workers), timeout=60)
+    api.wait_for(lambda: owned_by(*workers))
 
     busy = max(workers, key=lambda worker: len(held(worker)))
     (other,) = {*workers} - {busy}
     busy.kill()
     third = service.start("worker", "--slots", str(CALLS))
-    api.wait_for(lambda: owned_by(other, third), timeout=60)
+    api.wait_for(lambda: owned_by(other, third))
 
     api.on_speech(lambda heard: "A taxi to Elm Street, please.")
     api.on_response(call_tool("order_taxi", {"street": "Elm Street"}), match="taxi")
     other.send_signal(signal.SIGSTOP)  # until it is presumed dead: another must have all calls then
-    api.wait_for(lambda: owned_by(third), timeout=60)
+    api.wait_for(lambda: owned_by(third))
     other.send_signal(signal.SIGCONT)
 
     fourth = service.start("worker", "--slots", str(CALLS))
     for call in calls:
         api.caller_says(call, str(ROOT / "examples" / "question.wav"))
-    api.wait_for(lambda: {call for call, _ in orders(service)} == {call.id for call in calls}, timeout=60)
+    api.wait_for(lambda: {call for call, _ in orders(service)} == {call.id for call in calls})
     third.terminate()
-    assert third.wait(30) == 0
-    api.wait_for(lambda: owned_by(other, fourth), timeout=60)
+    assert third.wait(PATIENCE) == 0
+    api.wait_for(lambda: owned_by(other, fourth))
 
     assert [call.ended for call in calls] == [None] * CALLS
     for call in calls:
         api.hang_up(call)
 
-    api.wait_for(lambda: health(service)["calls"] == 0, timeout=60)
+    api.wait_for(lambda: health(service)["calls"] == 0)
     assert {call for call, _ in orders(service)} == {call.id for call in calls}
     assert set(collections.Counter(orders(service)).values()) == {1}, "a function call was run twice"
     assert {call.ended for call in calls} == {"peer"}

@@ -363,7 +363,7 @@ async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
         await store.end("rtc_1", (await claimed(store, worker)).epoch, "done")
         assert await store.purge() == 0
         store.limits = attrs.evolve(store.limits, keep=0.0)
-        await until(store.purge, 10.0)
+        await until(store.purge)
         assert await store.find("rtc_1") is None
 
 
