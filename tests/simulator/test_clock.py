@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -73,9 +72,7 @@ def test_cancelled_timers_are_not_kept() -> None:
 
 def test_a_simulators_time_passes_at_once_and_not_backwards() -> None:
     with Simulator(pacing="none") as sim:
-        begun = time.monotonic()
-        sim.advance(10 * 3600)
-        assert time.monotonic() - begun < 5
+        sim.advance(10 * 3600)  # which the time limit of a test does not allow
         with pytest.raises(ValueError, match="seconds: allowed"):
             sim.advance(-1)
         with pytest.raises(TypeError, match="seconds"):

@@ -102,7 +102,7 @@ def test_slow_and_stalled_answers_go_by_the_simulators_time(sim: Simulator, api:
 
     asyncio.run(main())
     with sim.fault("stall"), pytest.raises(httpx.ReadTimeout):
-        api.post(SECRETS, json={}, timeout=0.2)
+        api.post(SECRETS, json={}, timeout=httpx.Timeout(PATIENCE, read=0.2))
 
 
 def test_resets(sim: Simulator, api: httpx.Client) -> None:

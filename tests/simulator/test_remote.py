@@ -367,7 +367,8 @@ def test_a_brain_that_fails_or_hangs_only_fails_the_response(
     sim: Simulator, answer: Any, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(answer) as brain, Socket(sim) as socket:
-        sim.on_response(brain_at(brain.url, "m", key="sk-brain", timeout=0.2), times=1)
+        limit = 0.2 if answer is silent else PATIENCE
+        sim.on_response(brain_at(brain.url, "m", key="sk-brain", timeout=limit), times=1)
         socket.send("response.create")
         response = answer_of(socket)
         assert response["status"] == "failed"

@@ -20,7 +20,7 @@ from websockets.uri import parse_uri
 
 from tests.simulator.caller import Caller
 from tests.simulator.wire import Socket
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, auntil
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +98,7 @@ def test_a_client_that_does_not_read_is_bounded_and_disconnected(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "_GRACE_SECONDS", PATIENCE)
     client = Unread(sim)
     peaks: list[int] = []
     record = sim.sessions[-1]
@@ -123,7 +124,8 @@ def test_a_client_that_does_not_read_its_close_frame_is_reset(
         assert client.close_code() is None
 
 
-def test_a_client_that_reads_late_gets_everything(sim: Simulator) -> None:
+def test_a_client_that_reads_late_gets_everything(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "STALL_SECONDS", PATIENCE)
     client = Unread(sim)
     ask_for_much(client)
     seen = 0
@@ -195,20 +197,22 @@ def test_a_call_whose_data_channel_does_not_transmit_is_lost(
             caller.channel.transport.transport._handle_data = (
                 None  # what comes is dropped, and not acknowledged
             )
-            while record.ended is None:
-                await asyncio.sleep(0.01)
+            await auntil(lambda: record.ended)
             assert record.ended == "lost"
 
     asyncio.run(main())
     assert "the data channel of a call transmits too slowly; the call is lost" in caplog.text
 
 
-def test_the_end_of_a_client_that_does_not_read_is_noticed_at_once(sim: Simulator) -> None:
+def test_the_end_of_a_client_that_does_not_read_is_noticed_at_once(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STALL_SECONDS", 3600.0)  # longer than is waited for
     client = Unread(sim)
     record = sim.sessions[-1]
     client.queued()  # found while it is open
     ask_for_much(client)
     sim.wait_for(lambda: client.queued() > connection.BUSY_BYTES)
     client.socket.close()
-    sim.wait_for(lambda: record.ended is not None, timeout=connection.STALL_SECONDS / 2)
+    sim.wait_for(lambda: record.ended is not None)
     assert record.ended == "client closed"

@@ -1,12 +1,18 @@
-"""Clocks of clients for tests in which time has to pass: one that is quicker, and one that is told to."""
+"""Clocks for tests in which time has to pass: a client's, quicker or told to, and an event loop's.
+
+Time limits are those of the event loop. So that one passes only when a test wants that, it is as long as all
+limits of tests are, and the loop's time is put forward once what has to come first has come.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from realtime_ext._http.sending import Clock
+from tests.support.waiting import PATIENCE
 
 
 def hurry(client: Any, times: float = 25) -> Any:
@@ -40,3 +46,20 @@ class ToldClock:
         """Give it to a client, which is returned."""
         client._http.clock = Clock(monotonic=lambda: self.time, random=lambda: 0.0, asleep=self.asleep)
         return client
+
+
+def put_forward(loop: asyncio.AbstractEventLoop, seconds: float = PATIENCE) -> None:
+    """Let an event loop's time pass at once, in any thread: what is due by then is called."""
+    ahead = loop.time() - time.monotonic() + seconds
+    loop.time = lambda: time.monotonic() + ahead  # type: ignore[method-assign]
+    loop.call_soon_threadsafe(lambda: None)
+
+
+def time_passes_after(*kinds: str, seconds: float = PATIENCE) -> Callable[[str, Any, int], None]:
+    """Make an observer of a connection: its loop's time passes when an event of these types has come."""
+
+    def observer(direction: str, event: Any, at: int) -> None:
+        if direction == "in" and event.type in kinds:
+            put_forward(asyncio.get_running_loop(), seconds)
+
+    return observer

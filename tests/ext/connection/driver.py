@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+import pytest
+
 from tests.support.runner import Runner
 
 
@@ -65,6 +67,10 @@ class Driven:
         if module.startswith("realtime_ext.connection.") and ".state." not in module:
             return Driven(value, self._runner)
         return value
+
+
+async_only = pytest.mark.parametrize("runner", ["async"], indirect=True)
+"""For a test of what the sync connection only forwards."""
 
 
 def connect(runner: Runner, server: Any, /, **options: Any) -> Any:

@@ -221,6 +221,21 @@ class ScriptedServer:
                 self._condition.notify_all()
 
 
+def nothing_leaves(connection: Any) -> Callable[[], bool]:
+    """Make a condition: an async connection waits with what it sends, for the system's buffers are full.
+
+    The server must have stopped reading. Then only the system moves bytes, as soon as it can.
+    """
+    socket = connection._io.link._socket
+    seen: list[int] = []
+
+    def condition() -> bool:
+        seen.append(socket.transport.get_write_buffer_size() if socket.paused else 0)
+        return seen[-1] > 0 and seen[-20:] == [seen[-1]] * 20
+
+    return condition
+
+
 def session(**fields: Any) -> dict[str, Any]:
     """A session as the server describes it."""
     base = {"type": "realtime", "object": "realtime.session", "id": "sess_1", "model": "gpt-realtime"}

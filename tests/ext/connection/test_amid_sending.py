@@ -14,10 +14,11 @@ from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
 from realtime_ext.events import parse_event
-from tests.ext.connection.driver import connect
-from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.ext.connection.clocks import time_passes_after
+from tests.ext.connection.driver import async_only, connect
+from tests.ext.connection.scripted import Model, Peer, ScriptedServer, nothing_leaves, session
 from tests.support.runner import Runner
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, auntil, joined, until
 
 CHUNK = bytes(300_000)
 BUSY = {
@@ -48,8 +49,9 @@ class Stalling:
         model = Model(speaks=False)
         peer.send("session.created", session=session())
         peer.expect("conversation.item.retrieve")
-        self.stalled.set()
-        self.goes_on.wait(PATIENCE)
+        with peer.socket.protocol_mutex:  # without which the library reads no further
+            self.stalled.set()
+            self.goes_on.wait(PATIENCE)
         while True:
             model.handle(peer, peer.recv())
 
@@ -63,17 +65,12 @@ def test_a_question_cancelled_while_sending_does_not_block_the_next() -> None:
             await connection.retrieve_item("item_1")
             await asyncio.to_thread(script.stalled.wait, PATIENCE)
 
-            sent: list[str] = []
-
             async def fill() -> None:
                 while True:
-                    sent.append(await connection.append_audio(CHUNK))
+                    await connection.append_audio(CHUNK)
 
             filling = asyncio.create_task(fill())
-            count = -1
-            while len(sent) > count:  # until it waits for the other side
-                count = len(sent)
-                await asyncio.wait([filling], timeout=0.5)
+            await auntil(nothing_leaves(connection))
             with pytest.raises(APITimeoutError):
                 await connection.ask("first", timeout=0.3)
             filling.cancel()
@@ -91,25 +88,21 @@ def test_ask_keeps_its_time_limit_while_the_link_accepts_nothing() -> None:
         connection.retrieve_item("item_1")
         assert script.stalled.wait(PATIENCE)
         stopped = threading.Event()
-        sent: list[str] = []
 
         def fill() -> None:
             while not stopped.is_set():
-                sent.append(connection.append_audio(CHUNK))
+                connection.append_audio(CHUNK)
 
         filling = threading.Thread(target=fill)
         filling.start()
-        count = -1
-        while len(sent) > count:  # until it waits for the other side
-            count = len(sent)
-            filling.join(0.5)
+        until(nothing_leaves(connection._inner))
         with pytest.raises(APITimeoutError, match=r"nothing was sent within 0.2 s"):
             connection.ask("first", timeout=0.2)
         with pytest.raises(APITimeoutError, match=r"nothing was sent within 0.2 s: the audio before it"):
             connection.update_session({"type": "realtime", "instructions": "x"}, timeout=0.2)
         stopped.set()
         script.goes_on.set()
-        filling.join(PATIENCE)
+        joined(filling)
         assert connection.ask("second", timeout=PATIENCE).text == "answer 1"
     said = [event for event in server.received if event["type"] == "conversation.item.create"]
     assert len(said) == 1
@@ -155,6 +148,7 @@ def test_no_response_is_requested_until_an_earlier_one_is_done() -> None:
         core.release(again)
 
 
+@async_only
 def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(runner: Runner) -> None:
     model = Model(speaks=False)
 
@@ -162,12 +156,14 @@ def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(
         peer.send("session.created", session=session())
         model.handle(peer, peer.expect("conversation.item.create"))
         peer.send("error", error={**BUSY, "event_id": peer.expect("response.create")["event_id"]})
+        peer.send("later.event")
         while True:
             model.handle(peer, peer.recv())
 
-    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
+    options = {"call_id": "rtc_1", "observer": time_passes_after("later.event")}
+    with ScriptedServer(script) as server, connect(runner, server, **options) as connection:
         with pytest.raises(APITimeoutError):
-            connection.ask("Hello?", timeout=0.3)
+            connection.ask("Hello?", timeout=PATIENCE)
         assert connection.ask("Still there?", timeout=PATIENCE).text == "answer 1"
 
 

@@ -11,7 +11,9 @@ import pytest
 from realtime_simulator import Simulator, pause
 
 from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
+from realtime_ext.connection import _spending
 from realtime_ext.usage import Spent, Usage
+from tests.ext.connection.clocks import ToldClock
 from tests.ext.connection.driver import Driven
 from tests.support.runner import Runner
 
@@ -127,12 +129,18 @@ def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simul
         assert not connection.is_closed
 
 
-@pytest.mark.slow
-def test_time_passes_without_events(runner: Runner, simulator: Simulator) -> None:
-    budget = Budget(seconds=2)  # more than a busy machine needs to connect
-    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+def test_time_passes_without_events(
+    runner: Runner, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_spending, "_LOOK", 0.01)
+    clock = ToldClock()
+    client, budget = clock.on(client_of(runner, simulator)), Budget(seconds=600)
+    with Driven(client.connect(SESSION, budget=budget), runner) as connection:
+        assert connection.recv().type == "session.created"
+        assert budget.spent.seconds == 0
+        clock.time += 600
         list(connection)
-    assert budget.spent.reason.endswith(" of 2 seconds")
+    assert budget.spent.reason == "600 of 600 seconds"
 
 
 def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simulator) -> None:

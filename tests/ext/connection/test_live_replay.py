@@ -13,7 +13,7 @@ import pytest
 from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.errors import APIStatusError
 from realtime_ext.tools import Toolbox
-from tests.ext.connection.clocks import hurry
+from tests.ext.connection.clocks import ToldClock
 from tests.ext.connection.driver import Driven
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.simulator.live_recordings import RECORDINGS, Lines, load, write
@@ -88,7 +88,7 @@ def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) ->
     theirs = list(messages(lines, "c2s"))
     session = theirs[0]["session"]
     with ScriptedServer(*scripts(lines)) as server:
-        client = hurry(runner.client(base_url=server.base_url, validate=False))
+        client = ToldClock().on(runner.client(base_url=server.base_url, validate=False))
         with Driven(client.live.connect(session, sends_silence=False), runner) as connection:
             if name == "tool_round":
                 toolbox = Toolbox()
@@ -116,7 +116,7 @@ def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) ->
 def test_a_refused_start_is_raised(runner: Runner) -> None:
     lines = load("refused_start")
     with ScriptedServer(*scripts(lines)) as server:
-        client = hurry(runner.client(base_url=server.base_url))
+        client = ToldClock().on(runner.client(base_url=server.base_url))
         with pytest.raises(APIStatusError, match="No credit") as caught:
             Driven(client.live.connect({"model": "gpt-live-1"}), runner).__enter__()
     assert caught.value.code == "credit_balance_exhausted"
@@ -125,7 +125,7 @@ def test_a_refused_start_is_raised(runner: Runner) -> None:
 def test_a_recorded_loss_is_continued_by_a_fork(runner: Runner) -> None:
     lines = load("fork")
     with ScriptedServer(*scripts(lines)) as server:
-        client = hurry(runner.client(base_url=server.base_url))
+        client = ToldClock().on(runner.client(base_url=server.base_url))
         session = next(messages(lines, "c2s"))["session"]
         again = Reconnect(replay=True, first_delay=0.0)
         with Driven(client.live.connect(session, reconnect=again, sends_silence=False), runner) as connection:

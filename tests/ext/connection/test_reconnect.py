@@ -18,6 +18,7 @@ from realtime_ext import (
     TurnLost,
 )
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
+from tests.ext.connection.clocks import time_passes_after
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
@@ -251,6 +252,10 @@ def loses_the_link(peer: Peer) -> None:
     peer.abort()
 
 
+# The time limit of a confirmation, which passes when `keeps_silent` has sent its event.
+GIVES_UP = {"timeout": PATIENCE, "observer": time_passes_after("later.event")}
+
+
 def keeps_silent(peer: Peer) -> None:
     """Confirm nothing."""
     begins(peer)
@@ -261,10 +266,11 @@ def keeps_silent(peer: Peer) -> None:
 @pytest.mark.parametrize("failing", [loses_the_link, keeps_silent, refuses("server_error")])
 def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(runner: Runner, failing: Any) -> None:
     with ScriptedServer(Faltering(), failing, Model()) as server:
-        with connect(runner, server, session=CONFIGURED, reconnect=REPLAY, timeout=0.5) as connection:
+        options = {"session": CONFIGURED, "reconnect": REPLAY, **GIVES_UP}
+        with connect(runner, server, **options) as connection:
             connection.ask("question")
             connection.commit_audio()
-            event = connection.wait_for(Reconnected)
+            event = connection.wait_for(Reconnected, timeout=None)
             assert (event.attempts, event.replayed) == (2, 2)
             assert connection.ask("again").status == "completed"
         server.wait(lambda: server.peers[1].close_code is not None or failing is loses_the_link)
@@ -283,7 +289,8 @@ def test_new_sessions_that_are_never_confirmed_end_the_connection(
 ) -> None:
     policy = Reconnect(replay=True, **AT_ONCE, attempts=2)
     with ScriptedServer(Faltering(), failing) as server:
-        with connect(runner, server, session=CONFIGURED, reconnect=policy, timeout=1.0) as connection:
+        options = {"session": CONFIGURED, "reconnect": policy, **GIVES_UP}
+        with connect(runner, server, **options) as connection:
             connection.commit_audio()
             with pytest.raises(ConnectionClosedError, match="failed after 2 attempts") as caught:
                 for event in connection:

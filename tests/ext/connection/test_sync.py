@@ -22,9 +22,10 @@ import pytest
 
 from realtime_ext import APITimeoutError, ConnectionClosedError, RealtimeClient, RealtimeError
 from realtime_ext.connection import Connecting, Connection
+from realtime_ext.connection._sync_events import _AHEAD
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.loopback import Loopback, answer
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, joined, until
 
 LOOP = "realtime_ext loop"
 
@@ -150,7 +151,7 @@ def test_a_time_limit_holds_beside_a_thread_that_waits_without_one() -> None:
 
 def test_threads_whose_time_limits_pass_lose_no_event() -> None:
     """Whatever a thread gave up waiting for is there for the next, and wakes it."""
-    count, seen = 400, list[int]()
+    count, seen = 200, list[int]()
 
     def script(peer: Peer) -> None:
         for number in range(count):
@@ -324,7 +325,7 @@ def test_audio_is_queued_up_to_a_bound_and_goes_out_in_order() -> None:
 
         appending = threading.Thread(target=append)
         appending.start()
-        appending.join(0.2)
+        until(lambda: connection._audio._size > _AHEAD)
         assert 6 <= len(appended) <= 7  # 40,000 characters each: the next one waits
         blocked.over.set()
         appending.join(PATIENCE)
@@ -443,8 +444,8 @@ def test_an_interrupt_ends_a_wait_and_the_connection_stays_usable(name: str) -> 
     with ScriptedServer(silent) as server, opening(server) as connection:
         assert connection.recv().type == "session.created"
         timer = threading.Timer(0.1, interrupt)
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             WAITING[name](connection)
         timer.join()
         assert not connection.is_closed
@@ -457,8 +458,8 @@ def test_an_interrupt_loses_no_event() -> None:
         numbers: list[int] = []
         connection.clear_audio()
         timer = threading.Timer(0.05, interrupt)
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             while True:
                 numbers.append(connection.recv().number)  # type: ignore[union-attr]
         connection.commit_audio()
@@ -477,11 +478,17 @@ def test_an_interrupt_ends_a_wait_for_room_in_the_queue() -> None:
         peer.until_closed()
 
     with ScriptedServer(script, max_queue=1) as server, opening(server) as connection:
-        timer = threading.Timer(0.3, interrupt)
-        timer.start()
+
+        def interrupt_when_full() -> None:
+            until(lambda: connection._audio._size > _AHEAD)
+            interrupt()
+
+        thread = threading.Thread(target=interrupt_when_full)
         with pytest.raises(KeyboardInterrupt):
+            thread.start()
             while True:
                 connection.append_audio(bytes(300_000))
+        joined(thread)
         stalled.set()
         connection.clear_audio()
         server.wait_for("input_audio_buffer.clear")
@@ -493,8 +500,8 @@ def test_closing_continues_after_an_interrupt() -> None:
         client = RealtimeClient("key", base_url=server.base_url)
         connection = client.connect("gpt-realtime", websocket_options=options).__enter__()
         timer = threading.Timer(0.1, interrupt)
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             connection.close()
         connection.close()
         assert connection.is_closed

@@ -37,7 +37,7 @@ def hanging() -> Iterator[tuple[Callable[[], str], list[str], threading.Event]]:
     def hang() -> str:
         """Hang."""
         begun.set()
-        release.wait(PATIENCE)
+        release.wait()
         finished.append("hang")
         return "late"
 
