@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 from tests.simulator.receiver import receiving
 from tests.simulator.test_server import command, environment
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 
@@ -161,8 +162,8 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
     assert run("scenario", str(path), **key).returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "message"),
+@each(
+    "words, status, message",
     [
         (("--port", "70000"), 2, "a port is 0 to 65535"),
         (("--speed", "-1"), 2, "at least 0"),
@@ -234,8 +235,8 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("handlers")
-@pytest.mark.parametrize(
-    ("words", "status"),
+@each(
+    "words, status",
     [
         (("--port", "x"), 2),
         (("--webhook-secret", "whsec_%"), 2),
@@ -280,9 +281,7 @@ def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "seconds"), [((), 300), (("--keep-audio", "0"), 0), (("--keep-audio", "9"), 9)]
-)
+@each("words, seconds", [((), 300), (("--keep-audio", "0"), 0), (("--keep-audio", "9"), 9)])
 def test_audio_is_kept_for_the_console_by_default(words: tuple[str, ...], seconds: float) -> None:
     simulator = _serve._simulator(arguments().parse_args(words))
     assert simulator._settings.keep_audio == seconds
@@ -332,7 +331,7 @@ def test_a_call_under_way_does_not_hold_up_the_end() -> None:
     assert ended[-1]["call_id"] == call["id"] and "shutdown" in ended[-1]["event"]
 
 
-@pytest.mark.parametrize("words", [["--log-level", "debug"], ["--log-level", "debug", "--json"]])
+@each("words", [["--log-level", "debug"], ["--log-level", "debug", "--json"]])
 def test_the_log_has_no_active_characters(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     options = arguments().parse_args(words)
     hostile = "\x1b[2J\x9b\u061c\u200e\u200f\u2028\u2029\u202e\x7f\ud800\r\n12:00 forged"

@@ -25,6 +25,7 @@ from realtime_simulator.cli import main
 from tests.simulator.sounds import silence, vowel
 from tests.simulator.wire import Socket
 from tests.support.paths import SAMPLES
+from tests.support.rows import each
 
 RECORDINGS = SAMPLES / "recordings"
 Interactions = list[dict[str, Any]]
@@ -385,7 +386,7 @@ def test_bodies_with_a_type_are_read(tmp_path: Path) -> None:
     assert exchange.answer == {"a": 1}  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("body", [{"type": "zip", "content": "x"}, {"text": "x"}, 5, {"type": "text"}])
+@each("body", [{"type": "zip", "content": "x"}, {"text": "x"}, 5, {"type": "text"}])
 def test_bodies_of_another_form_are_refused(tmp_path: Path, body: Any) -> None:
     path = tmp_path / "x.yaml"
     request = {"method": "GET", "uri": "https://api.openai.com/v1/realtime"}
@@ -400,8 +401,8 @@ def test_rate_limits_need_not_follow_every_response(tmp_path: Path) -> None:
     assert found(tmp_path, recorded) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@each(
+    "text, said",
     [
         ("[", "x.yaml"),
         ("[]", "a list of 'interactions'"),
@@ -454,8 +455,8 @@ def test_a_recordings_own_audio_is_played_where_it_is_whole(
     assert main(["conform", str(path), "--real-sound", str(tmp_path / "said.pcm")]) == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
+@each(
+    "name, said",
     [("spoken_turn", "the audio was shortened; name a file"), ("written_turn", "no event appends")],
 )
 def test_a_recording_without_audio_says_so(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from realtime_simulator._recordings.steps import Message
 from tests.simulator.mutations import mutated
 from tests.simulator.wire import Socket
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 SAMPLES = sorted((ROOT / "tests" / "samples" / "recordings").glob("*.yaml"))
 NOW = 1_800_000_000
@@ -106,8 +107,8 @@ def of_event(kind: str, key: str, value: Any) -> Callable[[Events], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    ("change", "what"),
+@each(
+    "change, what",
     [
         (banana, "'banana"),
         (of_event("response.output_audio.delta", "delta", "no base64!"), "not base64"),

@@ -20,6 +20,7 @@ from realtime_simulator.cli import main
 
 from tests.simulator.live_recordings import RECORDINGS, Lines, load, write
 from tests.simulator.wire import LiveSocket
+from tests.support.rows import each
 
 
 def report(tmp_path: Path, lines: Lines) -> Any:
@@ -234,8 +235,8 @@ def test_an_equal_conversation_has_no_differences() -> None:
     assert compared(lambda events: None) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "wanted"),
+@each(
+    "change, wanted",
     [
         (lambda it: of(it, WORDS).update(delta="Have"), "recorded 'Are you open on Sunday?'"),
         (lambda it: it.remove(of(it, SPOKEN, 2)), "the simulator sends 'Let me look.'"),
@@ -313,7 +314,7 @@ def test_the_scenario_decides_when_the_model_speaks() -> None:
         assert socket.spoken() == "Good morning.It is late."
 
 
-@pytest.mark.parametrize("timeline", [{-1: "a"}, {float("inf"): "a"}])
+@each("timeline", [{-1: "a"}, {float("inf"): "a"}])
 def test_a_position_outside_of_the_timeline_is_refused(timeline: Any) -> None:
     with pytest.raises(ValueError, match="timeline: a position of at least 0 s is needed"):
         Simulator().on_timeline(timeline)

@@ -30,6 +30,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.samples.sdp import sample
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 from .receiver import receiving
 from .sounds import vowel
@@ -62,7 +63,7 @@ def test_the_page_and_its_files_are_served_without_the_key_and_hold_no_key(sim: 
     assert len(sim.requests) == before
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     [
         "/console/",
@@ -315,8 +316,8 @@ def test_sessions_are_named_and_cleared(fresh: Simulator) -> None:
     assert list(fresh.sessions) == []
 
 
-@pytest.mark.parametrize(
-    ("event", "words"),
+@each(
+    "event, words",
     [
         ({"item": {"type": "message", "role": "user", "content": [{"text": "Hi"}]}}, "user: Hi"),
         ({"item": {"type": "message", "role": "assistant", "content": []}}, "assistant"),

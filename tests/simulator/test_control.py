@@ -22,6 +22,7 @@ from realtime_simulator._simulator.endpoint import Endpoint
 
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 
 SECRETS = "/v1/realtime/client_secrets"
 
@@ -192,8 +193,8 @@ def test_events_are_streamed_as_they_happen_until_the_session_ends(
     assert again.startswith("id: 3\ndata: ") and again.count("id: ") == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "message"),
+@each(
+    "path, status, message",
     [
         ("sessions/sess_x/events", 404, "there is no session 'sess_x'"),
         ("sessions/{id}/events?after=x", 400, "after: the number"),
@@ -219,8 +220,8 @@ def test_faults_list_the_allowed_settings(control: httpx.Client) -> None:
     assert known["socket_drop"]["settings"]["after"]["allowed"] == "the type of a server event"
 
 
-@pytest.mark.parametrize(
-    ("path", "asked", "status", "message"),
+@each(
+    "path, asked, status, message",
     [
         ("incoming", {}, 400, "'to' is needed"),
         ("incoming", {"to": "http://127.0.0.1:1/", "port": 1}, 400, "allowed are age"),
@@ -260,7 +261,7 @@ def test_only_the_projects_key_controls(sim: Simulator, control: httpx.Client) -
             assert control.get(f"/simulator/{path}", headers=headers).status_code == 401
 
 
-@pytest.mark.parametrize(("host", "status"), [("192.0.2.7", 403), ("127.0.0.1", 200), ("::1", 200)])
+@each("host, status", [("192.0.2.7", 403), ("127.0.0.1", 200), ("::1", 200)])
 def test_only_this_machine_controls(host: str, status: int) -> None:
     async def main() -> httpx.Response:
         clock = AdvancingClock()
@@ -278,8 +279,8 @@ def test_a_hostile_body_is_refused_with_the_envelope(control: httpx.Client) -> N
     assert huge.status_code == 413 and huge.json()["error"]["code"] == "request_too_large"
 
 
-@pytest.mark.parametrize(
-    ("header", "value", "is_allowed"),
+@each(
+    "header, value, is_allowed",
     [
         ("host", "evil.example", False),
         ("host", "127.0.0.1.evil.example:80", False),

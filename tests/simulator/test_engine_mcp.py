@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from realtime_simulator import Pacing, call_mcp, say
 
 from tests.simulator.checking import Driven, types
+from tests.support.rows import each
 
 SHOP = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example"}
 TOOLS = [{"name": "buy", "input_schema": {"type": "object"}}]
@@ -119,8 +119,8 @@ def test_an_approval_of_nothing_is_refused() -> None:
     assert approval(Driven(shop()), "mcpa_1", True)[0]["error"]["code"] == "invalid_value"
 
 
-@pytest.mark.parametrize(
-    ("rule", "asks"),
+@each(
+    "rule, asks",
     [
         ("never", False),
         (None, True),

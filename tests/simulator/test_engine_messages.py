@@ -7,6 +7,7 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 
 from tests.simulator.checking import Driven
+from tests.support.rows import each
 
 
 def nested(depth: int) -> str:
@@ -30,7 +31,7 @@ def test_size_is_bounded() -> None:
     assert caught.value.code == "string_above_max_length"
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",

@@ -15,6 +15,7 @@ from realtime_simulator._engine.turn import Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, vowel
+from tests.support.rows import each
 
 UNION = "RealtimeTranslationServerEvent"
 
@@ -112,8 +113,8 @@ def test_an_update_changes_what_it_names() -> None:
     assert shown["audio"]["output"]["language"] == "de"
 
 
-@pytest.mark.parametrize(
-    ("event", "code"),
+@each(
+    "event, code",
     [
         ({"type": "response.create"}, "invalid_value"),
         ({"type": "input_audio_buffer.append", "audio": ""}, "invalid_value"),
@@ -145,7 +146,7 @@ def test_closing_without_speech() -> None:
     assert it.session.ended
 
 
-@pytest.mark.parametrize("text", ["", "x"])
+@each("text", ["", "x"])
 def test_speech_without_words_or_translation_leaves_the_session_open(text: str) -> None:
     it = Translated()
     it.append(vowel() + silence())

@@ -20,6 +20,7 @@ from realtime_simulator._media.formats import encode
 
 from tests.simulator.checking import Driven, message, rms, speech, types
 from tests.simulator.sounds import hiss, silence, vowel
+from tests.support.rows import each
 
 TURN = [
     "input_audio_buffer.speech_started",
@@ -71,7 +72,7 @@ def test_silence_and_hiss_make_no_turn() -> None:
     assert it.hearings == []
 
 
-@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+@each("format", ["audio/pcmu", "audio/pcma"])
 def test_turns_are_found_in_telephone_audio(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"input": {"format": {"type": format}}}})
     assert types(append(it, silence(0.5) + vowel() + silence(), format)) == ANSWERED
@@ -104,7 +105,7 @@ def test_a_turn_without_a_response() -> None:
     assert hear(it) == []
 
 
-@pytest.mark.parametrize(("eagerness", "turns"), [("high", 2), ("low", 0), ("auto", 1)])
+@each("eagerness, turns", [("high", 2), ("low", 0), ("auto", 1)])
 def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turns: int) -> None:
     detection = {"type": "semantic_vad", "eagerness": eagerness}
     it = Driven({"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
@@ -112,8 +113,8 @@ def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turn
     assert types(events).count("input_audio_buffer.speech_stopped") == turns
 
 
-@pytest.mark.parametrize(
-    ("words", "eagerness", "pause_ms"),
+@each(
+    "words, eagerness, pause_ms",
     [
         ("I would like a table.", "auto", 500),
         ("Is it open?", "low", 1000),
@@ -317,7 +318,7 @@ def test_whisper_gives_all_at_once_and_counts_seconds() -> None:
     assert events[-1]["usage"] == {"type": "duration", "seconds": 1}
 
 
-@pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe"])
+@each("model", ["gpt-realtime-whisper", "gpt-live-transcribe"])
 def test_whole_seconds_are_counted_where_nothing_is_heard_none(model: str) -> None:
     it = transcribed(model)
     assert hear(it)[-1]["usage"] == {"type": "duration", "seconds": 1}
@@ -434,7 +435,7 @@ def test_audio_in_an_item_is_heard_and_retrieved_but_not_shown() -> None:
     assert it.send("conversation.item.create", item=item)[0]["error"]["code"] == "invalid_value"
 
 
-@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+@each("format", ["audio/pcmu", "audio/pcma"])
 def test_telephone_audio_goes_out_as_long_as_it_is_made(format: str) -> None:
     it = Driven({"type": "realtime", "audio": {"output": {"format": {"type": format}}}})
     it.send("response.create")

@@ -23,6 +23,7 @@ from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
@@ -203,7 +204,7 @@ def test_a_sideband_that_comes_too_early_is_answered_404(sim: Simulator, api: ht
             assert fault.hits == 1
 
 
-@pytest.mark.parametrize("name", ["rate_limit", "gateway_520", "server_error"])
+@each("name", ["rate_limit", "gateway_520", "server_error"])
 def test_handshakes_have_faults_too(sim: Simulator, name: str) -> None:
     with sim.fault(name, on="connect"), pytest.raises(InvalidStatus) as refused, dial(sim):
         pass
@@ -317,8 +318,8 @@ def test_the_data_channel_has_faults_too(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         ({"name": "flood"}, "name: unknown fault 'flood'; known are rate_limit"),
         ({"name": "rate_limt"}, "; did you mean 'rate_limit'"),
@@ -352,7 +353,7 @@ def test_invalid_fault_arguments_are_named(arguments: dict, message: str) -> Non
         Simulator(pacing="none").fault(**arguments)
 
 
-@pytest.mark.parametrize("after", ["response.done", "session.output_transcript.delta", "error"])
+@each("after", ["response.done", "session.output_transcript.delta", "error"])
 def test_a_fault_may_wait_for_any_server_event(after: str) -> None:
     assert Simulator().fault("socket_drop", after=after).settings == {"after": after}
 

@@ -12,6 +12,7 @@ from realtime_simulator._server import body
 
 from tests.simulator.checking import body_fits
 from tests.simulator.test_offer import OFFER
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
@@ -49,9 +50,9 @@ def mint(api: httpx.Client, **fields: object) -> dict[str, Any]:
     return response.json()
 
 
-@pytest.mark.parametrize("path", [CALLS, SECRETS, f"{CALLS}/rtc_u1_x/hangup"])
-@pytest.mark.parametrize(
-    ("headers", "code"),
+@each("path", [CALLS, SECRETS, f"{CALLS}/rtc_u1_x/hangup"])
+@each(
+    "headers, code",
     [
         ({}, None),
         ({"authorization": "Basic eHg="}, None),
@@ -98,8 +99,8 @@ def test_a_client_secret_answers_with_the_session_that_it_carries(api: httpx.Cli
     assert transcription["session"]["type"] == "transcription"
 
 
-@pytest.mark.parametrize(
-    ("asked", "param"),
+@each(
+    "asked, param",
     [
         ({"expires_after": {"seconds": 9}}, "expires_after.seconds"),
         ({"expires_after": {"seconds": 7201}}, "expires_after.seconds"),
@@ -117,7 +118,7 @@ def test_a_bad_request_for_a_secret_names_the_field(api: httpx.Client, asked: di
     assert problem(api.post(SECRETS, json=asked), 400)["param"] == param
 
 
-@pytest.mark.parametrize("content", ["{", "NaN", "[]", '"x"', "[" * 100_000])
+@each("content", ["{", "NaN", "[]", '"x"', "[" * 100_000])
 def test_bodies_that_are_not_json_objects(api: httpx.Client, content: str) -> None:
     problem(api.post(SECRETS, content=content, headers={"content-type": "application/json"}), 400)
 
@@ -185,8 +186,8 @@ def test_browsers_forms_have_parts_without_content_type(api: httpx.Client) -> No
     assert api.post(CALLS, files=fields).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("files", "code", "param"),
+@each(
+    "files, code, param",
     [
         (form(session={"type": "realtime"}), "missing_required_parameter", "sdp"),
         (
@@ -220,8 +221,8 @@ def test_offers_of_hostile_size_are_refused(api: httpx.Client) -> None:
     assert problem(api.post(SECRETS, json={"x": "y" * body.MAX_BYTES}), 413)["code"] == "request_too_large"
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
+@each(
+    "value, message",
     [("[" * 500 + "]" * 500, "nested"), (r'"\ud800"', "surrogate"), ("1e400", "JSON"), ("NaN", "JSON")],
 )
 def test_unusable_json_is_refused(api: httpx.Client, value: str, message: str) -> None:
@@ -249,7 +250,7 @@ def test_hanging_up(sim: Simulator, api: httpx.Client) -> None:
     assert sim.calls[-1].ended == "hangup"
 
 
-@pytest.mark.parametrize("call_id", ["..", "a%2Fb", "%00", "x" * 5000, "rtc_u1_x%0d%0aset-cookie:%20a=b"])
+@each("call_id", ["..", "a%2Fb", "%00", "x" * 5000, "rtc_u1_x%0d%0aset-cookie:%20a=b"])
 def test_odd_call_ids_are_404_in_the_envelope(sim: Simulator, call_id: str) -> None:
     # Past the client's own normalising of paths.
     host, port = sim.base_url.removeprefix("http://").removesuffix("/v1").split(":")

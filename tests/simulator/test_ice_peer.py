@@ -22,6 +22,7 @@ from realtime_simulator._media.speech import SILENCE
 
 from tests.simulator.caller import Caller
 from tests.simulator.checking import rms
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 
@@ -111,8 +112,8 @@ def test_a_missing_internal_is_logged_once(
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
+@each(
+    "kind, value",
     [
         (object, None),
         (int, "1"),

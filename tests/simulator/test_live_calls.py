@@ -17,6 +17,7 @@ from realtime_simulator import Simulator, say
 from tests.simulator.caller import Caller
 from tests.simulator.checking import fits, rms
 from tests.simulator.wire import LiveSocket
+from tests.support.rows import each
 
 
 class LiveCaller(Caller):
@@ -160,8 +161,8 @@ def test_a_stored_session_is_continued_over_webrtc(sim: Simulator) -> None:
 OFFER = "v=0\r\n"
 
 
-@pytest.mark.parametrize(
-    ("fields", "code", "param"),
+@each(
+    "fields, code, param",
     [
         ({"session": {"model": "gpt-live-1", "voice": "marin"}}, "unknown_parameter", "session.voice"),
         (

@@ -11,6 +11,7 @@ from realtime_simulator import Simulator, delegate, speech
 from realtime_simulator._live import timeline
 
 from tests.simulator.wire import LiveSocket
+from tests.support.rows import each
 
 WORDS = "I want my money back."
 ASKED = speech(WORDS) + bytes(48_000)
@@ -110,7 +111,7 @@ def test_items_for_decisions_are_created_and_deleted_once(sim: Simulator) -> Non
         assert refusal(socket)["param"] == "item_id"
 
 
-@pytest.mark.parametrize("kind", ["decision.create", "decision.item.create"])
+@each("kind", ["decision.create", "decision.item.create"])
 def test_decisions_need_a_session_that_has_them(sim: Simulator, kind: str) -> None:
     with LiveSocket(sim) as socket:
         socket.send(kind, event_id="early", **({} if kind == "decision.create" else {"item": NOTE}))
@@ -174,7 +175,7 @@ def test_a_fixture_is_played_while_the_user_is_not_heard(
         assert not socket.all("session.input_transcript.delta")
 
 
-@pytest.mark.parametrize("sound", [b"", bytes(3), bytes(30 * 48_000 + 2)], ids=["empty", "odd", "long"])
+@each("sound", [b"", bytes(3), bytes(30 * 48_000 + 2)], ids=["empty", "odd", "long"])
 def test_a_fixture_that_cannot_be_played_is_refused(sim: Simulator, sound: bytes) -> None:
     with LiveSocket(sim) as socket:
         socket.send("session.output_audio.fixture.play", audio=base64.b64encode(sound).decode())

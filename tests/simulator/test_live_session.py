@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.simulator.checking import rms
 from tests.simulator.wire import LiveSocket
+from tests.support.rows import each
 
 WORDS = "What will the weather be in Amsterdam?"
 ASKED = speech(WORDS) + bytes(48_000)
@@ -74,8 +75,8 @@ def test_nothing_is_sent_before_the_start_and_a_second_start_is_refused(sim: Sim
         assert error(socket)["client_event_id"] == "again"
 
 
-@pytest.mark.parametrize(
-    ("session", "param"),
+@each(
+    "session, param",
     [
         ({"voice": "marin"}, "session.voice"),
         ({"model": 7}, "session.model"),
@@ -129,7 +130,7 @@ def test_the_user_is_transcribed_and_answered(sim: Simulator) -> None:
     assert roles == ["user", "assistant"]
 
 
-@pytest.mark.parametrize(("type", "rate", "size"), [("audio/pcm", 16_000, 3_200), ("audio/pcmu", 8_000, 800)])
+@each("type, rate, size", [("audio/pcm", 16_000, 3_200), ("audio/pcmu", 8_000, 800)])
 def test_both_directions_have_the_format_of_the_start(
     sim: Simulator, type: str, rate: int, size: int
 ) -> None:
@@ -237,8 +238,8 @@ def test_appends_without_audio_fail_at_the_close(sim: Simulator) -> None:
         assert failed["client_event_id"] == "thought"
 
 
-@pytest.mark.parametrize(
-    ("fields", "param", "code"),
+@each(
+    "fields, param, code",
     [
         ({"delegation_id": None, "content": "word " * 501}, "content", "invalid_value"),
         ({"delegation_id": "item_unknown", "content": "a"}, "delegation_id", "invalid_value"),
@@ -401,7 +402,7 @@ def test_a_stored_session_is_continued(sim: Simulator) -> None:
         assert sim.session(fork.session["id"]).items[: len(before)] == before
 
 
-@pytest.mark.parametrize("kind", ["attach", "fork"])
+@each("kind", ["attach", "fork"])
 def test_an_unknown_session_is_not_found(sim: Simulator, kind: Any) -> None:
     with LiveSocket(sim) as unstored:
         unstored.finish()

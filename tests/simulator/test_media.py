@@ -14,6 +14,7 @@ from realtime_simulator._media.speech import SILENCE
 from realtime_simulator._media.voice import Speaker
 
 from tests.simulator.checking import rms
+from tests.support.rows import each
 
 SENTENCE = "Good morning, you have reached the front desk. How can I help you today?"
 
@@ -55,7 +56,7 @@ def test_the_voice_is_voiced_and_not_noise() -> None:
     assert crossings(pcm) < 0.15 * len(pcm) / 2
 
 
-@pytest.mark.parametrize("text", ["", "!!!", "你好", "123", "Grüße aus Köln", "\0", "x" * 300])
+@each("text", ["", "!!!", "你好", "123", "Grüße aus Köln", "\0", "x" * 300])
 def test_any_text_makes_some_sound(text: str) -> None:
     assert len(voice.synthesize(text)) >= 960 and len(voice.synthesize(text)) % 960 == 0
 
@@ -169,7 +170,7 @@ def test_an_empty_packet_does_not_end_the_stream() -> None:
     assert len(decoder.push(SILENCE)) > 0
 
 
-@pytest.mark.parametrize("format", ["audio/pcmu", "audio/pcma"])
+@each("format", ["audio/pcmu", "audio/pcma"])
 def test_g711_packets_keep_length_pitch_and_loudness(format: str) -> None:
     source = tone(440, 24000, 1.0)
     encoder = codecs.G711Encoder(format)

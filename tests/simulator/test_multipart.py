@@ -4,6 +4,8 @@ import pytest
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._server.body import parse_multipart
 
+from tests.support.rows import each
+
 TYPE = 'multipart/form-data; boundary="b o"'
 
 
@@ -41,8 +43,8 @@ def test_an_empty_form_has_no_parts() -> None:
     assert parse_multipart(b"--b o--\r\n", TYPE) == {}
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
+@each(
+    "body, content_type",
     [
         (form(part("a", b"x")), "multipart/form-data"),
         (form(part("a", b"x"))[:-6], TYPE),

@@ -4,6 +4,8 @@ import pytest
 from realtime_simulator._calls import sdp_offer as offer
 from realtime_simulator._core.problem import ApiProblem
 
+from tests.support.rows import each
+
 OFFER = "\r\n".join(
     [
         "v=0",
@@ -40,7 +42,7 @@ def test_a_sound_offer_passes_unaltered() -> None:
     assert offer.check(OFFER.encode()) == OFFER
 
 
-@pytest.mark.parametrize("end", [OFFER[:-2], OFFER[:-1], ""])
+@each("end", [OFFER[:-2], OFFER[:-1], ""])
 def test_without_its_last_line_end_an_offer_ends_too_soon(end: str) -> None:
     assert "failed to unmarshal SDP: EOF" in refusal(end)
 
@@ -49,8 +51,8 @@ def test_lines_may_end_with_lf_only() -> None:
     assert offer.check(OFFER.replace("\r\n", "\n").encode()) == OFFER.replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@each(
+    "text, said",
     [
         ("garbage\r\n", "line 1"),
         ("v=0\r\n", "'o='"),

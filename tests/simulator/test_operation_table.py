@@ -7,11 +7,12 @@ import inspect
 import pkgutil
 
 import httpx
-import pytest
 from realtime_api import api as described
 from realtime_api.types import Request
 from realtime_simulator import Simulator
 from realtime_simulator._core.operations import CONNECTIONS, OPERATIONS, fault_labels
+
+from tests.support.rows import each
 
 MODULES = {
     module.name.rpartition(".")[2]: module.name
@@ -35,7 +36,7 @@ def test_the_table_has_the_operations_of_the_description() -> None:
     assert len({operation.target for operation in OPERATIONS}) == len(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@each("name", MODULES)
 def test_an_operation_has_a_route(api: httpx.Client, name: str) -> None:
     made = request(name)
     answer = api.request(made.method, made.path)
@@ -43,7 +44,7 @@ def test_an_operation_has_a_route(api: httpx.Client, name: str) -> None:
     assert "Invalid URL" not in answer.text and answer.status_code != 405
 
 
-@pytest.mark.parametrize("name", MODULES)
+@each("name", MODULES)
 def test_an_operation_has_a_fault_target(sim: Simulator, api: httpx.Client, name: str) -> None:
     made = request(name)
     with sim.fault("gateway_520", on=BY_NAME[name].target) as fault:

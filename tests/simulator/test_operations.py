@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import httpx
-import pytest
 from realtime_simulator import Simulator
 
 from tests.simulator.checking import body_fits
 from tests.simulator.test_http import problem
+from tests.support.rows import each
 
 SESSIONS = "/realtime/sessions"
 TRANSCRIPTIONS = "/realtime/transcription_sessions"
@@ -114,8 +114,8 @@ def test_a_translation_secret_carries_its_session(api: httpx.Client) -> None:
     assert "translation" in refused["message"]
 
 
-@pytest.mark.parametrize(
-    ("path", "asked", "code", "param"),
+@each(
+    "path, asked, code, param",
     [
         (SESSIONS, {"audio": {}}, "unknown_parameter", "audio"),
         (SESSIONS, {"speed": 2}, "decimal_above_max_value", "speed"),

@@ -22,6 +22,7 @@ from realtime_ext import (
 from tests.samples.sdp import sample
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 
 OFFER = sample("offer-chromium-audio-datachannel")
 SESSION = SessionBuilder("gpt-realtime-2.1").output("text")
@@ -88,7 +89,7 @@ def test_a_stored_live_session_is_unknown_to_other_projects(simulator: Simulator
     assert httpx.post(f"{session}/hangup", headers=mine).is_success
 
 
-@pytest.mark.parametrize("project", [None, "acme"])
+@each("project", [None, "acme"])
 def test_an_incoming_call_rings_in_one_project(
     simulator: Simulator, project: str | None, client: Clients
 ) -> None:
@@ -133,8 +134,8 @@ def test_requests_are_counted_by_project() -> None:
         assert left(KEYS["globex"]) == first
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
+@each(
+    "options, words",
     [
         ({"keys": {"a b": "sk-1"}}, "got 'a b'"),
         ({"keys": {"connect": "sk-1"}}, "no target of faults"),

@@ -16,6 +16,7 @@ from realtime_simulator import FAULTS, Simulator
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 PAGE = ROOT / "docs" / "reference" / "simulator-api.md"
 PACKAGE = ROOT / "simulator" / "realtime_simulator"
@@ -66,7 +67,7 @@ def test_the_documented_modules_are_the_public_ones() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@each("name", CLASSES)
 def test_a_public_class_shows_the_documented_members(name: str) -> None:
     assert members(getattr(realtime_simulator, name)) == DOCUMENTED.get(name, set())
 

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.simulator.checking import fits, types
 from tests.simulator.test_server import command
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 QUERY = "model=gpt-realtime"
@@ -257,8 +258,8 @@ def test_a_tape_may_be_replayed_at_its_pace(tape: Path) -> None:
         assert json.loads(socket.recv(10))["type"] == "session.created"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
+@each(
+    "content, message",
     [
         ("", "no session"),
         ("{}\n", "line 1: .*'tape' is missing"),
@@ -276,8 +277,8 @@ def test_a_faulty_tape_is_refused_with_its_line(tape: Path, content: str, messag
         pass
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each(
+    "options, message",
     [
         ({"record": "x"}, "go together"),
         ({"upstream": "https://x/v1"}, "go together"),
@@ -436,7 +437,7 @@ def test_a_command_that_cannot_record_explains_why(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
-@pytest.mark.parametrize("is_tape", [True, False], ids=["tape", "recording"])
+@each("is_tape", [True, False], ids=["tape", "recording"])
 def test_only_its_owner_can_read_what_is_recorded(tape: Path, is_tape: bool) -> None:
     tape.touch()
     tape.chmod(0o644)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
-import pytest
 from realtime_simulator import Simulator
 from realtime_simulator._engine.refusals import TABLE, transcription_models, voices
 
 from tests.simulator.wire import Socket
 from tests.support.refusals_page import PAGE, page
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 Error = dict[str, Any]
@@ -163,7 +163,7 @@ EXAMPLES: dict[str, list[tuple[Example, dict[str, object]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", TABLE)
+@each("name", TABLE)
 def test_every_refusal_of_the_table_is_made_in_its_words(name: str, sim: Simulator) -> None:
     row = TABLE[name]
     if not row.message:
@@ -237,8 +237,8 @@ def test_an_mcp_server_that_cannot_be_reached_fails(sim: Simulator) -> None:
         assert (item["id"], item["server_label"], item["tools"]) == (failed, "nowhere", [])
 
 
-@pytest.mark.parametrize(
-    ("metadata", "code", "said"),
+@each(
+    "metadata, code, said",
     [
         (
             {f"k{n}": "v" for n in range(17)},

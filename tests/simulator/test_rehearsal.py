@@ -19,6 +19,7 @@ from realtime_simulator._rehearsal.phone import ScriptedPhone
 from realtime_simulator.rehearsal import Caller, Latency, Rehearsal, RehearsalFailure, Script, Times, ToolUse
 
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 EXAMPLE = ROOT / "examples" / "rehearsal"
 GREETING = "Good evening, this is the Elm. How can I help you?"
@@ -239,8 +240,8 @@ async def _never(scope: Any, receive: Any, send: Any) -> None:
     raise RuntimeError("no app")
 
 
-@pytest.mark.parametrize(
-    ("act", "message"),
+@each(
+    "act, message",
     [
         (lambda r: r.call("ftp://x"), "to: expected an http or https URL"),
         (lambda r: r.call("http://127.0.0.1:9/", api="both"), "api: allowed is 'realtime' or 'live'"),
@@ -349,8 +350,8 @@ def test_a_goodbye_counts_if_all_of_it_was_heard() -> None:
     assert made.heard_to_the_end
 
 
-@pytest.mark.parametrize(
-    ("wanted", "how", "place"),
+@each(
+    "wanted, how, place",
     [
         ("Table booked", "contains", None),
         ("IS booked!", "contains", 4),

@@ -35,6 +35,7 @@ from realtime_simulator.rehearsal import (
 )
 
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 EXAMPLE = ROOT / "examples" / "rehearsal"
 NO_TIMES = Latency(first_audio=Times(), barge_in=Times(), talk_over=Times(), dead_air=Times())
@@ -99,8 +100,8 @@ def test_a_script_is_named_as_its_file(tmp_path: Path) -> None:
     assert [(one.kind, one.value) for one in read.steps] == [("presses", "12"), ("hangs_up", None)]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
+@each(
+    "text, message",
     [
         ("name: x", "'steps' is needed"),
         ("steps: []", "expected at least 1 element"),
@@ -425,8 +426,8 @@ def test_a_tape_becomes_a_script_and_its_answers(tmp_path: Path, capsys: pytest.
     assert "call_tool: book" in answers.read_text()
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
+@each(
+    "lines, message",
     [
         ([{"at": 0}], "line 1: this is not a line of a transcript"),
         ([{"at": 0, "role": "system", "text": "x"}], "the user says nothing in it"),

@@ -16,6 +16,7 @@ from realtime_simulator.rehearsal import Rehearsal, Scorecard, Script, Usage
 
 from realtime_ext.usage import Amount, PriceTable, UsageMeter
 from tests.simulator.test_rehearsal_suite import App, outcome, run
+from tests.support.rows import each
 
 MODEL = "gpt-realtime-2.1"
 TABLE: Mapping[str, Any] = {
@@ -108,8 +109,8 @@ def test_a_missing_price_is_named() -> None:
     assert "no price for gpt-realtime-2.1: text.cached" in Scorecard([outcome(usage=usage)]).table()
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
+@each(
+    "table, message",
     [
         ([], "prices: expected fields by their names, got \\[\\]"),
         ({"model": {}}, "prices: unknown field 'model'; known are models, currency"),

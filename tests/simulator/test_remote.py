@@ -34,6 +34,7 @@ from tests.simulator.receiver import receiving
 from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_server import command
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 TEXT = {"output_modalities": ["text"]}
@@ -64,8 +65,8 @@ def said(response: dict[str, Any]) -> str:
 # Text by the sentence
 
 
-@pytest.mark.parametrize(
-    ("pieces", "sentences"),
+@each(
+    "pieces, sentences",
     [
         (["Hello there, how", " are you? I am", " fine."], ["Hello there, how are you?", " I am fine."]),
         (["It costs 3.", "50 euros. Yes."], ["It costs 3.50 euros.", " Yes."]),
@@ -391,8 +392,8 @@ def test_an_unreachable_brain_is_named(sim: Simulator) -> None:
     assert error["message"].startswith("RemoteError: the brain can't be reached: ConnectError")
 
 
-@pytest.mark.parametrize("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
-@pytest.mark.parametrize("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
+@each("make", [lambda url: brain_at(url, "m"), ears_at, voice_at])
+@each("url", ["", "localhost:11434", "ftp://x/v1", "http://"])
 def test_an_invalid_address_is_refused_at_once(make: Any, url: str) -> None:
     with pytest.raises(ValueError, match="http or https URL"):
         make(url)
@@ -427,7 +428,7 @@ def test_ears_get_a_wav_file_and_the_language(sim: Simulator) -> None:
         assert file.getnframes() > 24_000
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"[]", b"{}"])
+@each("body", [b"nonsense", b"[]", b"{}"])
 def test_an_unexpected_response_of_the_ears_fails_the_transcript(sim: Simulator, body: bytes) -> None:
     with serving(lambda asked, out: out.whole(body)) as ears, Socket(sim) as socket:
         sim.on_speech(ears_at(ears.url, key=""))
@@ -445,7 +446,7 @@ def wav(pcm: bytes, rate: int) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("form", ["pcm", "wav"])
+@each("form", ["pcm", "wav"])
 def test_a_voice_speaks_sentence_by_sentence(sim: Simulator, form: str) -> None:
     sound = vowel(0.4)
     body = sound if form == "pcm" else wav(sound, 24_000)
@@ -495,8 +496,8 @@ def test_a_voice_in_python_is_a_function_of_text_and_name(sim: Simulator) -> Non
     assert heard == [("Hello.", "alloy", False)] * 2
 
 
-@pytest.mark.parametrize(
-    ("made", "why"),
+@each(
+    "made, why",
     [("text", "expected PCM16"), (b"", "it is empty"), (b"abc", "two bytes per sample"), (None, "NoneType")],
 )
 def test_a_voice_that_makes_no_sound_fails_the_response(sim: Simulator, made: Any, why: str) -> None:

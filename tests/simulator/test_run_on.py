@@ -14,6 +14,7 @@ from realtime_simulator._records.session import SessionRecord
 from realtime_simulator._simulator.console import run_on
 
 from tests.simulator.wire import LiveSocket, Socket
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 TOOL = {"type": "function", "name": "forecast", "parameters": {"type": "object", "properties": {}}}
@@ -95,8 +96,8 @@ def test_a_live_session_runs_on(sim: Simulator) -> None:
     assert new.received_audio_seconds >= 2 and new.sent_audio_seconds >= 1
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
+@each(
+    "body, message",
     [
         ({}, "at: the number of an event is needed, got nothing"),
         ({"at": True}, "at: the number of an event is needed, got true or false"),

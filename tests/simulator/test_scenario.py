@@ -34,6 +34,7 @@ from tests.simulator.checking import fits
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
 from tests.support.examples import examples
+from tests.support.rows import each
 
 BOOK: dict[str, Any] = {
     "type": "function",
@@ -80,7 +81,7 @@ def test_it_repeats_the_users_words_and_greets_a_silent_user() -> None:
     assert isinstance(greeting, Say) and greeting.text
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["Please book_room 2", "please Book Room for me", "BOOK-ROOM!", "bookRoom", 'call "book_room" at once'],
 )
@@ -90,7 +91,7 @@ def test_a_named_tool_is_called_with_arguments_that_fit(text: str) -> None:
     jsonschema_rs.validator_for(BOOK["parameters"]).validate(json.loads(answer.arguments))
 
 
-@pytest.mark.parametrize("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
+@each("text", ["I booked rooms", "a notebook room", "book a room", "rebook_room", ""])
 def test_other_words_are_not_tool_names(text: str) -> None:
     assert isinstance(default(turn(text, tools=[BOOK])), Say)
 
@@ -261,7 +262,7 @@ def test_a_schema_that_cannot_be_met_or_read_gives_no_arguments() -> None:
     assert fitting({}, "") == {} and fitting({"$ref": "#/nowhere"}, "") == {}
 
 
-@pytest.mark.parametrize(
+@each(
     "pattern",
     [
         r"^[A-Z]{2,3}\d+$",
@@ -408,8 +409,8 @@ def test_a_file_can_express_what_python_can() -> None:
     assert parse("") == parse("{}") and not parse("").rules
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
+@each(
+    "text, message",
     [
         ("- a", "s.yaml, line 1: expected a mapping, got a list"),
         ("\nanswers: []", "s.yaml, line 2: answers: unknown field; known are responses, heard"),
@@ -545,7 +546,7 @@ def test_a_file_sets_users_words_pace_and_failures(tmp_path: Path) -> None:
         sim.wait_for(lambda: "response.output_item.added" in call.session.types_sent())
 
 
-@pytest.mark.parametrize("bracket", ["[", "{a: ", "[{a: "])
+@each("bracket", ["[", "{a: ", "[{a: "])
 def test_a_file_that_is_nested_too_deep_is_refused_before_it_is_read(bracket: str) -> None:
     for depth in (300, 100_000):
         with pytest.raises(ScenarioError, match="nested too deeply"):
@@ -563,8 +564,8 @@ def spoken_by_tools(socket: Socket, words: str) -> list[dict[str, Any]]:
     return output
 
 
-@pytest.mark.parametrize(
-    ("words", "arguments", "result", "said"),
+@each(
+    "words, arguments, result, said",
     [
         ("Please add 2 and 3.", {"a": 2, "b": 3}, ("output", "5"), "add answered: 5"),
         ("Fail, please.", None, ("error", None), "fail failed: "),

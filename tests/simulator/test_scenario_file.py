@@ -34,6 +34,7 @@ from tests.simulator.receiver import Receiver, receiving
 from tests.simulator.sounds import silence, vowel
 from tests.simulator.test_scenario import ask, turn
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 
 TEXT = {"output_modalities": ["text"]}
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
@@ -442,8 +443,8 @@ def test_a_file_fixes_the_time_of_a_simulator_that_runs(sim: Simulator) -> None:
         assert socket.recv()["session"]["expires_at"] == 1768478500 + 3600
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
+@each(
+    "value, error, message",
     [
         ("noon", ValueError, "'noon' is not a time such as"),
         ("2026-01-15T12:00:00", ValueError, "a time zone is needed"),
@@ -461,8 +462,8 @@ def test_an_invalid_time_is_refused(value: Any, error: type[Exception], message:
 # What is wrong
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
+@each(
+    "text, message",
     [
         ("responses: [{say: x, delay: -1}]", r"responses\[0\].delay: allowed is a number of at least 0"),
         ("responses: [{say: {text: x}}]", r"responses\[0\].say: 'wav' is needed"),
@@ -502,7 +503,7 @@ def test_speech_is_where_the_scenario_places_it(sim: Simulator, tmp_path: Path) 
         assert (starts, stops) == ([250, 1500], [1000, 1750])
 
 
-@pytest.mark.parametrize("speech", ["[[1.0]]", "[[2, 1]]", "[[0, 2], [1, 3]]"])
+@each("speech", ["[[1.0]]", "[[2, 1]]", "[[0, 2], [1, 3]]"])
 def test_speech_is_placed_one_stretch_after_the_other(speech: str) -> None:
     with pytest.raises(ScenarioError, match="the start and end of speech in seconds"):
         parse(f"speech: {speech}")

@@ -18,6 +18,7 @@ from realtime_simulator._server import thread as server
 
 from tests.simulator.test_http import form, problem
 from tests.simulator.test_offer import OFFER
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 SECRETS = "/v1/realtime/client_secrets"
@@ -42,7 +43,7 @@ def envelope(answer: bytes) -> tuple[int, str]:
     return int(head.split()[1]), json.loads(content)["error"]["message"]
 
 
-@pytest.mark.parametrize(
+@each(
     "sent",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3 + b"\r\n\r\n",
@@ -167,7 +168,7 @@ def test_a_body_is_not_read_without_a_key(sim: Simulator) -> None:
     assert sim.requests[before].body == b""
 
 
-@pytest.mark.parametrize(
+@each(
     "path",
     [
         "../../etc/passwd",

@@ -19,6 +19,7 @@ from realtime_simulator._engine.turn import (
 )
 
 from tests.simulator.checking import Driven, fits, in_order, message, speech, types
+from tests.support.rows import each
 
 SPOKEN_TURN = [
     "response.created",
@@ -225,8 +226,8 @@ def test_a_response_can_be_made_from_items_that_are_referred_to() -> None:
     assert (turn.text, [item["id"] for item in turn.items]) == ("one", ["item_one"])
 
 
-@pytest.mark.parametrize(
-    ("reference", "param"),
+@each(
+    "reference, param",
     [
         ({"type": "item_reference", "id": "item_none"}, "response.input[0].id"),
         ({"type": "item_reference", "id": 1}, "response.input[0].id"),
@@ -304,9 +305,7 @@ def test_the_words_come_ahead_of_their_audio() -> None:
     assert types(events).count("response.output_audio.delta") == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "made"), [(None, REAL), ("none", Pacing()), (Pacing(speed=1), Pacing(speed=1))]
-)
+@each("given, made", [(None, REAL), ("none", Pacing()), (Pacing(speed=1), Pacing(speed=1))])
 def test_the_pace_is_the_services_unless_something_else_is_chosen(given: PacingLike, made: Pacing) -> None:
     assert chosen_pacing(given) == made
     assert REAL.first_audio > 0 and REAL.transcript > 0
@@ -547,8 +546,8 @@ def test_update_leaves_clears_and_turns_off() -> None:
     assert shown["audio"]["input"]["turn_detection"] is None and shown["audio"]["output"]["voice"] == "alloy"
 
 
-@pytest.mark.parametrize(
-    ("session", "code", "param"),
+@each(
+    "session, code, param",
     [
         ({"type": "realtime", "modalities": ["text"]}, "unknown_parameter", "session.modalities"),
         ({"instructions": "x"}, "missing_required_parameter", "session.type"),
@@ -647,8 +646,8 @@ def test_an_interrupted_player_truncates_the_item_to_the_heard_part() -> None:
     assert events[1]["audio_end_ms"] == 200
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
+@each(
+    "text, code",
     [
         ("{", "invalid_json"),
         ("[]", "invalid_json"),

@@ -5,6 +5,8 @@ from realtime_api.events import SERVER_EVENTS
 from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
 
+from tests.support.rows import each
+
 SESSION = "RealtimeSessionCreateRequestGA"
 
 
@@ -12,7 +14,7 @@ def at_input(**fields: object) -> dict:
     return {"type": "realtime", "audio": {"input": fields}}
 
 
-@pytest.mark.parametrize(
+@each(
     "session",
     [
         {"type": "realtime"},
@@ -28,8 +30,8 @@ def test_values_that_the_api_accepts_pass(session: dict) -> None:
     schema.check(SESSION, session, at="session")
 
 
-@pytest.mark.parametrize(
-    ("session", "code", "param", "said"),
+@each(
+    "session, code, param, said",
     [
         ({}, "missing_required_parameter", "session.type", ""),
         ("x", "invalid_type", "session", "object"),
@@ -87,8 +89,8 @@ def test_values_that_the_api_refuses_are_named(session: object, code: str, param
     assert said in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"),
+@each(
+    "fields, said",
     [
         (
             {"audio": {"input": {"format": "pcm16"}}},

@@ -20,6 +20,7 @@ from tests.simulator.checking import body_fits, rms
 from tests.simulator.receiver import Delivered, Receiver, receiving
 from tests.simulator.test_http import problem
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 CALLS = "/realtime/calls"
@@ -264,8 +265,8 @@ def test_from_an_event_loop_it_returns_before_the_webhook_is_answered(sim: Simul
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+@each(
+    "arguments, error, message",
     [
         ({"to": "ftp://x/"}, ValueError, "to: allowed is an http"),
         ({"to": "http://"}, ValueError, "to: "),

@@ -18,6 +18,7 @@ from realtime_simulator._stepping.walk import Walk, WalkError
 
 from realtime_ext import RealtimeClient, SessionBuilder
 from realtime_ext.integrations.auditor import Auditor
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 RAIN = "It rains in Paris."
@@ -368,7 +369,7 @@ def test_the_command_names_what_is_wrong(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["x", "--run"], ["x", "--at", "1", "--answer", "y"]])
+@each("words", [["x", "--run"], ["x", "--at", "1", "--answer", "y"]])
 def test_options_that_need_others_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["step", *words])

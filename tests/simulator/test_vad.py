@@ -6,6 +6,7 @@ from realtime_simulator._media import voice
 from realtime_simulator._media.formats import Decoder, encode
 
 from tests.simulator.sounds import hiss, mixed, scaled, silence, tone, vowel
+from tests.support.rows import each
 
 SENTENCE = "good morning you have reached the front desk"
 # Quieter than the loudest word by 24 dB, as the end of a sentence may be.
@@ -16,7 +17,7 @@ def edges(pcm: bytes, vad: VoiceActivity | None = None) -> list[tuple[str, int]]
     return [(edge.kind, edge.sample // 24) for edge in (vad or VoiceActivity()).push(pcm)]
 
 
-@pytest.mark.parametrize("pitch", [80, 110, 220, 300])
+@each("pitch", [80, 110, 220, 300])
 def test_a_vowel_between_silences_is_speech(pitch: float) -> None:
     (started, begin), (stopped, end) = edges(silence() + vowel(frequency=pitch) + silence())
     assert (started, stopped) == ("started", "stopped")
@@ -24,8 +25,8 @@ def test_a_vowel_between_silences_is_speech(pitch: float) -> None:
     assert end == pytest.approx(2500, abs=160)
 
 
-@pytest.mark.parametrize("decibels", [0, -12, -24, -32])
-@pytest.mark.parametrize("noise", [0, 1])
+@each("decibels", [0, -12, -24, -32])
+@each("noise", [0, 1])
 def test_closures_consonants_and_quiet_words_are_in_one_turn(decibels: float, noise: int) -> None:
     pcm = mixed([SPOKEN, hiss(len(SPOKEN) / 48000, 300 * noise)])
     (_, begin), (stopped, end) = edges(scaled(pcm, decibels), VoiceActivity(silence_ms=200))
@@ -39,7 +40,7 @@ HUM = mixed([tone(3, 60 * number, amplitude=6000 // number) for number in range(
 CLICK = b"\xff\x7f" * 24
 
 
-@pytest.mark.parametrize(
+@each(
     "sound",
     [
         tone(2, 440),
@@ -62,7 +63,7 @@ CLICK = b"\xff\x7f" * 24
         *("hum", "rich hum", "hum in noise", "clicks", "quick clicks", "constant"),
     ],
 )
-@pytest.mark.parametrize("decibels", [0, -24])
+@each("decibels", [0, -24])
 def test_tones_hum_and_clicks_are_not_speech(sound: bytes, decibels: float) -> None:
     assert edges(silence(0.5) + scaled(sound, decibels) + silence(0.5)) == []
     assert edges(scaled(sound, decibels), VoiceActivity(0.0)) == []
@@ -82,7 +83,7 @@ def test_speech_in_hiss_begins_and_ends() -> None:
     assert [kind for kind, _ in found] == ["started", "stopped"]
 
 
-@pytest.mark.parametrize("format", ["audio/pcm", "audio/pcmu", "audio/pcma"])
+@each("format", ["audio/pcm", "audio/pcmu", "audio/pcma"])
 def test_the_simulators_own_voice_is_one_stretch_of_speech(format: str) -> None:
     said = voice.synthesize(SENTENCE)
     found = edges(Decoder(format).push(encode(silence() + said + silence(), format)))

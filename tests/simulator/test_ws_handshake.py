@@ -9,6 +9,7 @@ from realtime_simulator import Simulator
 from websockets.exceptions import InvalidStatus
 
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 
 
 def refused(sim: Simulator, query: str, status: int, **options: Any) -> dict[str, Any]:
@@ -58,8 +59,8 @@ def test_the_model_of_the_address_is_the_sessions(sim: Simulator) -> None:
         assert socket.recv()["session"]["model"] == "gpt-realtime-2.1-mini"
 
 
-@pytest.mark.parametrize(
-    ("options", "code"),
+@each(
+    "options, code",
     [
         ({"key": ""}, None),
         ({"key": "sk-wrong"}, "invalid_api_key"),
@@ -71,7 +72,7 @@ def test_the_model_of_the_address_is_the_sessions(sim: Simulator) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("path", ["", "/translations"])
+@each("path", ["", "/translations"])
 def test_without_a_good_key_the_connection_is_refused_after_the_handshake(
     sim: Simulator, options: dict[str, Any], code: str | None, path: str
 ) -> None:
@@ -120,8 +121,8 @@ def test_the_api_key_header_and_the_browsers_subprotocol_work(sim: Simulator) ->
         assert socket.recv()["type"] == "session.created"
 
 
-@pytest.mark.parametrize(
-    ("query", "code"),
+@each(
+    "query, code",
     [
         ("", "missing_model"),
         ("model=", "missing_model"),
@@ -163,7 +164,7 @@ def test_a_secret_of_a_translation_opens_no_conversation_and_the_other_way_round
         assert socket.recv()["session"]["model"] == "gpt-realtime-translate"
 
 
-@pytest.mark.parametrize(
+@each(
     "options",
     [
         {"headers": {"openai-beta": "realtime=v1"}},

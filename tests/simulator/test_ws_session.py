@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.simulator.checking import in_order, rms
 from tests.simulator.sounds import hiss, silence, vowel
 from tests.simulator.wire import Socket
+from tests.support.rows import each
 
 SPOKEN = [
     "session.created",
@@ -274,7 +275,7 @@ def test_errors_leave_the_session_open_and_name_the_event(sim: Simulator) -> Non
         assert socket.update()["type"] == "realtime"
 
 
-@pytest.mark.parametrize("role", ["user", "assistant", "system"])
+@each("role", ["user", "assistant", "system"])
 def test_a_part_without_a_type_is_refused_and_the_session_continues(sim: Simulator, role: str) -> None:
     part = {"text": "Hi"} if role != "assistant" else {}
     item = {"type": "message", "role": role, "content": [part]}
@@ -288,8 +289,8 @@ def test_a_part_without_a_type_is_refused_and_the_session_continues(sim: Simulat
         socket.until("input_audio_buffer.cleared")
 
 
-@pytest.mark.parametrize("profile", ["beta", "xai"])
-@pytest.mark.parametrize(
+@each("profile", ["beta", "xai"])
+@each(
     "event",
     [
         {"type": "session.update", "session": {"audio": 5, "modalities": 7, "turn_detection": {}}},

@@ -18,6 +18,7 @@ from realtime_ext._core.models import TRANSCRIPTION_MODEL
 from realtime_ext.testing import sample_offer
 from tests.support.command import environment, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 
@@ -93,8 +94,8 @@ def test_an_error_is_one_line_and_a_hint(
     assert (lines[1:] == []) if not hint else (len(lines) == 2 and hint in lines[1])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "option", "allowed"),
+@each(
+    "arguments, option, allowed",
     [
         (["listen", "--port=99999"], "--port", "99999 is not in the range 0<=x<=65535"),
         (["listen", "--port=-1"], "--port", "-1 is not in the range 0<=x<=65535"),
@@ -151,7 +152,7 @@ def test_the_simulator_reads_all_words_itself(simulator: Simulator, tmp_path: Pa
     assert done.status == 7, done.err
 
 
-@pytest.mark.parametrize("words", [(), ("fault",), ("record", "a.yaml")])
+@each("words", [(), ("fault",), ("record", "a.yaml")])
 def test_help_of_the_simulator_is_as_of_other_commands(words: tuple[str, ...]) -> None:
     done = realtime_here("simulator", *words, "--help")
     assert (done.status, done.err) == (0, "")

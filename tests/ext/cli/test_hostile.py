@@ -16,6 +16,7 @@ from realtime_ext import cli
 from realtime_ext.cli import _output as output, _tail as tail
 from tests.support.command import realtime_here, terminal
 from tests.support.loopback import Loopback, answer
+from tests.support.rows import each
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202edone\x7f\u061c\u200e\u200f\u2028\u2029."
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202edone\x7f\u061c\u200e\u200f\u2028\u2029."
@@ -67,7 +68,7 @@ def test_json_of_a_talk_is_inert_and_means_the_same(simulator: Simulator) -> Non
     assert done.lines[-1]["text"] == HOSTILE
 
 
-@pytest.mark.parametrize("value", [HOSTILE, "\ud800", "Ärger, žluťoučký, 日本, 😀\ttab"])
+@each("value", [HOSTILE, "\ud800", "Ärger, žluťoučký, 日本, 😀\ttab"])
 def test_json_escapes_control_characters_only(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     output.print_line({value: [value]})
     output.print_json({value: [value]})
@@ -76,7 +77,7 @@ def test_json_escapes_control_characters_only(value: str, capsys: pytest.Capture
     assert ("\\u" in first) == (value[0] in HOSTILE or value == "\ud800")
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         {"type": "response.output_text.delta", "delta": HOSTILE},

@@ -109,6 +109,7 @@ def test_ask_keeps_its_time_limit_while_the_link_accepts_nothing() -> None:
     assert not any(event["type"] == "session.update" for event in server.received)
 
 
+@async_only
 def test_a_response_that_began_before_is_waited_for(runner: Runner) -> None:
     model = Model(speaks=False)
 

@@ -20,7 +20,7 @@ from realtime_ext import (
     SessionConfigError,
 )
 from realtime_ext.tools import ToolContext
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.loopback import Loopback, answer as http_answer
 from tests.support.runner import Runner
@@ -66,6 +66,7 @@ def test_a_call_is_accepted_attached_confirmed_and_hung_up(runner: Runner) -> No
         }
 
 
+@async_only
 def test_a_tool_tells_the_function_call_from_the_phone_call(runner: Runner) -> None:
     seen: list[ToolContext] = []
 
@@ -90,6 +91,7 @@ def test_a_tool_tells_the_function_call_from_the_phone_call(runner: Runner) -> N
     assert ToolContext().rtc_call_id is None
 
 
+@async_only
 def test_the_call_can_be_kept(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer(Model()) as server, answer(runner, rest, server, hangup_on_exit=False):
@@ -104,6 +106,7 @@ def test_a_body_that_raises_hangs_up(runner: Runner) -> None:
     assert rest.paths[-1] == "rtc_1/hangup"
 
 
+@async_only
 def test_a_call_that_cannot_be_attached_to_is_hung_up(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server, pytest.raises(NotFoundError):
@@ -111,6 +114,7 @@ def test_a_call_that_cannot_be_attached_to_is_hung_up(runner: Runner) -> None:
     assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
 
 
+@async_only
 def test_a_refused_accept_is_raised_and_nothing_else_happens(runner: Runner) -> None:
     rest = Rest(404)
     with ScriptedServer() as server, pytest.raises(NotFoundError):
@@ -118,6 +122,7 @@ def test_a_refused_accept_is_raised_and_nothing_else_happens(runner: Runner) -> 
     assert rest.paths == ["rtc_1/accept"]
 
 
+@async_only
 def test_an_accept_that_may_have_worked_is_hung_up(runner: Runner) -> None:
     rest = Rest(0)
     with ScriptedServer() as server, pytest.raises(APIConnectionError):
@@ -125,6 +130,7 @@ def test_an_accept_that_may_have_worked_is_hung_up(runner: Runner) -> None:
     assert rest.paths == ["rtc_1/accept", "rtc_1/hangup"]
 
 
+@async_only
 def test_a_wrong_session_is_refused_before_the_call_is_touched(runner: Runner) -> None:
     rest = Rest()
     with ScriptedServer() as server:

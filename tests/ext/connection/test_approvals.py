@@ -8,8 +8,9 @@ import pytest
 from realtime_simulator import Simulator, call_mcp, sequence
 
 from realtime_ext import SessionBuilder
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -73,9 +74,10 @@ class Shop(Model):
         return answer
 
 
-@pytest.mark.parametrize("waits", [False, True])
-@pytest.mark.parametrize(
-    ("outcome", "approve", "text"),
+@async_only
+@each("waits", [False, True])
+@each(
+    "outcome, approve, text",
     [
         ("completed", True, "answer 2"),
         ("failed", True, "answer 2"),
@@ -93,6 +95,7 @@ def test_a_turn_continues_until_the_model_has_spoken(
         assert len(server.of("response.create")) == (2 if text else 1)
 
 
+@async_only
 def test_a_model_that_insists_is_refused_and_not_asked_again(runner: Runner) -> None:
     with ScriptedServer(Shop(insists=True)) as server, connect(runner, server) as connection:
         connection.run_tools([])
@@ -112,6 +115,7 @@ def test_a_program_that_only_iterates_gets_the_answer_too(runner: Runner) -> Non
     assert len(server.of("response.create")) == 2
 
 
+@async_only
 @pytest.mark.parametrize(
     ("answer", "approve", "text"),
     [

@@ -16,7 +16,7 @@ import pytest
 from realtime_ext import AsyncRealtimeClient, ConnectionClosedError, RealtimeClient, SessionExpired
 from realtime_ext.connection import SessionExpiring
 from realtime_ext.events import UnknownEvent
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
@@ -48,6 +48,7 @@ def test_a_lost_link_is_raised_after_what_came(runner: Runner) -> None:
     assert caught.value.code == 1006
 
 
+@async_only
 def test_a_link_lost_within_a_frame_loses_only_that_frame(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
@@ -62,6 +63,7 @@ def test_a_link_lost_within_a_frame_loses_only_that_frame(runner: Runner) -> Non
         assert connection.is_closed
 
 
+@async_only
 def test_invalid_frames_end_the_connection_with_a_reason(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.bytes_on_the_wire(b"\xff\xff\xff\xff")
@@ -73,6 +75,7 @@ def test_invalid_frames_end_the_connection_with_a_reason(runner: Runner) -> None
     assert caught.value.code == 1002
 
 
+@async_only
 def test_frames_of_20_mb_come_through(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("large.event", text="x" * 20 * 2**20)
@@ -83,6 +86,7 @@ def test_frames_of_20_mb_come_through(runner: Runner) -> None:
     assert len(event.data["text"]) == 20 * 2**20
 
 
+@async_only
 def test_frames_beyond_the_limit_end_the_connection_with_a_reason(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("large.event", text="x" * 5000)
@@ -95,6 +99,7 @@ def test_frames_beyond_the_limit_end_the_connection_with_a_reason(runner: Runner
     assert caught.value.code == 1009
 
 
+@async_only
 def test_a_binary_frame_with_json_is_an_event(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.raw(json.dumps({"type": "later.event"}).encode())
@@ -150,6 +155,7 @@ def test_a_slow_consumer_gets_another_message_than_an_absent_one(
     assert warning.startswith("events arrive faster than they are consumed")
 
 
+@async_only
 def test_unknown_repeated_and_disordered_events_do_no_harm(runner: Runner) -> None:
     class Untidy(Model):
         def handle(self, peer: Peer, event: dict[str, Any]) -> None:
@@ -219,6 +225,7 @@ def test_unsent_events_are_returned(runner: Runner) -> None:
         assert len(caught.value.unsent) == 1
 
 
+@async_only
 def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session(expires_at=int(runner.now) + 240))
@@ -239,6 +246,7 @@ def test_the_end_of_the_hour_has_an_error_of_its_own_and_a_warning_before(runner
     assert caught.value.code == 1001
 
 
+@async_only
 def test_the_servers_message_on_the_end_is_bounded_and_shows_no_secret(runner: Runner) -> None:
     secret = "ek" + "_0123456789abcdef0123456789abcdef"
 

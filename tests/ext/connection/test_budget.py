@@ -14,7 +14,8 @@ from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
 from realtime_ext.connection import _spending
 from realtime_ext.usage import Spent, Usage
 from tests.ext.connection.clocks import ToldClock
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("front desk")
@@ -65,8 +66,8 @@ def test_it_warns_once_at_its_share(caplog: pytest.LogCaptureFixture) -> None:
     assert messages == ["50% of the budget is spent", "on_warning raised RuntimeError"]
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
+@each(
+    "options, error, message",
     [
         ({}, ValueError, "expected usd, seconds or tokens"),
         ({"usd": 1}, ValueError, "usd and prices belong together"),
@@ -115,6 +116,7 @@ def test_a_connection_ends_when_its_tokens_are_spent(
     assert "100% of the budget" in caplog.text or "% of the budget is spent" in caplog.text
 
 
+@async_only
 def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simulator: Simulator) -> None:
     budget = Budget(tokens=10**6, then="end_turn")
     simulator.on_response([pause(60), "Much later."])
@@ -129,6 +131,7 @@ def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simul
         assert not connection.is_closed
 
 
+@async_only
 def test_time_passes_without_events(
     runner: Runner, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +146,7 @@ def test_time_passes_without_events(
     assert budget.spent.reason == "600 of 600 seconds"
 
 
+@async_only
 def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simulator) -> None:
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2] or "Hi.")
     call = simulator.incoming_call("http://127.0.0.1:9/", attempts=1)
@@ -157,6 +161,7 @@ def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simul
     assert call.ended == "hangup"
 
 
+@async_only
 def test_a_websocket_gets_its_goodbye_too(runner: Runner, simulator: Simulator) -> None:
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2])
     budget = Budget(tokens=1, goodbye="Bye.")

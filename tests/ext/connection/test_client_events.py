@@ -29,6 +29,7 @@ from realtime_ext.connection._state.client_events import (
 )
 from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.session_state import SessionState
+from tests.support.rows import each
 
 
 def events(*, validate: bool = True, **role: Any) -> ClientEvents:
@@ -58,8 +59,8 @@ def test_an_event_has_a_json_form_of_limited_size() -> None:
         write({"type": "a", "text": "é" * (fits // 2 + 10)})
 
 
-@pytest.mark.parametrize(
-    ("event", "error", "message"),
+@each(
+    "event, error, message",
     [
         ("response.create", TypeError, "expected a generated client event or a dict, got str"),
         ({}, ValueError, "its type is None"),
@@ -119,7 +120,7 @@ def test_an_update_has_the_type_of_its_session() -> None:
         events(kind="translation").session_update({"type": "realtime"})
 
 
-@pytest.mark.parametrize("metadata", [None, {f"key_{number}": "v" for number in range(15)}])
+@each("metadata", [None, {f"key_{number}": "v" for number in range(15)}])
 def test_a_response_has_room_for_the_turns_mark(metadata: dict[str, str] | None) -> None:
     events().check_response({"instructions": "a", "metadata": metadata} if metadata else None)
     assert marked_response({"metadata": metadata}, "mark")["response"]["metadata"][MARK] == "mark"
@@ -168,7 +169,7 @@ def audio_in(events: list[dict[str, Any]]) -> bytes:
     return b"".join(base64.b64decode(event["audio"]) for event in events)
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [
         b"abcdef",
@@ -196,8 +197,8 @@ def test_larger_audio_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event["event_id"] for event in pieces(data)] == ["evt_1", "evt_2", "evt_3"]
 
 
-@pytest.mark.parametrize(
-    ("data", "error", "message"),
+@each(
+    "data, error, message",
     [
         ("not base64!", ValueError, "expected base64 text"),
         ("ä", ValueError, "expected base64 text"),

@@ -24,6 +24,7 @@ from realtime_ext.connection._state.connect_plan import (
     confirming_plan,
     make_plan,
 )
+from tests.support.rows import each
 
 
 def plan(*, validate: bool = True, **arguments: Any) -> Plan:
@@ -35,8 +36,8 @@ TRANSCRIPTION = {"type": "transcription"}
 TRANSLATION = {"type": "translation", "model": "gpt-realtime-translate"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "kind", "subject"),
+@each(
+    "arguments, kind, subject",
     [
         ({"model": "gpt-realtime"}, "realtime", "/realtime model=gpt-realtime"),
         ({"session": SessionBuilder("gpt-realtime")}, "realtime", "/realtime model=gpt-realtime"),
@@ -73,8 +74,8 @@ def test_the_arguments_choose_the_endpoint(arguments: dict[str, Any], kind: str,
     assert found.role.is_sideband is found.role.is_shared is ("call_id" in arguments)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+@each(
+    "arguments, error, message",
     [
         ({}, ValueError, "expected a model, a session that has one, a call_id or an intent; got none"),
         ({"model": "m", "call_id": "rtc_1"}, ValueError, "got model and call_id"),
@@ -132,8 +133,8 @@ def test_a_model_of_an_unknown_name_is_only_checked_on_request() -> None:
     assert plan(model="x" * 3, validate=False).query == {"model": "xxx"}
 
 
-@pytest.mark.parametrize(
-    ("location", "call_id"),
+@each(
+    "location, call_id",
     [
         ("/v1/realtime/calls/rtc_1", "rtc_1"),
         ("https://api.example/v1/realtime/calls/rtc_1/?a=b", "rtc_1"),
@@ -191,7 +192,7 @@ def test_a_call_that_is_not_ready_is_waited_for() -> None:
     assert str(pauses[-1]).startswith("the call to attach to was not found")
 
 
-@pytest.mark.parametrize(("is_sideband", "waits"), [(True, False), (False, True)])
+@each("is_sideband, waits", [(True, False), (False, True)])
 def test_no_other_404_is_waited_for(is_sideband: bool, waits: bool) -> None:
     error = refused(handshake(is_sideband=is_sideband, waits_for_call=waits), 404)
     assert isinstance(error, NotFoundError)

@@ -15,8 +15,9 @@ from realtime_api import models
 
 from realtime_ext import APITimeoutError, BadRequestError, ConnectionClosedError, RealtimeError, types
 from realtime_ext.events import UnknownEvent
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -47,7 +48,7 @@ def test_iterating_gives_all_events_and_ends_with_a_normal_close(runner: Runner)
     assert caught.value.code == 1000
 
 
-@pytest.mark.parametrize("code", [1001, 1011, 4000])
+@each("code", [1001, 1011, 4000])
 def test_another_close_is_raised_after_the_events_and_again(runner: Runner, code: int) -> None:
     with (
         ScriptedServer(sends(WORD, code=code, reason="why")) as server,
@@ -60,6 +61,7 @@ def test_another_close_is_raised_after_the_events_and_again(runner: Runner, code
             assert (caught.value.code, caught.value.reason) == (code, "why")
 
 
+@async_only
 def test_data_that_matches_no_class_is_kept(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("response.tomorrow", news=1)
@@ -123,7 +125,8 @@ KINDS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@async_only
+@each("kind", KINDS)
 def test_several_kinds_are_named_as_a_union_or_a_tuple(runner: Runner, kind: Any) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -141,8 +144,8 @@ def test_several_kinds_are_named_as_a_union_or_a_tuple(runner: Runner, kind: Any
     assert seen == ["response.output_text.delta"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
+@each(
+    "kind, name",
     [
         ("response.done", "response.done"),
         (types.ResponseDoneEvent, types.ResponseDoneEvent.__name__),
@@ -200,7 +203,7 @@ def test_wait_for_skips_events_that_arrived_before_the_program_last_sent(runner:
         assert found.event_id == third.event_id != first.event_id
 
 
-@pytest.mark.parametrize("reading", ["recv", "wait_for", "expect"])
+@each("reading", ["recv", "wait_for", "expect"])
 def test_wait_for_counts_from_the_latest_event_that_the_program_was_given(
     runner: Runner, reading: str
 ) -> None:
@@ -233,6 +236,7 @@ def test_audio_does_not_move_the_place_that_wait_for_counts_from(runner: Runner)
         )
 
 
+@async_only
 def test_the_end_of_an_earlier_turn_is_not_waited_for_again(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         first = connection.ask("first")
@@ -244,6 +248,7 @@ def test_the_end_of_an_earlier_turn_is_not_waited_for_again(runner: Runner) -> N
         assert (done.response.id,) != first.response_ids
 
 
+@async_only
 def test_wait_for_finds_an_event_of_the_turn_that_is_being_followed(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.expect("response.done") as done, connection.stream("Hi") as stream:
@@ -253,6 +258,7 @@ def test_wait_for_finds_an_event_of_the_turn_that_is_being_followed(runner: Runn
             assert found.event_id == [event.event_id for event in stream][-1]
 
 
+@async_only
 def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(runner: Runner) -> None:
     with ScriptedServer(commit_answered_twice) as server, connect(runner, server) as connection:
         with connection.expect("input_audio_buffer.committed") as last:
@@ -262,6 +268,7 @@ def test_a_condition_that_raises_on_a_queued_event_raises_in_wait_for(runner: Ru
             connection.wait_for("input_audio_buffer.cleared", lambda event: 1 / 0, timeout=PATIENCE)
 
 
+@async_only
 def test_an_unknown_type_is_sent_with_a_hint(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
         connection.send({"type": "response.creat"})
@@ -271,7 +278,8 @@ def test_an_unknown_type_is_sent_with_a_hint(runner: Runner, caplog: pytest.LogC
     assert "did you mean 'response.create'?" in warning
 
 
-@pytest.mark.parametrize("kind", ["", 3, int, None, (), (int,), (types.ResponseDoneEvent, "")])
+@async_only
+@each("kind", ["", 3, int, None, (), (int,), (types.ResponseDoneEvent, "")])
 def test_an_invalid_kind_of_event_is_refused(runner: Runner, kind: Any) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with pytest.raises((TypeError, ValueError), match="event"):
@@ -289,6 +297,7 @@ def test_expect_registers_before_sending(runner: Runner) -> None:
         assert expected.result().type == "response.done"
 
 
+@async_only
 def test_wait_for_takes_a_condition(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         with connection.expect(
@@ -315,6 +324,7 @@ def test_waiting_has_a_limit_and_an_end(runner: Runner) -> None:
             connection.wait_for("response.done")
 
 
+@async_only
 def test_events_go_out_as_dicts_and_as_classes(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         first = connection.send({"type": "input_audio_buffer.clear"})
@@ -326,8 +336,9 @@ def test_events_go_out_as_dicts_and_as_classes(runner: Runner) -> None:
     assert len({event["event_id"] for event in server.received}) == 3
 
 
-@pytest.mark.parametrize(
-    ("event", "message"),
+@async_only
+@each(
+    "event, message",
     [
         ({}, "type"),
         ({"type": "response.done"}, "sent by the server"),
@@ -348,12 +359,14 @@ def test_bad_events_are_refused_before_sending(runner: Runner, event: Any, messa
     assert len(server.received) == 1
 
 
+@async_only
 def test_without_validation_events_go_as_given(runner: Runner) -> None:
     with ScriptedServer() as server, connect(runner, server, client={"validate": False}) as connection:
         connection.send({"type": "conversation.item.delete", "odd": 1})
         server.wait_for("conversation.item.delete")
 
 
+@async_only
 def test_shortcuts_return_the_id_of_the_sent_event(runner: Runner) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
         ids = [
@@ -382,9 +395,7 @@ def test_shortcuts_return_the_id_of_the_sent_event(runner: Runner) -> None:
     assert bodies["input_audio_buffer.commit"] == {}
 
 
-@pytest.mark.parametrize(
-    "data", [b"\x01\x02\x03", bytearray(b"\x01\x02\x03"), memoryview(b"\x01\x02\x03"), "AQID"]
-)
+@each("data", [b"\x01\x02\x03", bytearray(b"\x01\x02\x03"), memoryview(b"\x01\x02\x03"), "AQID"])
 def test_audio_goes_out_as_base64(runner: Runner, data: Any) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
         event_id = connection.append_audio(data)
@@ -392,6 +403,7 @@ def test_audio_goes_out_as_base64(runner: Runner, data: Any) -> None:
     assert sent == {"type": "input_audio_buffer.append", "event_id": event_id, "audio": "AQID"}
 
 
+@async_only
 @pytest.mark.slow
 def test_long_audio_is_split_within_the_limit(runner: Runner) -> None:
     data = bytes(range(256)) * 50_000  # 17 MB of base64
@@ -410,8 +422,9 @@ def test_long_audio_is_split_within_the_limit(runner: Runner) -> None:
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(28)
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
+@async_only
+@each(
+    "data, told",
     [
         (5, "expected bytes or base64 text, got int"),
         (None, "got NoneType"),
@@ -460,6 +473,7 @@ def test_an_update_need_not_be_waited_for_and_waiting_has_a_limit(runner: Runner
             connection.update_session({"instructions": "two"}, timeout=0.01)
 
 
+@async_only
 def test_cancelling_without_an_active_response_is_not_an_error(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.cancel_response()
@@ -468,6 +482,7 @@ def test_cancelling_without_an_active_response_is_not_an_error(runner: Runner) -
     assert expected == ["session.created", "conversation.item.added"]
 
 
+@async_only
 def test_other_errors_reach_the_application_with_the_id_of_their_cause(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         event = peer.expect("conversation.item.delete")
@@ -515,6 +530,7 @@ def test_every_method_works_from_a_handler_though_the_queue_is_full(runner: Runn
         assert connection.recv().type == "response.output_text.delta"
 
 
+@async_only
 def test_a_translation_session_has_no_conversation(runner: Runner) -> None:
     built = {
         "type": "translation",

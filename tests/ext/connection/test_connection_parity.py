@@ -6,8 +6,6 @@ import inspect
 import re
 from typing import Any
 
-import pytest
-
 from realtime_ext.connection import (
     AsyncConnection,
     AsyncDelegation,
@@ -20,6 +18,7 @@ from realtime_ext.connection._async_connection import AsyncPlayback, AsyncStream
 from realtime_ext.connection._async_events import AsyncExpectation
 from realtime_ext.connection._sync_connection import Playback, Stream
 from realtime_ext.connection._sync_events import Expectation
+from tests.support.rows import each
 
 PAIRS = [
     (Connection, AsyncConnection),
@@ -52,7 +51,7 @@ def shape(function: Any) -> list[tuple[str, Any, Any, str]]:
     ]
 
 
-@pytest.mark.parametrize(("sync", "async_"), PAIRS, ids=[pair[0].__name__ for pair in PAIRS])
+@each("sync, async_", PAIRS, ids=[pair[0].__name__ for pair in PAIRS])
 def test_sync_and_async_have_the_same_public_names(sync: type, async_: type) -> None:
     ours, theirs = public(sync), public(async_)
     assert set(ours) == set(theirs)

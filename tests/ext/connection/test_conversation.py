@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, strategies as st
 
 from realtime_ext.connection._state.conversation import Conversation
+from tests.support.rows import each
 
 JSON = dict[str, Any]
 
@@ -74,9 +74,7 @@ def test_a_loop_of_links_does_no_harm() -> None:
     assert sorted(order(ledger)) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize(
-    "item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}]
-)
+@each("item", [None, "text", {}, {"id": 5}, {"id": "a", "content": "none"}, {"id": "a", "content": [5]}])
 def test_malformed_items_do_no_harm(item: Any) -> None:
     ledger = Conversation()
     assert ledger.put(item, None) is (isinstance(item, dict) and item.get("id") == "a")
@@ -159,8 +157,8 @@ def test_a_call_and_its_output_stay_together_and_half_of_them_is_left_out() -> N
     assert items[0] == {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
 
 
-@pytest.mark.parametrize(
-    ("heard", "words"),
+@each(
+    "heard, words",
     [
         (0.0, None),
         (0.3, "one"),
@@ -178,7 +176,7 @@ def test_the_heard_part_of_an_interrupted_answer_is_replayed(heard: float | None
     assert found == ([words] if words else [])
 
 
-@pytest.mark.parametrize("odd", [{"de": "Tag"}, ["Tag"], 7, True])
+@each("odd", [{"de": "Tag"}, ["Tag"], 7, True])
 def test_words_of_another_type_than_text_are_ignored(odd: Any) -> None:
     ledger = Conversation()
     ledger.put(message("a", text=odd), None)

@@ -15,6 +15,7 @@ import pytest
 from realtime_ext import AsyncRealtimeClient, audio
 from realtime_ext.connection._webrtc_peer import WebRtcPeer
 from tests.ext.connection.far_end import FarEnd
+from tests.support.rows import each
 
 
 async def speech() -> AsyncIterator[bytes]:
@@ -93,7 +94,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "kind", "message"), WRONG)
+@each("field, value, kind, message", WRONG)
 def test_unusable_arguments_are_refused_when_dial_is_called(
     field: str, value: Any, kind: type[Exception], message: str
 ) -> None:
@@ -110,8 +111,8 @@ def test_a_coroutine_in_place_of_an_iterator_is_refused_without_a_second_warning
         client.dial(audio_in=cast(Any, listen(b"")))
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
+@each(
+    "given, message",
     [
         ({"client_secret": "sk-real"}, "client_secret: expected a client secret"),
         ({"client_secret": "ek_\n"}, "client_secret: must be"),
@@ -131,8 +132,8 @@ def test_arguments_that_the_request_cannot_carry_are_refused_when_dial_is_called
         AsyncRealtimeClient("test-key-0123", base_url="http://127.0.0.1:9/v1").dial(**given)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
+@each(
+    "field, value",
     [
         ("audio_in", Path("question.wav")),
         ("audio_in", speech()),
@@ -168,8 +169,8 @@ def _wav(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("kind", "message", "given"),
+@each(
+    "kind, message, given",
     [
         (FileNotFoundError, "question", lambda folder: {"audio_in": folder / "question.wav"}),
         (IsADirectoryError, "directory", lambda folder: {"audio_in": folder}),

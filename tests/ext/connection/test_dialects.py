@@ -26,6 +26,7 @@ from realtime_ext.connection._link import OnEnd, OnMessage
 from realtime_ext.events import UnknownEvent, parse_event
 from tests.simulator.receiver import receiving
 from tests.support.paths import QUESTION, SAMPLES
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 SESSION = (
@@ -268,7 +269,7 @@ RECORDED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "dialect"), RECORDED)
+@each("name, dialect", RECORDED)
 def test_recorded_events_are_typed_and_each_item_ends_once(name: str, dialect: str) -> None:
     received = replayed(name, dialect)
     assert [event for event in received if isinstance(event, UnknownEvent)] == []
@@ -280,7 +281,7 @@ def test_recorded_events_are_typed_and_each_item_ends_once(name: str, dialect: s
         assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
 
 
-@pytest.mark.parametrize(("name", "dialect"), [one for one in RECORDED if "spoken" in one[0]])
+@each("name, dialect", [one for one in RECORDED if "spoken" in one[0]])
 def test_recorded_transcripts_are_completed_once(name: str, dialect: str) -> None:
     prefix = "conversation.item.input_audio_transcription."
     received = [event for event in replayed(name, dialect) if event.type.startswith(prefix)]
@@ -289,7 +290,7 @@ def test_recorded_transcripts_are_completed_once(name: str, dialect: str) -> Non
     assert words and "Good evening.".startswith(words)
 
 
-@pytest.mark.parametrize(("name", "dialect"), RECORDED)
+@each("name, dialect", RECORDED)
 def test_recorded_messages_of_the_model_have_their_words(name: str, dialect: str) -> None:
     done = [event.item for event in replayed(name, dialect) if event.type == "conversation.item.done"]
     said = [item.content[0] for item in done if item.type == "message" and item.role == "assistant"]
@@ -317,9 +318,7 @@ def test_revised_words_of_the_user_are_not_added_to_earlier_ones() -> None:
     assert events[-1].transcript == "Hello." and events[-1].usage is None
 
 
-@pytest.mark.parametrize(
-    ("voice", "kind"), [("marin", "openai"), ("en-US-Ava:DragonHDLatestNeural", "azure-standard")]
-)
+@each("voice, kind", [("marin", "openai"), ("en-US-Ava:DragonHDLatestNeural", "azure-standard")])
 def test_voices_of_voice_live_are_objects_on_the_wire(voice: str, kind: str) -> None:
     with simulator_of("azure-voice-live") as simulator, raw(simulator) as socket:
         read(socket, "session.created")
@@ -392,8 +391,8 @@ def test_fields_omitted_by_servers_are_filled_in() -> None:
     asyncio.run(exchange())
 
 
-@pytest.mark.parametrize("dialect", ["beta", "azure-voice-live", "xai"])
-@pytest.mark.parametrize(
+@each("dialect", ["beta", "azure-voice-live", "xai"])
+@each(
     "event",
     [
         {"type": "response.done", "response": {"output": 5, "modalities": 5}},

@@ -20,6 +20,7 @@ from realtime_ext.errors import (
 )
 from tests.ext.connection.far_end import Damage, FarEnd
 from tests.support.answerer import Answerer, tone
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 Scenario = Callable[[FarEnd], Awaitable[None]]
@@ -250,7 +251,7 @@ def test_a_call_that_does_not_connect_says_why_and_is_hung_up(
     run(scenario)
 
 
-@pytest.mark.parametrize("text", ["", "<html>502</html>", "v=0"])
+@each("text", ["", "<html>502</html>", "v=0"])
 def test_a_call_whose_answer_is_not_a_description_is_hung_up(text: str) -> None:
     async def no_description(answerer: Answerer, answer: str) -> str:
         return text

@@ -7,12 +7,13 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext import APITimeoutError
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
 
+@async_only
 def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> None:
     """A sideband may attach during a response, whose start it never sees."""
     busy = {"type": "invalid_request_error", "code": "conversation_already_has_active_response"}
@@ -34,6 +35,7 @@ def test_the_end_of_another_response_does_not_end_the_turn(runner: Runner) -> No
     assert (turn.transcript, turn.text, turn.response_ids) == ("answer 1", "answer 1", ("resp_1",))
 
 
+@async_only
 def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
     runner: Runner,
 ) -> None:
@@ -48,6 +50,7 @@ def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
             connection.ask("Hi", timeout=0.2)
 
 
+@async_only
 def test_out_of_band_responses_do_not_open_the_gate(runner: Runner) -> None:
     """The end of one, without its start, does not count as the answer to what the conversation was asked."""
 

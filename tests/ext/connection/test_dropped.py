@@ -8,11 +8,10 @@ import threading
 import warnings
 from typing import Any
 
-import pytest
-
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
 from realtime_ext.connection import Reconnect
 from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 SAID = "a connection was never closed: use `with`, or call close()"
@@ -43,7 +42,7 @@ def dropped() -> list[str]:
     return [str(one.message) for one in said if one.category is ResourceWarning]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_a_sync_connection_that_is_dropped_ends(kind: str) -> None:
     with ScriptedServer(Model(speaks=False)) as server:
         client = RealtimeClient("key", base_url=server.base_url)
@@ -55,7 +54,7 @@ def test_a_sync_connection_that_is_dropped_ends(kind: str) -> None:
         client.close()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each("kind", KINDS)
 def test_an_async_connection_that_is_dropped_ends(kind: str) -> None:
     async def drop(base_url: str) -> None:
         async with AsyncRealtimeClient("key", base_url=base_url) as client:

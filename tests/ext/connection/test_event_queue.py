@@ -11,6 +11,7 @@ from realtime_ext.connection._state.event_kinds import EventWaiter
 from realtime_ext.connection._state.event_queue import COUNTS_MEMORY, LATEST, Budget, EventQueue
 from realtime_ext.connection._state.messages import length_of, memory_of
 from realtime_ext.events import UnknownEvent
+from tests.support.rows import each
 
 
 def event(number: int, kind: str = "test.test") -> UnknownEvent:
@@ -30,9 +31,7 @@ def numbers(events: Any) -> list[int]:
     return [number for number, _ in events]
 
 
-@pytest.mark.parametrize(
-    ("limit", "error"), [(True, TypeError), ("1", TypeError), (1.5, TypeError), (0, ValueError)]
-)
+@each("limit, error", [(True, TypeError), ("1", TypeError), (1.5, TypeError), (0, ValueError)])
 def test_a_limit_is_a_positive_int(limit: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="max_queue_bytes: expected"):
         Budget(limit)
@@ -88,7 +87,7 @@ def test_reading_in_any_way_means_that_events_are_consumed() -> None:
         assert queue.is_consumed
 
 
-@pytest.mark.parametrize(("is_asked", "kept"), [(True, LATEST), (False, LATEST + 2)])
+@each("is_asked, kept", [(True, LATEST), (False, LATEST + 2)])
 def test_only_where_turns_are_followed_old_events_are_dropped(is_asked: bool, kept: int) -> None:
     queue = EventQueue(Budget(10_000))
     queue.is_asked = is_asked
@@ -107,7 +106,7 @@ def test_another_thread_gets_queued_events_with_their_numbers() -> None:
     assert (queue.place, numbers(queue.unread())) == (0, [1, 2]), "it was given none of them yet"
 
 
-@pytest.mark.parametrize(("count", "size", "expected"), [(300, 1, 256), (10, 2**19, 2)])
+@each("count, size, expected", [(300, 1, 256), (10, 2**19, 2)])
 def test_another_thread_gets_a_bounded_batch(count: int, size: int, expected: int) -> None:
     queue, _ = filled(count, size=size, limit=2**30)
     batch: deque[tuple[Any, int]] = deque()

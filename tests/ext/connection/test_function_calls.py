@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from realtime_ext.connection._state.function_calls import (
     ApprovalJob,
     CallJob,
@@ -14,6 +12,7 @@ from realtime_ext.connection._state.function_calls import (
     approval_item,
     output_item,
 )
+from tests.support.rows import each
 
 MCP_CALL, MESSAGE = {"type": "mcp_call", "id": "mcp_1"}, {"type": "message", "id": "item_1"}
 
@@ -61,7 +60,7 @@ def test_calls_are_run_once_and_in_order() -> None:
     assert [calls.is_known("a"), calls.is_known("d")] == [True, False]
 
 
-@pytest.mark.parametrize(
+@each(
     "item",
     [
         None,
@@ -79,7 +78,7 @@ def test_calls_that_are_unfinished_or_of_another_shape_are_not_run(item: Any) ->
     assert (calls.jobs(), calls.settled) == ([], [])
 
 
-@pytest.mark.parametrize("status", ["cancelled", "failed"])
+@each("status", ["cancelled", "failed"])
 def test_calls_that_only_a_failed_response_lists_are_not_run(status: str) -> None:
     calls = Calls()
     assert not calls.done("resp_1", call("a"), status=status)
@@ -90,9 +89,7 @@ def test_an_output_other_than_a_list_has_no_calls() -> None:
     assert not Calls().response_done({"id": "resp_1", "status": "completed", "output": None})
 
 
-@pytest.mark.parametrize(
-    ("silent", "follows"), [((False, False), True), ((False, True), True), ((True, True), False)]
-)
+@each("silent, follows", [((False, False), True), ((False, True), True), ((True, True), False)])
 def test_one_follow_up_is_asked_for_when_the_last_call_is_answered(
     silent: tuple[bool, bool], follows: bool
 ) -> None:
@@ -215,8 +212,8 @@ def test_a_call_that_ends_before_its_response_is_followed_by_one_request() -> No
     assert calls.jobs() == [FollowUpJob(response_id="resp_1")]
 
 
-@pytest.mark.parametrize(
-    ("output", "follows"),
+@each(
+    "output, follows",
     [((MCP_CALL, MESSAGE), False), ((MESSAGE, MCP_CALL), True), ((MESSAGE,), True), ((MCP_CALL, None), True)],
 )
 def test_a_response_that_speaks_after_its_last_call_needs_no_follow_up(

@@ -9,7 +9,8 @@ import pytest
 from realtime_simulator import Call, Simulator, pause
 
 from realtime_ext import APITimeoutError, RealtimeError, SessionBuilder
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = SessionBuilder("gpt-realtime").instructions("front desk")
@@ -48,6 +49,7 @@ def test_it_is_said_and_heard_before_the_call_is_hung_up(
         assert "output_audio_buffer.stopped" in call.session.types_sent()
 
 
+@async_only
 def test_a_sideband_does_not_reconnect_to_a_call_that_it_has_hung_up(
     runner: Runner, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_sentence_that_takes_too_long_does_not_keep_the_call(runner: Runner, s
         assert call.ended == "hangup"
 
 
+@async_only
 def test_only_calls_can_be_hung_up(runner: Runner, simulator: Simulator) -> None:
     opening = client_of(runner, simulator).connect(SESSION)
     refused = pytest.raises(RealtimeError, match="say_goodbye: the connection belongs to no call")
@@ -77,8 +80,9 @@ def test_only_calls_can_be_hung_up(runner: Runner, simulator: Simulator) -> None
         connection.say_goodbye("Bye.")
 
 
-@pytest.mark.parametrize(
-    ("text", "options", "message"),
+@async_only
+@each(
+    "text, options, message",
     [
         ("", {}, "text: expected what"),
         (5, {}, "text: expected a str"),

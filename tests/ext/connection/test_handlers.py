@@ -11,6 +11,7 @@ from realtime_api.models import RealtimeServerEventError, RealtimeServerEventRes
 from realtime_ext.connection._state.event_kinds import EventWaiter, keys_of, name_of
 from realtime_ext.connection._state.handlers import Handlers
 from realtime_ext.events import Reconnected, SessionExpiring, UnknownEvent
+from tests.support.rows import each
 
 EXPIRING, RECONNECTED = SessionExpiring(seconds_left=300.0), Reconnected(attempts=1, replayed=0)
 
@@ -68,8 +69,8 @@ def test_a_handler_is_a_function() -> None:
 DONE, ERROR = RealtimeServerEventResponseDone, RealtimeServerEventError
 
 
-@pytest.mark.parametrize(
-    ("kind", "keys", "name"),
+@each(
+    "kind, keys, name",
     [
         ("error", ("error",), "error"),
         (DONE, (DONE,), "RealtimeServerEventResponseDone"),
@@ -87,8 +88,8 @@ def test_kinds_are_types_classes_and_several_of_them(kind: Any, keys: tuple[Any,
     assert name_of(kind) == name
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
+@each(
+    "kind, error",
     [("", ValueError), ((), ValueError), (5, TypeError), (int, TypeError), (None, TypeError)],
 )
 def test_other_kinds_are_refused(kind: Any, error: type[Exception]) -> None:
@@ -96,8 +97,8 @@ def test_other_kinds_are_refused(kind: Any, error: type[Exception]) -> None:
         keys_of(kind)
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
+@each(
+    "kind, message",
     [
         ("response.dne", "'response.dne' is not known; did you mean 'response.done'?"),
         ("response.dnoe", "'response.dnoe' is not known; did you mean 'response.done'?"),
@@ -162,7 +163,7 @@ async def asynchronous(event: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("where", "got"), [(5, "int"), (asynchronous, "an async one")])
+@each("where, got", [(5, "int"), (asynchronous, "an async one")])
 def test_a_condition_is_a_plain_function(where: Any, got: str) -> None:
     with pytest.raises(TypeError, match=f"where: expected a function of an event, or None, got {got}"):
         EventWaiter("error", where)

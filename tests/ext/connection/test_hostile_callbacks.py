@@ -15,7 +15,7 @@ import pytest
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect
 from realtime_ext.connection._state.turns import Turns
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.paths import ROOT
 from tests.support.runner import Runner
@@ -111,6 +111,7 @@ def reconnects(error: type[BaseException]) -> Reconnect:
     return Reconnect(first_delay=0.0, max_delay=0.0, on_attempt=raising(error))
 
 
+@async_only
 def test_an_attempt_to_reconnect_continues_if_its_callback_raises(
     runner: Runner, error: type[BaseException]
 ) -> None:
@@ -125,6 +126,7 @@ def test_an_attempt_to_reconnect_continues_if_its_callback_raises(
         assert expected.result(PATIENCE).type == "realtime_ext.reconnected"
 
 
+@async_only
 def test_a_key_that_can_not_be_had_again_ends_the_connection_alone(
     runner: Runner, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_key_that_can_not_be_had_again_ends_the_connection_alone(
     assert "please report" not in caplog.text
 
 
+@async_only
 def test_a_failure_of_this_package_is_logged_as_such(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -322,6 +325,7 @@ def test_a_tool_that_raises_anything_is_answered_and_ends_no_other(
             assert "failed" in turn.tool_calls[0].output
 
 
+@async_only
 def test_a_failure_of_this_package_to_answer_a_tool_is_logged_as_such_and_ends_no_tools(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

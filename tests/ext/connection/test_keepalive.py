@@ -12,9 +12,10 @@ from websockets.utils import accept_key
 
 from realtime_ext import RealtimeClient
 from realtime_ext.errors import ConnectionClosedError
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Peer, ScriptedServer, nothing_leaves
 from tests.support.loopback import Loopback
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE, joined, until
 
@@ -43,6 +44,7 @@ class Pings:
             assert self._come.acquire(timeout=PATIENCE), "there was no ping"
 
 
+@async_only
 def test_a_silent_peer_that_answers_pings_is_kept(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         Pings(peer).wait(5)
@@ -53,6 +55,7 @@ def test_a_silent_peer_that_answers_pings_is_kept(runner: Runner) -> None:
         assert [event.type for event in connection] == ["later.event"]
 
 
+@async_only
 def test_pings_continue_after_events_came(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
@@ -80,6 +83,7 @@ def test_a_peer_that_answers_no_ping_is_given_up(runner: Runner) -> None:
         server.closing.set()
 
 
+@async_only
 def test_without_an_interval_no_pings_are_sent(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         pings = Pings(peer)
@@ -92,8 +96,9 @@ def test_without_an_interval_no_pings_are_sent(runner: Runner) -> None:
         assert list(connection) == []
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, "20", True, float("nan")])
-@pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
+@async_only
+@each("seconds", [0, -1.0, "20", True, float("nan")])
+@each("name", ["ping_interval", "ping_timeout"])
 def test_other_than_seconds_is_refused(runner: Runner, name: str, seconds: object) -> None:
     with (
         ScriptedServer() as server,
@@ -146,6 +151,7 @@ def test_closing_ends_what_waits_for_a_peer_that_stopped_reading() -> None:
     assert len(given_back[0]) == 1
 
 
+@async_only
 def test_a_close_frame_without_the_end_of_tcp_ends_the_connection_after_the_close_timeout(
     runner: Runner,
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from realtime_ext import ConnectionClosedError
 from realtime_ext.connection import Reconnect, Reconnected
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.support.paths import ROOT
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
@@ -92,6 +92,7 @@ def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
         assert runner.run(names()) == []
 
 
+@async_only
 def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> None:
     with Process() as server, connect(runner, server) as connection:
         for number in (1, 2, 3):
@@ -106,6 +107,7 @@ def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> 
     assert connection.usage.entries[0].amount.count == 3
 
 
+@async_only
 @pytest.mark.programs
 def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)

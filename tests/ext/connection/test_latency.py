@@ -14,7 +14,7 @@ from realtime_ext.connection import Latencies, Latency
 from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.messages import read_message
-from tests.ext.connection.driver import Driven, connect
+from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.runner import Runner
 
@@ -109,6 +109,7 @@ def test_percentiles_are_of_the_responses_that_have_the_figure() -> None:
             latencies.percentile(percent)
 
 
+@async_only
 def test_a_turn_lasts_over_its_tools_to_the_last_response(runner: Runner) -> None:
     def look() -> str:
         """Look."""
@@ -128,6 +129,7 @@ def test_a_turn_lasts_over_its_tools_to_the_last_response(runner: Runner) -> Non
     assert turn.done_ms > first.done_ms
 
 
+@async_only
 def test_several_observers_see_everything_and_one_that_raises_disturbs_none(
     runner: Runner, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,7 @@ from realtime_ext.errors import (
     NotFoundError,
     RealtimeError,
 )
+from tests.support.rows import each
 
 JSON = dict[str, Any]
 CALL = {"type": "function_call", "id": "item_9", "call_id": "call_1", "name": "add", "arguments": "{}"}
@@ -106,8 +107,8 @@ def test_a_connection_of_a_forked_process_ends_here_and_keeps_its_waiters() -> N
     assert ended.close_info == CloseInfo.by_user()
 
 
-@pytest.mark.parametrize(
-    ("code", "reason", "error", "expected"),
+@each(
+    "code, reason, error, expected",
     [
         (3000, "invalid_request_error.invalid_api_key", None, AuthenticationError),
         (4000, "invalid_request_error.invalid_model", None, NotFoundError),
@@ -232,7 +233,7 @@ def test_a_response_is_its_turns_and_updates_the_conversation_when_it_is_done() 
     assert stream.is_over and core.conversation.items[0]["status"] == "completed"
 
 
-@pytest.mark.parametrize("data", ["{", b"{", bytearray(b"{"), "5"])
+@each("data", ["{", b"{", bytearray(b"{"), "5"])
 def test_a_message_other_than_a_json_object_is_an_unknown_event(data: Any) -> None:
     content, event, size = read_message(data)
     raw = 5 if data == "5" else bytes(data) if isinstance(data, bytearray) else data

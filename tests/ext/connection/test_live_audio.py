@@ -13,7 +13,8 @@ from realtime_simulator import Simulator
 from realtime_ext import AsyncRealtimeClient
 from realtime_ext.errors import RealtimeError
 from tests.ext.connection.clocks import ToldClock, hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = {"model": "gpt-live-1"}
@@ -60,8 +61,8 @@ def asynchronously(sim: Simulator, act: Any, *, late: float = 0.0, **options: An
     return heard
 
 
-@pytest.mark.parametrize("late", [0.0, 0.4], ids=["on time", "late"])
-@pytest.mark.parametrize("text", [False, True], ids=["bytes", "base64"])
+@each("late", [0.0, 0.4], ids=["on time", "late"])
+@each("text", [False, True], ids=["bytes", "base64"])
 def test_a_file_is_sent_in_real_time_without_drift(sim: Simulator, late: float, text: bool) -> None:
     audio = bytes(range(256)) * 750  # four seconds
 
@@ -89,7 +90,7 @@ def test_no_silence_gets_into_a_file_when_the_program_stalls(sim: Simulator) -> 
     assert audio in asynchronously(sim, play).audio
 
 
-@pytest.mark.parametrize("size", [960, SECOND])
+@each("size", [960, SECOND])
 def test_pieces_of_a_microphone_go_out_at_once(sim: Simulator, size: int) -> None:
     async def talk(connection: Any, clock: ToldClock) -> None:
         for _ in range(5):
@@ -106,7 +107,7 @@ def test_audio_sent_during_a_file_follows_it(sim: Simulator) -> None:
     assert asynchronously(sim, both, sends_silence=False).audio == b"\1\0" * SECOND + b"\2\0" * 480
 
 
-@pytest.mark.parametrize("late", [0.0, 0.7], ids=["on time", "late"])
+@each("late", [0.0, 0.7], ids=["on time", "late"])
 def test_silence_has_the_length_of_the_time_that_passes(sim: Simulator, late: float) -> None:
     async def wait(connection: Any, clock: ToldClock) -> None:
         while clock.time < 1010:
@@ -143,9 +144,7 @@ def test_after_a_stall_only_some_silence_is_made_up_for(sim: Simulator) -> None:
     assert len(asynchronously(sim, stall).audio) <= 3.5 * SECOND
 
 
-@pytest.mark.parametrize(
-    ("name", "rate", "frame"), [("pcmu", 8000, b"\xff" * 800), ("pcma", 8000, b"\xd5" * 800)]
-)
+@each("name, rate, frame", [("pcmu", 8000, b"\xff" * 800), ("pcma", 8000, b"\xd5" * 800)])
 def test_silence_is_in_the_format_of_the_session(sim: Simulator, name: str, rate: int, frame: bytes) -> None:
     async def wait(connection: Any, clock: ToldClock) -> None:
         while clock.time < 1001:
@@ -155,6 +154,7 @@ def test_silence_is_in_the_format_of_the_session(sim: Simulator, name: str, rate
     assert {audio for _, audio in asynchronously(sim, wait, session=session).sent} == {frame}
 
 
+@async_only
 def test_odd_audio_is_refused(runner: Runner, sim: Simulator) -> None:
     client = hurry(runner.client(base_url=sim.base_url, api_key=sim.api_key))
     with Driven(client.live.connect(SESSION, sends_silence=False), runner) as connection:
@@ -170,9 +170,8 @@ def test_odd_audio_is_refused(runner: Runner, sim: Simulator) -> None:
             sideband.send_audio(bytes(960))
 
 
-@pytest.mark.parametrize(
-    "data", [b"abc", "YWJj", "abc", bytes(SECOND * 2 + 1)], ids=["bytes", "text", "cut", "file"]
-)
+@async_only
+@each("data", [b"abc", "YWJj", "abc", bytes(SECOND * 2 + 1)], ids=["bytes", "text", "cut", "file"])
 def test_half_a_sample_is_refused(runner: Runner, sim: Simulator, data: Any) -> None:
     client = hurry(runner.client(base_url=sim.base_url, api_key=sim.api_key))
     with Driven(client.live.connect(SESSION, sends_silence=False), runner) as connection:

@@ -8,6 +8,7 @@ import pytest
 
 from realtime_ext.connection._state.backend import Backend
 from realtime_ext.connection._state.function_calls import ApprovalJob, CallJob, FollowUpJob, Job
+from tests.support.rows import each
 
 TASK = "item_1"
 
@@ -111,7 +112,7 @@ def test_delegations_do_not_mix() -> None:
     assert [job.response_id for job in jobs(service.backend)] == ["resp_1", "resp_2"]
 
 
-@pytest.mark.parametrize("kind", ["failed", "incomplete"])
+@each("kind", ["failed", "incomplete"])
 def test_calls_of_a_response_that_fails_are_not_answered(kind: str) -> None:
     service = Service()
     service.begin("resp_1")
@@ -125,7 +126,7 @@ def test_calls_of_a_response_that_fails_are_not_answered(kind: str) -> None:
     assert jobs(service.backend) == []
 
 
-@pytest.mark.parametrize(
+@each(
     "item",
     [
         None,
@@ -220,7 +221,7 @@ def test_rounds_begin_anew_after_an_answer() -> None:
         service.end(f"resp_{number + 1}")
 
 
-@pytest.mark.parametrize("approve", [True, False])
+@each("approve", [True, False])
 def test_a_request_for_permission_is_answered_before_the_backend_continues(approve: bool) -> None:
     service = Service()
     request = {"type": "mcp_approval_request", "id": "mcpr_1", "name": "pay", "server_label": "bank"}
@@ -258,7 +259,7 @@ def test_a_new_session_has_nothing_to_do() -> None:
     assert jobs(service.backend) == []
 
 
-@pytest.mark.parametrize("is_over", [False, True])
+@each("is_over", [False, True])
 def test_calls_that_came_before_the_tools_are_run(is_over: bool) -> None:
     service = Service()
     late = Backend()

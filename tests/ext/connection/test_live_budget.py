@@ -10,7 +10,7 @@ from realtime_simulator import Simulator, call_tool, speech
 
 from realtime_ext import Budget, BudgetExceeded, LiveSessionBuilder
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
 SESSION = LiveSessionBuilder("gpt-live-1").delegate_to("gpt-5.6-sol")
@@ -49,6 +49,7 @@ def test_a_session_ends_when_its_seconds_are_spent_after_a_goodbye(runner: Runne
         connect(runner, sim, budget).__enter__()
 
 
+@async_only
 def test_tokens_of_the_backend_count(runner: Runner, sim: Simulator) -> None:
     sim.on_response(["Let me see.", call_tool("forecast", {"city": "Ghent"})], times=1)
     budget = Budget(tokens=1)
@@ -58,6 +59,7 @@ def test_tokens_of_the_backend_count(runner: Runner, sim: Simulator) -> None:
     assert budget.spent.tokens == connection.usage.input_tokens + connection.usage.output_tokens > 1
 
 
+@async_only
 @pytest.mark.parametrize("models", [{}, {"gpt-live-1": TIME}, {"gpt-live-1": TIME, "gpt-5.6-sol": TEXT}])
 def test_an_unknown_price_counts_as_spent(runner: Runner, sim: Simulator, models: dict[str, Any]) -> None:
     sim.on_response(["Let me see.", call_tool("forecast", {"city": "Ghent"})], times=1)
@@ -77,6 +79,7 @@ def test_an_unknown_price_counts_as_spent(runner: Runner, sim: Simulator, models
     assert (lacking or "") in spent.reason
 
 
+@async_only
 def test_a_budget_that_ends_turns_is_refused(runner: Runner, sim: Simulator) -> None:
     with pytest.raises(ValueError, match="expected then='hang_up', got 'end_turn'"):
         connect(runner, sim, Budget(seconds=1, then="end_turn"))

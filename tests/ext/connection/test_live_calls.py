@@ -25,8 +25,9 @@ from realtime_ext.errors import (
 from realtime_ext.session import with_backend_tools
 from realtime_ext.tools import Toolbox
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.simulator.receiver import Receiver, receiving
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = LiveSessionBuilder("gpt-live-1").instructions("front desk")
@@ -95,6 +96,7 @@ def test_a_telephone_call_is_answered_and_hung_up(runner: Runner, sim: Simulator
     assert connection.is_closed
 
 
+@async_only
 def test_a_call_continues_without_hangup_on_exit(runner: Runner, sim: Simulator, receiver: Receiver) -> None:
     call, data = ring(sim, receiver)
     client = client_of(runner, sim)
@@ -112,6 +114,7 @@ def test_a_call_that_hung_up_ends_the_block(runner: Runner, sim: Simulator, rece
     assert ended(sim, data["session_id"]) == "remote_hangup"
 
 
+@async_only
 def test_a_call_that_another_took_is_a_conflict(runner: Runner, sim: Simulator, receiver: Receiver) -> None:
     _, data = ring(sim, receiver)
     client = client_of(runner, sim)
@@ -123,7 +126,8 @@ def test_a_call_that_another_took_is_a_conflict(runner: Runner, sim: Simulator, 
         Driven(client.live.answer("live_none", SESSION), runner).__enter__()
 
 
-@pytest.mark.parametrize("outcome", ["lost", "no sideband"])
+@async_only
+@each("outcome", ["lost", "no sideband"])
 def test_a_caller_is_not_left_in_a_silent_call(runner: Runner, outcome: str) -> None:
     paths: list[str] = []
 
@@ -139,6 +143,7 @@ def test_a_caller_is_not_left_in_a_silent_call(runner: Runner, outcome: str) -> 
     assert paths == ["live_1/accept", "live_1/hangup"]
 
 
+@async_only
 def test_a_lost_sideband_reattaches_and_counts_what_it_saw_once(
     runner: Runner, sim: Simulator, receiver: Receiver
 ) -> None:
@@ -159,6 +164,7 @@ def test_a_lost_sideband_reattaches_and_counts_what_it_saw_once(
         assert said[0] == said[1]
 
 
+@async_only
 @pytest.mark.parametrize("is_done", [False, True])
 def test_a_sideband_takes_over_function_calls_that_another_program_left(
     runner: Runner, sim: Simulator, receiver: Receiver, is_done: bool
@@ -186,6 +192,7 @@ def test_a_sideband_takes_over_function_calls_that_another_program_left(
         assert sent.count("response.item.create") == sent.count("response.create") == (0 if is_done else 1)
 
 
+@async_only
 def test_a_sideband_takes_over_tasks_that_another_program_left(
     runner: Runner, sim: Simulator, receiver: Receiver
 ) -> None:
@@ -230,6 +237,7 @@ def test_a_session_over_webrtc_is_dialled(runner: Runner, sim: Simulator, tmp_pa
     assert connection.usage.seconds >= 1
 
 
+@async_only
 @pytest.mark.slow
 def test_a_dialled_session_delegates_to_the_program(runner: Runner, sim: Simulator, tmp_path: Path) -> None:
     sim.on_response(["Let me see.", delegate()], times=1)
@@ -241,6 +249,7 @@ def test_a_dialled_session_delegates_to_the_program(runner: Runner, sim: Simulat
         words(connection, "It is mild.")
 
 
+@async_only
 @pytest.mark.slow
 def test_a_data_channel_that_withholds_the_start_is_no_failure(
     runner: Runner, sim: Simulator, caplog: pytest.LogCaptureFixture
@@ -253,6 +262,7 @@ def test_a_data_channel_that_withholds_the_start_is_no_failure(
     assert "no session.started within 2 s" in caplog.text
 
 
+@async_only
 def test_a_session_whose_answer_is_unusable_is_ended(runner: Runner) -> None:
     paths: list[str] = []
 
@@ -267,6 +277,7 @@ def test_a_session_whose_answer_is_unusable_is_ended(runner: Runner) -> None:
     assert paths == ["", "/live_1/hangup"]
 
 
+@async_only
 def test_a_refused_session_is_not_hung_up(runner: Runner) -> None:
     paths: list[str] = []
 
@@ -280,6 +291,7 @@ def test_a_refused_session_is_not_hung_up(runner: Runner) -> None:
     assert paths == ["/v1/live/sessions"]
 
 
+@async_only
 def test_wrong_arguments_are_refused_before_anything_is_sent(runner: Runner) -> None:
     live = runner.client(base_url="http://127.0.0.1:1/v1").live
     with pytest.raises(ValueError, match="tools: expected a session that delegates to a model"):

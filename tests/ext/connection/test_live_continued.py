@@ -14,8 +14,9 @@ from realtime_ext.connection import AsyncDelegation, Reconnect, Reconnected
 from realtime_ext.connection._state.live import LiveSession, count_tokens
 from realtime_ext.errors import ConnectionClosedError, RealtimeError, SessionExpired
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -60,8 +61,9 @@ def items(sim: Simulator, session_id: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("unmuted", [False, True])
-@pytest.mark.parametrize("stored", [True, False])
+@async_only
+@each("unmuted", [False, True])
+@each("stored", [True, False])
 def test_a_muted_session_stays_muted(runner: Runner, sim: Simulator, stored: bool, unmuted: bool) -> None:
     with connect(runner, sim, SESSION.store(stored), reconnect=AGAIN) as connection:
         connection.mute()
@@ -77,6 +79,7 @@ def test_a_muted_session_stays_muted(runner: Runner, sim: Simulator, stored: boo
         assert ("session.input_audio.mute" in received) is not unmuted
 
 
+@async_only
 def test_a_request_that_is_lost_with_its_link_says_that_the_connection_continues(
     runner: Runner, sim: Simulator
 ) -> None:
@@ -93,7 +96,7 @@ def test_a_request_that_is_lost_with_its_link_says_that_the_connection_continues
         assert "the connection reconnects: send it again" in str(lost.value)
 
 
-@pytest.mark.parametrize("stored", [True, False], ids=["by a fork", "by its history"])
+@each("stored", [True, False], ids=["by a fork", "by its history"])
 def test_a_lost_session_continues_in_another(runner: Runner, sim: Simulator, stored: bool) -> None:
     session = SESSION.store() if stored else SESSION.history([("user", "I am in room 12.")])
     with connect(runner, sim, session, reconnect=AGAIN) as connection:
@@ -123,6 +126,7 @@ def test_a_lost_session_continues_in_another(runner: Runner, sim: Simulator, sto
     assert seconds >= closed["usage"]["seconds"]
 
 
+@async_only
 def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runner) -> None:
     view = {"id": "live_1", "model": "gpt-live-1", "store": True, "expires_at": 1_900_000_000, "input": []}
     at = {"start_ms": 0, "end_ms": 200}
@@ -158,6 +162,7 @@ def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runn
         ]
 
 
+@async_only
 def test_a_session_that_expires_continues_if_it_is_told_to(runner: Runner, sim: Simulator) -> None:
     with connect(runner, sim, SESSION.store(), reconnect=AGAIN) as connection:
         talk(connection)
@@ -167,6 +172,7 @@ def test_a_session_that_expires_continues_if_it_is_told_to(runner: Runner, sim: 
         connection.think("It rains.")
 
 
+@async_only
 def test_without_that_a_session_ends_with_its_link(runner: Runner, sim: Simulator) -> None:
     with connect(runner, sim, SESSION) as connection:
         cut(sim, connection)

@@ -10,7 +10,8 @@ from realtime_simulator import Call, Simulator
 
 from realtime_ext import APITimeoutError, LiveSessionBuilder
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 SESSION = LiveSessionBuilder("gpt-live-1")
@@ -40,6 +41,7 @@ def test_a_session_ends_after_its_last_words(runner: Runner, sim: Simulator) -> 
     assert sim.session(connection.session_id).ended == "close_requested"
 
 
+@async_only
 @pytest.mark.parametrize("attaches", [False, True], ids=["answer", "attach"])
 def test_a_call_is_hung_up_after_its_last_words(runner: Runner, sim: Simulator, attaches: bool) -> None:
     call, client = ringing(sim), client_of(runner, sim)
@@ -55,6 +57,7 @@ def test_a_call_is_hung_up_after_its_last_words(runner: Runner, sim: Simulator, 
     assert call.ended not in ("failed", "lost")
 
 
+@async_only
 def test_words_that_take_too_long_do_not_keep_the_session(runner: Runner, sim: Simulator) -> None:
     sim.fault("live_stall", at=0)
     with Driven(client_of(runner, sim).live.connect(SESSION), runner) as connection:
@@ -64,8 +67,9 @@ def test_words_that_take_too_long_do_not_keep_the_session(runner: Runner, sim: S
     sim.wait_for(lambda: sim.session(session_id).ended is not None)
 
 
-@pytest.mark.parametrize(
-    ("text", "options", "message"),
+@async_only
+@each(
+    "text, options, message",
     [(" ", {}, "text: expected words"), (5, {}, "text: expected a str"), ("Bye.", {"timeout": 0}, "timeout")],
 )
 def test_wrong_arguments_end_nothing(

@@ -13,8 +13,9 @@ from realtime_ext.audio import audio_format
 from realtime_ext.connection import LivePlayback, TalkedOver
 from realtime_ext.connection._state.live import LiveSession
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 
@@ -67,9 +68,7 @@ def test_invalid_audio_is_skipped_and_endless_audio_bounded() -> None:
     assert playback.waiting_ms == 120_000
 
 
-@pytest.mark.parametrize(
-    ("size", "error"), [(1, ValueError), (-2, ValueError), (2.0, TypeError), (True, TypeError)]
-)
+@each("size, error", [(1, ValueError), (-2, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_odd_sizes_are_refused(size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="size: expected"):
         made().read(size)
@@ -110,6 +109,7 @@ def test_talking_over_is_reported_once_per_utterance() -> None:
     assert [one.start_ms for one in told if one is not None] == [1200, 3400, 8200]
 
 
+@async_only
 def test_the_program_is_notified_when_the_user_talks_over_the_model(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         start = peer.expect("session.start")

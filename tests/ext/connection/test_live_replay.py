@@ -14,17 +14,18 @@ from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.errors import APIStatusError
 from realtime_ext.tools import Toolbox
 from tests.ext.connection.clocks import ToldClock
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.simulator.live_recordings import RECORDINGS, Lines, load, write
 from tests.support.live_replay import differences, main, messages
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
 NAMES = [make.__name__ for make in RECORDINGS]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_client_understands_a_recording(name: str) -> None:
     assert differences(load(name)) == []
 
@@ -82,7 +83,7 @@ def act(connection: Any, recorded: dict[str, Any]) -> None:
         connection.send({name: value for name, value in recorded.items() if name != "event_id"})
 
 
-@pytest.mark.parametrize("name", ["client_delegation", "web_search", "refusals", "tool_round"])
+@each("name", ["client_delegation", "web_search", "refusals", "tool_round"])
 def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) -> None:
     lines = load(name)
     theirs = list(messages(lines, "c2s"))
@@ -113,6 +114,7 @@ def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) ->
     assert closing.seconds == {"client_delegation": 4.0}.get(name, 0.0)
 
 
+@async_only
 def test_a_refused_start_is_raised(runner: Runner) -> None:
     lines = load("refused_start")
     with ScriptedServer(*scripts(lines)) as server:
@@ -122,6 +124,7 @@ def test_a_refused_start_is_raised(runner: Runner) -> None:
     assert caught.value.code == "credit_balance_exhausted"
 
 
+@async_only
 def test_a_recorded_loss_is_continued_by_a_fork(runner: Runner) -> None:
     lines = load("fork")
     with ScriptedServer(*scripts(lines)) as server:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given, strategies
 
 from realtime_ext._core.utterances import Utterance
@@ -18,6 +17,7 @@ from realtime_ext.connection._state.live import (
 from realtime_ext.connection._state.waiters import Waiter
 from realtime_ext.errors import APIStatusError, ConnectionClosedError
 from realtime_ext.usage import Usage
+from tests.support.rows import each
 
 COMMENTARY, THINKING = "session.commentary.append", "session.thinking.append"
 
@@ -177,7 +177,7 @@ def test_other_errors_leave_appends_alone() -> None:
     assert outcome(waiter) == "closed"
 
 
-@pytest.mark.parametrize(
+@each(
     "event",
     [
         {},
@@ -229,8 +229,8 @@ def delegated(number: int, **fields: Any) -> dict[str, Any]:
     return {"type": "session.delegation.created", "offset_ms": 0, "delegation": own}
 
 
-@pytest.mark.parametrize(
-    ("said_before", "words"),
+@each(
+    "said_before, words",
     [
         ([said("input", 0, "Check"), said("input", 200, " the door.")], "Check the door."),
         ([], ""),

@@ -16,8 +16,9 @@ from realtime_ext.connection import LiveConnection
 from realtime_ext.errors import RealtimeError, SessionConfigWarning
 from realtime_ext.tools import ToolContext
 from tests.ext.connection.clocks import hurry
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -160,7 +161,7 @@ def test_a_backend_that_only_calls_is_stopped(sim: Simulator, client: RealtimeCl
     assert json.loads(refused)["error"]["type"] == "too_many_calls"
 
 
-@pytest.mark.parametrize("choice", ["required", forecast])
+@each("choice", ["required", forecast])
 def test_a_choice_that_calls_without_end_is_warned_of(client: RealtimeClient, choice: Any) -> None:
     session = SESSION.delegate_to("gpt-5.6-sol", tools=[forecast], tool_choice=choice)
     with (
@@ -208,6 +209,7 @@ def test_wrong_tools_are_refused(client: RealtimeClient) -> None:
             connection.run_tools([forecast], timeout=-1)
 
 
+@async_only
 def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         def backend(kind: str, **fields: Any) -> None:

@@ -14,7 +14,7 @@ from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.messages import read_message
 from realtime_ext.connection._state.playback import PlaybackState
 from realtime_ext.events import UnknownEvent
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
@@ -95,6 +95,7 @@ class Odd(Model):
         peer.send = plain  # type: ignore[method-assign]
 
 
+@async_only
 @pytest.mark.parametrize("tools", [False, True], ids=["alone", "with tools"])
 @pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
 def test_an_odd_event_in_a_turn_leaves_the_turn_whole(
@@ -142,6 +143,7 @@ def test_a_failure_of_an_effect_is_logged_with_its_traceback_and_blamed_on_this_
     assert state.queue.take().item_id == "i"  # the event is delivered all the same
 
 
+@async_only
 @pytest.mark.parametrize("event", ODD.values(), ids=ODD.keys())
 def test_an_odd_event_is_handed_over(runner: Runner, event: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
@@ -157,6 +159,7 @@ def test_an_odd_event_is_handed_over(runner: Runner, event: dict[str, Any]) -> N
     assert isinstance(event.get("type"), str) or isinstance(first, UnknownEvent)
 
 
+@async_only
 @pytest.mark.parametrize(
     "usage",
     [
@@ -172,6 +175,7 @@ def test_numbers_that_no_usage_has_cost_no_answer(runner: Runner, usage: dict[st
         assert connection.usage is not None
 
 
+@async_only
 def test_an_update_is_acknowledged_by_a_session_that_holds_no_json_number(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -183,6 +187,7 @@ def test_an_update_is_acknowledged_by_a_session_that_holds_no_json_number(runner
         connection.update_session({"instructions": "x"}, timeout=PATIENCE)
 
 
+@async_only
 def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(runner: Runner) -> None:
     part = {"type": "input_text", "text": "Hi"}
     image = {"type": "input_image", "image_url": float("inf")}
@@ -206,6 +211,7 @@ def test_an_item_that_json_can_not_hold_is_left_out_of_a_replay(runner: Runner) 
         assert [event["item"]["content"] for event in replayed] == [[part]]
 
 
+@async_only
 def test_messages_in_fragments_and_as_bytes_come_whole(runner: Runner) -> None:
     """RFC 6455 §5.4: of any number, also empty ones, with control frames between them."""
     padding = "ä" * 40_000

@@ -28,11 +28,13 @@ from realtime_ext import (
     TranslationSessionBuilder,
 )
 from realtime_ext.connection import _opening as opening, _websocket as websocket
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 
+@async_only
 def test_a_model_goes_into_the_address_and_the_key_into_the_header(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server, model="gpt-realtime"):
         pass
@@ -43,6 +45,7 @@ def test_a_model_goes_into_the_address_and_the_key_into_the_header(runner: Runne
     assert "openai-beta" not in request.headers
 
 
+@async_only
 def test_headers_and_query_come_from_the_client_and_from_the_call(runner: Runner) -> None:
     client = {
         "organization": "org-1",
@@ -92,6 +95,7 @@ def test_a_refused_session_is_raised_and_the_connection_closed(runner: Runner) -
     assert server.peers[0].close_code == 1000
 
 
+@async_only
 def test_a_close_in_place_of_a_confirmation_is_raised(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -105,6 +109,7 @@ def test_a_close_in_place_of_a_confirmation_is_raised(runner: Runner) -> None:
     assert isinstance(caught.value.__cause__, ConnectionClosedError)
 
 
+@async_only
 def test_a_wrong_session_is_refused_before_anything_is_sent(runner: Runner) -> None:
     with ScriptedServer() as server:
         with pytest.raises(SessionConfigError, match="modalities"):
@@ -112,8 +117,9 @@ def test_a_wrong_session_is_refused_before_anything_is_sent(runner: Runner) -> N
         assert server.requests == []
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@async_only
+@each(
+    "options, message",
     [
         ({"model": "m", "call_id": "rtc_1"}, "model and call_id"),
         ({"model": "m", "intent": "transcription"}, "model and intent"),
@@ -135,6 +141,7 @@ def test_contradictions_are_refused_at_once(runner: Runner, options: dict[str, A
         assert server.requests == []
 
 
+@async_only
 def test_an_option_that_the_library_does_not_know_is_refused(runner: Runner) -> None:
     with ScriptedServer() as server:
         opening = connect(runner, server, websocket_options={"no_such_option": 1})
@@ -142,6 +149,7 @@ def test_an_option_that_the_library_does_not_know_is_refused(runner: Runner) -> 
             opening.__enter__()
 
 
+@async_only
 def test_transcription_sessions_go_by_intent(runner: Runner) -> None:
     built = TranscriptionSessionBuilder("gpt-4o-transcribe")
     with ScriptedServer(Model()) as server, connect(runner, server, session=built):
@@ -150,6 +158,7 @@ def test_transcription_sessions_go_by_intent(runner: Runner) -> None:
     assert server.received[0]["session"]["type"] == "transcription"
 
 
+@async_only
 def test_translation_sessions_go_to_their_own_place_and_say_goodbye(runner: Runner) -> None:
     built = TranslationSessionBuilder("gpt-realtime-translate").to_language("es")
     with ScriptedServer(Model()) as server:
@@ -163,9 +172,8 @@ def test_translation_sessions_go_to_their_own_place_and_say_goodbye(runner: Runn
         assert server.received[0]["session"] == {"audio": {"output": {"language": "es"}}}
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)]
-)
+@async_only
+@each("status, kind", [(401, AuthenticationError), (404, NotFoundError), (400, BadRequestError)])
 def test_refusals_become_the_errors_of_rest(runner: Runner, status: int, kind: type[Exception]) -> None:
     body = json.dumps({"error": {"message": "no: test-key-0123", "code": "some_code", "type": "t"}})
     with ScriptedServer(refusals=((status, body, {"x-request-id": "req_1"}),)) as server:
@@ -176,6 +184,7 @@ def test_refusals_become_the_errors_of_rest(runner: Runner, status: int, kind: t
     assert "test-key" not in str(error) + error.body
 
 
+@async_only
 @pytest.mark.parametrize("with_session", [False, True])
 @pytest.mark.parametrize(
     ("code", "close", "kind"),
@@ -209,6 +218,7 @@ def test_refusals_after_the_handshake_become_the_errors_of_rest(
     assert (error.code, error.message) == (code, "no")
 
 
+@async_only
 def test_a_busy_server_is_asked_again(runner: Runner) -> None:
     refusals = ((429, "", {"retry-after": "3"}), (503, "", {}))
     with ScriptedServer(Model(), refusals=refusals) as server, connect(runner, server):
@@ -217,6 +227,7 @@ def test_a_busy_server_is_asked_again(runner: Runner) -> None:
     assert runner.sleeps[0] == 3.0
 
 
+@async_only
 def test_retries_of_a_busy_server_are_bounded(runner: Runner) -> None:
     with ScriptedServer(refusals=((429, "", {}),) * 5) as server:
         with pytest.raises(RateLimitError):
@@ -224,6 +235,7 @@ def test_retries_of_a_busy_server_are_bounded(runner: Runner) -> None:
     assert len(server.requests) == 2
 
 
+@async_only
 def test_a_redirect_is_not_followed_with_the_key(runner: Runner) -> None:
     with ScriptedServer(Model()) as other:
         refusals = ((307, "", {"location": other.base_url.replace("http", "ws")}),)
@@ -232,6 +244,7 @@ def test_a_redirect_is_not_followed_with_the_key(runner: Runner) -> None:
         assert other.requests == []
 
 
+@async_only
 def test_a_sideband_waits_for_its_call_to_be_ready(runner: Runner) -> None:
     refusals = ((404, "", {}),) * 3
     with (
@@ -243,6 +256,7 @@ def test_a_sideband_waits_for_its_call_to_be_ready(runner: Runner) -> None:
     assert runner.sleeps == [0.1, 0.2, 0.4]
 
 
+@async_only
 def test_a_sideband_of_no_call_gives_up_and_says_why(runner: Runner) -> None:
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server:
         with pytest.raises(NotFoundError, match=r"has ended.*client secret"):
@@ -251,6 +265,7 @@ def test_a_sideband_of_no_call_gives_up_and_says_why(runner: Runner) -> None:
     assert sum(runner.sleeps) < 10
 
 
+@async_only
 def test_no_server_is_a_connection_error(runner: Runner) -> None:
     with ScriptedServer() as server:
         pass
@@ -274,6 +289,7 @@ def test_a_key_callable_is_asked_for_each_attempt(runner: Runner) -> None:
     ]
 
 
+@async_only
 @pytest.mark.parametrize("is_environment", [False, True])
 def test_an_unreachable_proxy_is_named_with_the_host_and_without_its_password(
     runner: Runner, is_environment: bool, monkeypatch: pytest.MonkeyPatch
@@ -294,6 +310,7 @@ def test_an_unreachable_proxy_is_named_with_the_host_and_without_its_password(
     assert password not in "".join(traceback.format_exception(caught.value))
 
 
+@async_only
 def test_a_proxy_that_refuses_is_named(runner: Runner) -> None:
     # This server is no proxy: it answers a CONNECT with a refusal.
     with ScriptedServer() as other, ScriptedServer() as server:
@@ -305,8 +322,9 @@ def test_a_proxy_that_refuses_is_named(runner: Runner) -> None:
         assert server.requests == []
 
 
-@pytest.mark.parametrize(
-    ("options", "kind", "message"),
+@async_only
+@each(
+    "options, kind, message",
     [
         ({"websocket_options": {"close_timeout": "1"}}, TypeError, "close_timeout: expected seconds"),
         ({"ssl_context": "x"}, TypeError, r"ssl_context: expected an ssl\.SSLContext or None, got str"),
@@ -321,7 +339,8 @@ def test_options_that_cannot_work_are_named(
         assert server.requests == []
 
 
-@pytest.mark.parametrize(
+@async_only
+@each(
     "options",
     [
         {"max_size": None, "max_queue": 8, "close_timeout": 1},
@@ -333,7 +352,8 @@ def test_options_that_can_work_are_taken(runner: Runner, options: dict[str, Any]
         assert connection.recv().type == "session.created"
 
 
-@pytest.mark.parametrize("scheme", ["ftp://", "htp://", ""])
+@async_only
+@each("scheme", ["ftp://", "htp://", ""])
 def test_a_proxy_that_cannot_be_one_is_said_without_its_password(runner: Runner, scheme: str) -> None:
     password = "proxy" + "-password"
     expected = r"^proxy: expected a URL such as http://proxy\.example:3128; "
@@ -350,6 +370,7 @@ def test_entering_twice_is_refused(runner: Runner) -> None:
             opening.__enter__()
 
 
+@async_only
 def test_the_servers_description_of_the_session_is_available(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session(voice="marin"))
@@ -371,7 +392,7 @@ def test_the_first_argument_may_be_a_session(runner: Runner) -> None:
     assert "model=gpt-realtime-mini" in server.requests[0].path
 
 
-@pytest.mark.parametrize("client", [RealtimeClient, AsyncRealtimeClient])
+@each("client", [RealtimeClient, AsyncRealtimeClient])
 def test_using_a_connection_without_with_is_explained(client: Any) -> None:
     opening = client(api_key="sk-x").connect("gpt-realtime")
     with pytest.raises(AttributeError, match=r"no attribute 'ask'; use it as `(async )?with client.connect"):
@@ -384,6 +405,7 @@ def test_a_session_first_and_beside_is_refused() -> None:
         RealtimeClient(api_key="sk-x").connect(SessionBuilder(), session=SessionBuilder())
 
 
+@async_only
 def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,6 +421,7 @@ def test_the_proxy_is_looked_up_for_a_message_only_where_opening_fails(
     assert looked
 
 
+@async_only
 def test_the_model_of_a_translation_may_stand_beside_its_session(runner: Runner) -> None:
     session = {"type": "translation", "audio": {"output": {"language": "es"}}}
     with ScriptedServer(Model()) as server:

@@ -19,6 +19,7 @@ from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.reconnect import CloseInfo, Pending
 from tests.ext.connection.driver import connect
 from tests.ext.connection.scripted import Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -82,7 +83,7 @@ def test_events_that_wait_during_an_outage_are_unsent_if_it_does_not_end(
     assert ended.value.unsent == caught.value.unsent
 
 
-@pytest.mark.parametrize("name", SENDS)
+@each("name", SENDS)
 def test_events_sent_after_the_end_are_unsent(runner: Runner, name: str) -> None:
     send, kinds = SENDS[name]
 

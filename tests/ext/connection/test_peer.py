@@ -23,6 +23,7 @@ from realtime_ext.errors import (
     SdpError,
 )
 from tests.support.answerer import RATE, Answerer, tone
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 
@@ -220,7 +221,7 @@ def test_running_out_of_time_is_a_timeout_too() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("answer", ["", "<html>502</html>", "v=0\r\nm=audio\r\n"])
+@each("answer", ["", "<html>502</html>", "v=0\r\nm=audio\r\n"])
 def test_an_answer_that_cannot_be_applied_is_an_sdp_error(answer: str) -> None:
     async def scenario(answerer: Answerer) -> None:
         async with WebRtcPeer() as peer:
@@ -320,8 +321,8 @@ def test_ice_passwords_stay_out_of_aiortcs_log(caplog: pytest.LogCaptureFixture)
     assert not [password for password in passwords if password in caplog.text]
 
 
-@pytest.mark.parametrize(
-    ("url", "addresses"),
+@each(
+    "url, addresses",
     [
         ("http://127.0.0.1:8000/v1", (LOOPBACK,)),
         ("http://localhost/v1", (LOOPBACK,)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 
@@ -55,6 +55,7 @@ def test_an_interruption_cuts_where_the_user_stopped_hearing(runner: Runner) -> 
     assert item.content[0].text == "one two"
 
 
+@async_only
 def test_an_item_of_which_nothing_was_heard_is_deleted(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 0)
@@ -69,6 +70,7 @@ def test_an_item_of_which_nothing_was_heard_is_deleted(runner: Runner) -> None:
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_1"]
 
 
+@async_only
 def test_an_interruption_stops_the_active_response(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
@@ -82,6 +84,7 @@ def test_an_interruption_stops_the_active_response(runner: Runner) -> None:
         assert server.of("output_audio_buffer.clear") == []
 
 
+@async_only
 def test_without_playback_counts_only_the_latest_item_is_deleted(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server, connect(runner, server) as connection:
         for _ in range(2):
@@ -95,6 +98,7 @@ def test_without_playback_counts_only_the_latest_item_is_deleted(runner: Runner)
     assert [event["item_id"] for event in server.of("conversation.item.delete")] == ["item_2"]
 
 
+@async_only
 def test_nothing_is_unplayed_after_all_audio_was_heard(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 8)
@@ -104,6 +108,7 @@ def test_nothing_is_unplayed_after_all_audio_was_heard(runner: Runner) -> None:
     assert server.of("conversation.item.truncate") == []
 
 
+@async_only
 def test_truncating_stays_within_the_audio_that_came(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 2)
@@ -113,6 +118,7 @@ def test_truncating_stays_within_the_audio_that_came(runner: Runner) -> None:
     assert server.of("conversation.item.truncate")[0]["audio_end_ms"] == 8
 
 
+@async_only
 def test_a_truncated_item_is_not_truncated_beyond_its_end(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 2)
@@ -126,6 +132,7 @@ def test_a_truncated_item_is_not_truncated_beyond_its_end(runner: Runner) -> Non
     assert [event["audio_end_ms"] for event in server.of("conversation.item.truncate")] == [5, 3]
 
 
+@async_only
 def test_a_sideband_plays_nothing(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server, connect(runner, server, call_id="rtc_1") as connection:
         connection.create_response()

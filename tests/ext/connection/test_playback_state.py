@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from realtime_ext.connection._state.playback import PlaybackState, audio_size
+from tests.support.rows import each
 
 
 @given(st.binary(max_size=100))
@@ -28,9 +29,7 @@ def test_the_oldest_audio_is_played_first() -> None:
     assert state.position.played_ms == 5
 
 
-@pytest.mark.parametrize(
-    ("form", "bytes_per_ms"), [("audio/pcm", 48), ("audio/pcmu", 8), ({"type": "audio/pcma"}, 8)]
-)
+@each("form, bytes_per_ms", [("audio/pcm", 48), ("audio/pcmu", 8), ({"type": "audio/pcma"}, 8)])
 def test_milliseconds_follow_the_sessions_format(form: Any, bytes_per_ms: int) -> None:
     state = PlaybackState(is_local=True)
     state.use(form)
@@ -59,13 +58,13 @@ def test_after_an_interruption_what_still_comes_of_it_is_not_counted() -> None:
     assert state.position.item_id == "b"
 
 
-@pytest.mark.parametrize("wrong", [-1, 1.5, True, "5", None])
+@each("wrong", [-1, 1.5, True, "5", None])
 def test_wrong_counts_are_refused(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="played_bytes"):
         PlaybackState(is_local=True).played_bytes(wrong)
 
 
-@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), True, "5", None])
+@each("wrong", [-1, float("nan"), float("inf"), True, "5", None])
 def test_wrong_milliseconds_are_refused(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="played_ms"):
         PlaybackState(is_local=True).played_ms(wrong)

@@ -12,7 +12,7 @@ from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
 from realtime_ext._resources import calls
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
 INSTRUCTIONS = "never tell anybody of the blue door"
@@ -103,6 +103,7 @@ def _keeping_offers(build: Any, offers: list[str]) -> Any:
     return keeping
 
 
+@async_only
 def test_answering_shows_neither_key_nor_payload(runner: Runner, log: pytest.LogCaptureFixture) -> None:
     with Simulator(pacing="none") as simulator:
         simulator.on_response(ANSWER)

@@ -19,8 +19,9 @@ from realtime_ext import (
 )
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
 from tests.ext.connection.clocks import time_passes_after
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -37,7 +38,7 @@ def dropping(code: int, after: str) -> Any:
     return script
 
 
-@pytest.mark.parametrize("code", [1006, 1011, 1012, 1013])
+@each("code", [1006, 1011, 1012, 1013])
 def test_a_sideband_reattaches_and_resends_nothing(runner: Runner, code: int) -> None:
     seen: list[Attempt] = []
     policy = Reconnect(**AT_ONCE, on_attempt=seen.append)
@@ -54,6 +55,7 @@ def test_a_sideband_reattaches_and_resends_nothing(runner: Runner, code: int) ->
     assert [event["type"] for event in server.peers[1].received] == ["input_audio_buffer.commit"]
 
 
+@async_only
 def test_a_sideband_reconnects_by_default(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
         with connect(runner, server, call_id="rtc_1") as connection:
@@ -61,6 +63,7 @@ def test_a_sideband_reconnects_by_default(runner: Runner, monkeypatch: pytest.Mo
             assert isinstance(connection.recv(), Reconnected)
 
 
+@async_only
 def test_a_link_that_is_dropped_at_once_counts_as_an_attempt(runner: Runner) -> None:
     with ScriptedServer(lambda peer: peer.close(1011, "try again")) as server:
         policy = Reconnect(attempts=4)
@@ -71,6 +74,7 @@ def test_a_link_that_is_dropped_at_once_counts_as_an_attempt(runner: Runner) -> 
     assert len(server.requests) == 5
 
 
+@async_only
 def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(runner: Runner) -> None:
     def lasting(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -85,6 +89,7 @@ def test_a_link_that_lasted_some_seconds_makes_the_pauses_short_again(runner: Ru
     assert runner.sleeps == [0.5, 0.5, 0.5]
 
 
+@async_only
 def test_a_sideband_ends_normally_with_its_call(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -98,6 +103,7 @@ def test_a_sideband_ends_normally_with_its_call(runner: Runner) -> None:
     assert len(server.requests) == 2
 
 
+@async_only
 def test_a_key_that_is_refused_is_not_tried_again(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -113,6 +119,7 @@ def test_a_key_that_is_refused_is_not_tried_again(runner: Runner) -> None:
     assert len(server.requests) == 2
 
 
+@async_only
 def test_attempts_are_bounded(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("input_audio_buffer.commit")
@@ -128,7 +135,7 @@ def test_attempts_are_bounded(runner: Runner) -> None:
     assert len(server.requests) == 4
 
 
-@pytest.mark.parametrize("options", [{"call_id": "rtc_1", "reconnect": False}, {"model": "gpt-realtime"}])
+@each("options", [{"call_id": "rtc_1", "reconnect": False}, {"model": "gpt-realtime"}])
 def test_without_a_reconnect_policy_a_lost_link_raises(runner: Runner, options: dict[str, Any]) -> None:
     with ScriptedServer(dropping(1011, "input_audio_buffer.commit"), Model()) as server:
         with connect(runner, server, **options) as connection:
@@ -138,7 +145,8 @@ def test_without_a_reconnect_policy_a_lost_link_raises(runner: Runner, options: 
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("reconnect", [Reconnect(), True, "yes"])
+@async_only
+@each("reconnect", [Reconnect(), True, "yes"])
 def test_a_model_session_cannot_continue_without_a_replay(runner: Runner, reconnect: Any) -> None:
     with ScriptedServer() as server, pytest.raises((ValueError, TypeError), match="reconnect"):
         connect(runner, server, reconnect=reconnect)
@@ -153,6 +161,7 @@ class Faltering(Model):
             peer.abort()
 
 
+@async_only
 def test_a_model_session_continues_with_configuration_and_items(runner: Runner) -> None:
     configured = {"type": "realtime", "model": "gpt-realtime", "instructions": "one"}
     policy = Reconnect(replay=True, **AT_ONCE)
@@ -196,6 +205,7 @@ def refuses(kind: str) -> Any:
     return script
 
 
+@async_only
 def test_a_new_session_is_confirmed_before_the_connection_continues(runner: Runner) -> None:
     seen = threading.Event()
 
@@ -227,6 +237,7 @@ def test_a_new_session_is_confirmed_before_the_connection_continues(runner: Runn
     assert kinds == ["session.update", *items, "input_audio_buffer.clear"]
 
 
+@async_only
 def test_a_new_session_that_refuses_the_configuration_ends_the_connection(runner: Runner) -> None:
     with ScriptedServer(Faltering(), refuses("invalid_request_error")) as server:
         with connect(runner, server, session=CONFIGURED, reconnect=REPLAY) as connection:
@@ -263,6 +274,7 @@ def keeps_silent(peer: Peer) -> None:
     peer.until_closed()
 
 
+@async_only
 @pytest.mark.parametrize("failing", [loses_the_link, keeps_silent, refuses("server_error")])
 def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(runner: Runner, failing: Any) -> None:
     with ScriptedServer(Faltering(), failing, Model()) as server:
@@ -281,6 +293,7 @@ def test_a_new_session_that_is_not_confirmed_is_a_failed_attempt(runner: Runner,
     ]
 
 
+@async_only
 @pytest.mark.parametrize(
     ("failing", "cause"), [(keeps_silent, APITimeoutError), (refuses("server_error"), InternalServerError)]
 )
@@ -311,6 +324,7 @@ def test_closing_before_a_new_session_is_confirmed_ends_at_once(runner: Runner) 
     assert len(attempts) == 1
 
 
+@async_only
 def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connection(runner: Runner) -> None:
     def floods(peer: Peer) -> None:
         begins(peer)
@@ -327,6 +341,7 @@ def test_an_event_queue_that_overflows_before_the_confirmation_ends_the_connecti
         server.wait(lambda: server.peers[1].close_code == 1008)
 
 
+@async_only
 def test_the_end_of_the_hour_is_carried_over_too(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("session.created", session=session())
@@ -342,7 +357,7 @@ def test_the_end_of_the_hour_is_carried_over_too(runner: Runner) -> None:
         assert connection.ask("on").status == "completed"
 
 
-@pytest.mark.parametrize("has_begun", [True, False])
+@each("has_begun", [True, False])
 def test_a_turn_that_was_under_way_is_lost_and_the_next_one_works(runner: Runner, has_begun: bool) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
@@ -358,6 +373,7 @@ def test_a_turn_that_was_under_way_is_lost_and_the_next_one_works(runner: Runner
         assert connection.ask("Hi").status == "completed"
 
 
+@async_only
 def test_a_turn_of_a_connection_that_ends_is_not_reported_as_lost(runner: Runner) -> None:
     with ScriptedServer(dropping(1006, "response.create")) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError) as caught:
@@ -365,6 +381,7 @@ def test_a_turn_of_a_connection_that_ends_is_not_reported_as_lost(runner: Runner
         assert not isinstance(caught.value, TurnLost)
 
 
+@async_only
 def test_a_link_that_is_lost_again_while_replaying_loses_nothing(runner: Runner) -> None:
     def falters_at_once(peer: Peer) -> None:
         peer.abort()
@@ -391,9 +408,7 @@ def test_closing_during_an_outage_ends_at_once(runner: Runner) -> None:
         assert connection.is_closed
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"attempts": 0}, {"attempts": 1.5}, {"first_delay": -1}, {"max_delay": float("inf")}]
-)
+@each("wrong", [{"attempts": 0}, {"attempts": 1.5}, {"first_delay": -1}, {"max_delay": float("inf")}])
 def test_wrong_policies_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
         Reconnect(**wrong)

@@ -26,6 +26,7 @@ from realtime_ext.connection._state.reconnect import (
     unconfirmed,
 )
 from realtime_ext.connection._state.waiters import Waiter
+from tests.support.rows import each
 
 
 def lost(code: int | None = 1006, expiry: str | None = None) -> CloseInfo:
@@ -36,8 +37,8 @@ def reconnecting(policy: Reconnect, now: float = 0.0, **options: Any) -> Reconne
     return Reconnecting(policy, lost(), now, options.pop("random", lambda: 0.0), **options)
 
 
-@pytest.mark.parametrize(
-    ("code", "expiry", "is_normal", "is_expired", "reason"),
+@each(
+    "code, expiry, is_normal, is_expired, reason",
     [
         (1000, None, True, False, "lost"),
         (1005, None, True, False, "lost"),
@@ -71,8 +72,8 @@ def test_an_error_has_the_callers_unsent_events_or_all() -> None:
     assert closed.error().__cause__ is cause
 
 
-@pytest.mark.parametrize(
-    ("replay", "code", "expiry", "expected"),
+@each(
+    "replay, code, expiry, expected",
     [
         (False, 1006, None, True),
         (False, None, None, True),
@@ -134,8 +135,8 @@ def test_a_failing_callback_is_logged_and_an_interrupt_is_raised(caplog: pytest.
         reconnecting(Reconnect(on_attempt=interrupts)).next()
 
 
-@pytest.mark.parametrize(
-    ("restored_at", "now", "number"),
+@each(
+    "restored_at, now, number",
     [(10.0, 10.0 + STEADY - 1, 2), (10.0, 10.0 + STEADY, 1), (None, 10.0, 1)],
 )
 def test_a_link_that_did_not_last_counts_as_an_attempt(
@@ -153,8 +154,8 @@ def status(kind: type[Any], code: int) -> Any:
     return kind("no", status_code=code)
 
 
-@pytest.mark.parametrize(
-    ("error", "is_linked", "is_tried_again", "reason"),
+@each(
+    "error, is_linked, is_tried_again, reason",
     [
         (APIConnectionError("no"), False, True, "no"),
         (status(InternalServerError, 500), True, True, "no"),

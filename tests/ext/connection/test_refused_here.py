@@ -18,8 +18,9 @@ from realtime_ext import (
     TranscriptionSessionBuilder,
     TranslationSessionBuilder,
 )
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 
 TOO_MANY = {f"key {number}": "value" for number in range(16)}
@@ -36,9 +37,10 @@ def refused(runner: Runner, told: Callable[[Any], Any], kind: type[Exception], w
     return caught.value
 
 
-@pytest.mark.parametrize("method", ["ask", "stream"])
-@pytest.mark.parametrize(
-    ("response", "kind", "words"),
+@async_only
+@each("method", ["ask", "stream"])
+@each(
+    "response, kind, words",
     [
         (
             {"max_output_tokens": 99999},
@@ -62,6 +64,7 @@ def test_the_response_that_is_asked_for_is_checked_first(
     refused(runner, lambda connection: getattr(connection, method)("Hi", response=response), kind, words)
 
 
+@async_only
 def test_custom_metadata_of_a_response_passes(runner: Runner) -> None:
     metadata = dict(list(TOO_MANY.items())[1:])
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
@@ -69,8 +72,9 @@ def test_custom_metadata_of_a_response_passes(runner: Runner) -> None:
     assert metadata.items() <= server.of("response.create")[0]["response"]["metadata"].items()
 
 
-@pytest.mark.parametrize(
-    ("response", "words"),
+@async_only
+@each(
+    "response, words",
     [
         ({"modalities": ["text"]}, r"response\.modalities: .* use response\.output_modalities"),
         ({"voice": "marin"}, r"response\.voice: .* use response\.audio\.output\.voice"),
@@ -86,8 +90,9 @@ def test_beta_names_in_a_response_are_answered_with_the_present_ones(
     refused(runner, lambda connection: connection.send(event), ValueError, words)
 
 
-@pytest.mark.parametrize(
-    ("session", "field"),
+@async_only
+@each(
+    "session, field",
     [
         ({"instructions": "x"}, "session.type"),
         ({"type": "realtime", "modalities": ["text"]}, "session.modalities"),
@@ -101,6 +106,7 @@ def test_a_session_within_an_event_is_checked(runner: Runner, session: dict[str,
     assert error.field == field
 
 
+@async_only
 def test_an_event_without_its_session_says_so(runner: Runner) -> None:
     event = {"type": "session.update"}
     refused(
@@ -114,7 +120,8 @@ def test_an_event_without_its_session_says_so(runner: Runner) -> None:
 GIVEN = models.RealtimeSessionCreateRequestGA(instructions="x")
 
 
-@pytest.mark.parametrize(
+@async_only
+@each(
     "event",
     [
         {"type": "session.update", "session": {"type": "realtime", "instructions": "x"}},
@@ -180,7 +187,8 @@ async def _where(event: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("where", "words"), [(5, "got int"), (_where, "got an async one")])
+@async_only
+@each("where, words", [(5, "got int"), (_where, "got an async one")])
 def test_a_condition_is_a_function(runner: Runner, where: Any, words: str) -> None:
     def told(connection: Any) -> None:
         connection.wait_for("response.done", where=where)
@@ -188,14 +196,16 @@ def test_a_condition_is_a_function(runner: Runner, where: Any, words: str) -> No
     refused(runner, told, TypeError, f"where: expected a function of an event, or None, {words}")
 
 
-@pytest.mark.parametrize("code", ["f", "d", "i", "q"])
+@async_only
+@each("code", ["f", "d", "i", "q"])
 def test_audio_other_than_pcm16_is_refused(runner: Runner, code: str) -> None:
     samples = array.array(code, [0] * 480)
     words = f"append_audio: expected bytes or 16-bit integers, got items of format '{code}'"
     refused(runner, lambda connection: connection.append_audio(samples), TypeError, words)
 
 
-@pytest.mark.parametrize("code", ["b", "B", "h", "H"])
+@async_only
+@each("code", ["b", "B", "h", "H"])
 def test_audio_of_bytes_and_of_pcm16_is_sent(runner: Runner, code: str) -> None:
     samples = array.array(code, [1, 2, 3, 4, 5, 6])
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
@@ -226,8 +236,9 @@ CONVERSING: list[Callable[[Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("options", "shortcuts", "words"),
+@async_only
+@each(
+    "options, shortcuts, words",
     [
         (
             TRANSLATION,

@@ -8,6 +8,7 @@ import pytest
 
 from realtime_ext.connection._state.responses import Responses
 from realtime_ext.connection._state.waiters import Waiter
+from tests.support.rows import each
 
 CREATE = {"type": "response.create"}
 BESIDE = {"type": "response.create", "response": {"conversation": "none"}}
@@ -69,7 +70,7 @@ def test_a_response_without_a_conversation_id_counts_for_it_where_no_other_was_a
     assert not responses.is_busy
 
 
-@pytest.mark.parametrize(("event_id", "is_busy"), [("evt_1", False), (None, False), ("evt_9", True)])
+@each("event_id, is_busy", [("evt_1", False), (None, False), ("evt_9", True)])
 def test_a_refusal_frees_the_queue_if_it_may_mean_the_request(event_id: str | None, is_busy: bool) -> None:
     responses = Responses()
     responses.sent("evt_1", CREATE)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from realtime_ext.connection._state.session_state import Answer, SessionState, answer_to
+from tests.support.rows import each
 
 SHOWN, EMPTY, UNCLEAR, OTHERS = Answer.SHOWN, Answer.EMPTY, Answer.UNCLEAR, Answer.OTHERS
 
 
-@pytest.mark.parametrize(
-    ("sent", "shown", "before", "expected"),
+@each(
+    "sent, shown, before, expected",
     [
         ({"instructions": "a"}, {"instructions": "a"}, None, SHOWN),
         ({"instructions": " A\n"}, {"instructions": "a"}, None, SHOWN),

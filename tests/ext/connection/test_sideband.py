@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from realtime_ext.connection import Reconnect, Reconnected
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
@@ -38,6 +38,7 @@ def hours(day: str) -> str:
     return f"9 to 18 on {day}"
 
 
+@async_only
 def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         create = peer.expect("response.create")
@@ -54,6 +55,7 @@ def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(r
     assert [event.type for event in events] == ["response.done", "response.created"]  # and no error
 
 
+@async_only
 def test_a_response_is_asked_for_again_once(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         for _ in range(2):
@@ -88,6 +90,7 @@ def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runn
         assert output["item"]["output"] == '"9 to 18 on Monday"'
 
 
+@async_only
 def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         peer.expect("response.create")
@@ -117,6 +120,7 @@ def test_a_call_that_ended_while_the_link_was_down_is_retrieved_and_answered(run
     assert len(server.of("response.create")) == 2  # the program's, and the one that follows the call
 
 
+@async_only
 def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         peer.expect("response.create")
@@ -136,6 +140,7 @@ def test_a_call_whose_response_ended_unseen_is_followed_by_a_response(runner: Ru
     assert len(server.of("conversation.item.create")) == 1
 
 
+@async_only
 def test_calls_that_are_answered_are_not_retrieved(runner: Runner) -> None:
     def first(peer: Peer) -> None:
         Model().call(peer, "resp_other", 0, {key: CALL[key] for key in ("call_id", "name", "arguments")})

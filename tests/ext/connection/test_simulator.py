@@ -23,7 +23,7 @@ from realtime_ext import (
     TranslationSessionBuilder,
     audio,
 )
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
 SESSION = SessionBuilder("gpt-realtime").instructions("Be brief.").push_to_talk()
@@ -48,6 +48,7 @@ def test_a_turn_from_asking_to_usage(runner: Runner) -> None:
         assert connection.session.instructions == "Be briefer."
 
 
+@async_only
 def test_a_turn_that_failed_has_the_reason(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         sim.on_response(Fail())
@@ -56,6 +57,7 @@ def test_a_turn_that_failed_has_the_reason(runner: Runner) -> None:
     assert turn.status_details.error.code == "server_error"
 
 
+@async_only
 def test_speech_is_heard_and_answered(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         with connection.expect("response.done") as done:
@@ -65,6 +67,7 @@ def test_speech_is_heard_and_answered(runner: Runner) -> None:
         assert done.wait().response.status == "completed"
 
 
+@async_only
 def test_turns_follow_each_other(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, connected(runner, sim, session=SESSION) as connection:
         assert connection.ask("one").status == "completed"
@@ -73,6 +76,7 @@ def test_turns_follow_each_other(runner: Runner) -> None:
     assert len(ids) == len(set(ids)) == 4
 
 
+@async_only
 def test_a_response_can_be_made_from_items_of_the_session(runner: Runner) -> None:
     text = SESSION.output("text")
     with Simulator(pacing="none") as sim, connected(runner, sim, session=text) as connection:
@@ -92,6 +96,7 @@ def test_a_response_can_be_made_from_items_of_the_session(runner: Runner) -> Non
             connection.create_item(reference)  # it is no item of its own
 
 
+@async_only
 def test_other_kinds_of_sessions(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         built: Any = TranscriptionSessionBuilder("gpt-4o-transcribe")
@@ -102,6 +107,7 @@ def test_other_kinds_of_sessions(runner: Runner) -> None:
             connection.append_audio(audio.silence(200))
 
 
+@async_only
 def test_a_sideband_needs_a_call(runner: Runner) -> None:
     with Simulator(pacing="none") as sim, pytest.raises(NotFoundError, match="isn't ready yet"):
         connected(runner, sim, call_id="rtc_u1_none").__enter__()
@@ -154,6 +160,7 @@ def hours(day: str) -> str:
     return f"{day}: 9-18"
 
 
+@async_only
 @pytest.mark.parametrize("session", [None, SESSION, SESSION.build(), SESSION.tool(hours)])
 def test_tools_are_declared_and_run_from_one_place(runner: Runner, session: Any) -> None:
     with Simulator(pacing="none") as sim:
@@ -166,6 +173,7 @@ def test_tools_are_declared_and_run_from_one_place(runner: Runner, session: Any)
     assert [item.type for item in turn.items] == ["function_call", "message"]
 
 
+@async_only
 def test_a_phone_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         sim.on_response(sequence(call_tool("hours", {"day": "Mon"}), "Nine."))
@@ -178,6 +186,7 @@ def test_a_phone_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     assert [call.output for call in turn.tool_calls] == ['"Mon: 9-18"']
 
 
+@async_only
 @pytest.mark.slow
 def test_a_webrtc_call_s_tools_are_declared_and_run(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
@@ -203,6 +212,7 @@ def test_an_interruption_without_turn_detection_stops_clears_and_cuts(runner: Ru
         assert truncated.wait().audio_end_ms == 50
 
 
+@async_only
 def test_tools_that_are_not_run_or_not_declared_warn(runner: Runner) -> None:
     with Simulator(pacing="none") as sim:
         with (

@@ -25,6 +25,7 @@ from realtime_ext.connection import Connecting, Connection
 from realtime_ext.connection._sync_events import _AHEAD
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.loopback import Loopback, answer
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE, joined, until
 
 LOOP = "realtime_ext loop"
@@ -284,7 +285,7 @@ def test_a_slow_tool_does_not_block_the_connection() -> None:
             assert asking.result(PATIENCE).text == "Good."
 
 
-@pytest.mark.parametrize("name", ["where", "observer"])
+@each("name", ["where", "observer"])
 def test_a_sync_call_in_the_loops_thread_is_refused(name: str) -> None:
     held: list[Connection] = []
     faults: list[Exception] = []
@@ -385,7 +386,7 @@ def test_closing_while_threads_append_raises_nothing_else() -> None:
             assert {task.result(PATIENCE) for task in appending} == {"closed by this side"}
 
 
-@pytest.mark.parametrize("data", ["no base64!", 5, ["a"], memoryview(bytes(8)).cast("d")])
+@each("data", ["no base64!", 5, ["a"], memoryview(bytes(8)).cast("d")])
 def test_invalid_audio_is_refused_at_once(data: Any) -> None:
     with ScriptedServer() as server, opening(server) as connection:
         with pytest.raises((TypeError, ValueError), match="append_audio"):
@@ -439,7 +440,7 @@ WAITING: dict[str, Callable[[Connection], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", WAITING)
+@each("name", WAITING)
 def test_an_interrupt_ends_a_wait_and_the_connection_stays_usable(name: str) -> None:
     with ScriptedServer(silent) as server, opening(server) as connection:
         assert connection.recv().type == "session.created"
@@ -581,7 +582,7 @@ def test_all_connections_share_one_thread_which_ends_with_the_last() -> None:
         assert own_threads() == []
 
 
-@pytest.mark.parametrize("where", ["within the block", "amid hanging up"])
+@each("where", ["within the block", "amid hanging up"])
 def test_a_call_is_hung_up_whenever_an_interrupt_comes(where: str) -> None:
     hung_up: list[str] = []
 

@@ -16,6 +16,7 @@ from realtime_simulator import Simulator
 from realtime_ext import ConnectionClosedError, RealtimeClient, RealtimeError, audio
 from realtime_ext.connection import CallConnection, Dialing
 from tests.simulator.sounds import vowel
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
@@ -199,14 +200,14 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "message"), WRONG)
+@each("field, value, message", WRONG)
 def test_unusable_arguments_are_refused_when_dial_is_called(field: str, value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"^{field}: .*{message}"):
         RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial(**{field: value})
 
 
-@pytest.mark.parametrize("path", ["", "a\0b"])
-@pytest.mark.parametrize("field", ["audio_in", "audio_out"])
+@each("path", ["", "a\0b"])
+@each("field", ["audio_in", "audio_out"])
 def test_paths_that_no_file_can_have_are_refused(field: str, path: str) -> None:
     client: Callable[..., Any] = RealtimeClient("key", base_url="http://127.0.0.1:9/v1").dial
     with pytest.raises(ValueError, match=f"^{field}: "):

@@ -11,7 +11,8 @@ import pytest
 from realtime_simulator import Simulator, call_mcp, call_tool, sequence
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder, tools
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -48,6 +49,7 @@ def hanging() -> Iterator[tuple[Callable[[], str], list[str], threading.Event]]:
             thread.join()
 
 
+@async_only
 def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(runner: Runner) -> None:
     toolbox = tools.Toolbox([book_room])
     with (
@@ -72,7 +74,8 @@ def test_calls_of_the_simulator_are_answered_and_followed_to_the_message(runner:
         assert connection.usage.entries[0].amount.count == 3
 
 
-@pytest.mark.parametrize("is_approved", [True, False])
+@async_only
+@each("is_approved", [True, False])
 def test_mcp_calls_of_the_simulator_wait_for_approval(runner: Runner, is_approved: bool) -> None:
     session = TEXT.mcp("shop", server_url="https://shop.example/mcp", require_approval="always")
     with Simulator(pacing="none") as simulator, connected(runner, simulator, session) as connection:

@@ -25,8 +25,9 @@ from realtime_ext import (
 )
 from realtime_ext.connection import ToolCall
 from realtime_ext.tools import Silent, Toolbox, ToolContext
-from tests.ext.connection.driver import Driven, connect
+from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -46,6 +47,7 @@ def test_ask_gives_the_whole_turn(runner: Runner) -> None:
     assert len(server.of("conversation.item.create")) == 1
 
 
+@async_only
 def test_a_written_answer_is_text(runner: Runner) -> None:
     with ScriptedServer(Model(speaks=False)) as server, connect(runner, server) as connection:
         turn = connection.ask("Hi", response={"output_modalities": ["text"]})
@@ -80,6 +82,7 @@ def test_iteration_also_yields_the_events_of_a_stream(runner: Runner) -> None:
     assert "response.created" in kinds
 
 
+@async_only
 def test_a_server_that_echoes_no_metadata_is_followed_nevertheless(runner: Runner) -> None:
     class Forgetful(Model):
         def respond(self, peer: Peer, asked: dict[str, Any]) -> None:
@@ -90,6 +93,7 @@ def test_a_server_that_echoes_no_metadata_is_followed_nevertheless(runner: Runne
         assert connection.ask("Hi").transcript == "answer 2"
 
 
+@async_only
 def test_a_response_in_between_does_not_belong_to_the_turn(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         model = Model()
@@ -121,6 +125,7 @@ def test_a_response_in_between_does_not_belong_to_the_turn(runner: Runner) -> No
     assert len(server.of("response.create")) == 2
 
 
+@async_only
 def test_a_refusal_by_the_server_is_raised_by_ask(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         event = peer.expect("response.create")
@@ -194,6 +199,7 @@ def test_create_response_waits_for_the_one_that_is_active(runner: Runner) -> Non
     assert [event.get("response") for event in created] == [None, {"conversation": "none"}, None]
 
 
+@async_only
 def test_an_anonymous_error_does_not_block_the_gate_forever(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("response.create")
@@ -234,6 +240,7 @@ def test_tools_are_answered_in_order_and_followed_up_once(runner: Runner) -> Non
     assert len(server.of("response.create")) == 2
 
 
+@async_only
 def test_without_tools_a_turn_ends_with_the_call(runner: Runner) -> None:
     with (
         ScriptedServer(Model(answers([call(1, a=1, b=2)]))) as server,
@@ -261,6 +268,7 @@ def test_tools_work_beside_a_program_that_only_iterates(runner: Runner) -> None:
     assert len(server.of("response.create")) == 2
 
 
+@async_only
 def test_silent_tools_ask_for_nothing(runner: Runner) -> None:
     def note(text: str) -> Silent[str]:
         return Silent("noted")
@@ -275,6 +283,7 @@ def test_silent_tools_ask_for_nothing(runner: Runner) -> None:
     assert len(server.of("response.create")) == 1
 
 
+@async_only
 def test_a_duplicate_function_call_is_run_once(runner: Runner) -> None:
     ran: list[int] = []
 
@@ -339,6 +348,7 @@ def test_tools_can_use_the_connection(runner: Runner) -> None:
         assert connection.ask("x").tool_calls[0].output == '"heard"'
 
 
+@async_only
 def test_registering_tools_twice_is_refused(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.run_tools([])
@@ -346,8 +356,9 @@ def test_registering_tools_twice_is_refused(runner: Runner) -> None:
             connection.run_tools([])
 
 
-@pytest.mark.parametrize(
-    ("approve", "expected"),
+@async_only
+@each(
+    "approve, expected",
     [
         (None, False),
         (lambda request: request.name == "delete", True),
@@ -392,6 +403,7 @@ def _until(connection: Any, server: ScriptedServer) -> list[dict[str, Any]]:
     return server.of("conversation.item.create")
 
 
+@async_only
 @pytest.mark.parametrize(("name", "rate"), [("pcm", 24000), ("pcmu", 8000), ("pcma", 8000)])
 def test_a_turn_shows_itself_in_a_notebook(runner: Runner, name: Any, rate: int) -> None:
     session = SessionBuilder("gpt-realtime").output_format(name)

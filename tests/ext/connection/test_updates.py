@@ -11,8 +11,9 @@ import pytest
 from realtime_ext import APITimeoutError, BadRequestError
 from realtime_ext.connection import Reconnect, Reconnected
 from realtime_ext.connection._state.session_state import SessionState
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -30,9 +31,7 @@ def refuse(peer: Peer, update: dict[str, Any]) -> None:
     peer.send("error", error={**error, "param": "session.audio", "event_id": update["event_id"]})
 
 
-@pytest.mark.parametrize(
-    "foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")]
-)
+@each("foreign", [speaking("alloy"), session(instructions="another's"), speaking("alloy", instructions="x")])
 def test_a_refusal_is_raised_although_another_update_is_acknowledged_first(
     runner: Runner, foreign: dict[str, Any]
 ) -> None:
@@ -48,6 +47,7 @@ def test_a_refusal_is_raised_although_another_update_is_acknowledged_first(
     assert caught.value.code == "cannot_update_voice"
 
 
+@async_only
 def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -61,6 +61,7 @@ def test_an_acknowledgement_is_distinguished_from_those_of_other_connections(run
         assert connection.session.audio.output.voice == "marin"
 
 
+@async_only
 def test_the_acknowledgement_of_another_connection_does_not_count(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.expect("session.update")
@@ -72,6 +73,7 @@ def test_the_acknowledgement_of_another_connection_does_not_count(runner: Runner
             connection.update_session(MARIN, timeout=0.1)
 
 
+@async_only
 @pytest.mark.parametrize("timeout", [0.05, 15, None])
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     runner: Runner, timeout: float | None, monkeypatch: pytest.MonkeyPatch
@@ -88,6 +90,7 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
             assert connection.session is not None
 
 
+@async_only
 @pytest.mark.parametrize(
     "sent",
     [
@@ -118,6 +121,7 @@ def test_an_update_echoed_in_another_form_is_acknowledged_at_once(
         connection.update_session({"type": "realtime", **sent}, timeout=PATIENCE)
 
 
+@async_only
 def test_an_update_that_was_refused_is_not_replayed(runner: Runner) -> None:
     class Doubtful(Model):
         def handle(self, peer: Peer, event: dict[str, Any]) -> None:

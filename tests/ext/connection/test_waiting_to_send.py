@@ -14,8 +14,9 @@ import pytest
 
 from realtime_ext import APITimeoutError, ConnectionClosedError
 from realtime_ext.connection import Reconnect
-from tests.ext.connection.driver import Driven, connect
+from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
+from tests.support.rows import each
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
@@ -55,7 +56,7 @@ def until(connection: Any, condition: Callable[[], bool]) -> None:
             connection.wait_for("rate_limits.updated", timeout=0.01)
 
 
-@pytest.mark.parametrize(
+@each(
     "told",
     [
         lambda connection: connection.ask("Hi", timeout=0.05),
@@ -106,7 +107,8 @@ def finish(peer: Peer) -> None:
         model.handle(peer, peer.recv())
 
 
-@pytest.mark.parametrize(
+@async_only
+@each(
     "told",
     [
         lambda connection: connection.ask("Late", timeout=0.05),
@@ -137,6 +139,7 @@ def test_each_question_gets_its_own_answer(runner: Runner) -> None:
     assert kinds == ["conversation.item.create", "response.create"] * len(questions)
 
 
+@async_only
 def test_a_question_in_line_goes_out_on_the_new_link(runner: Runner) -> None:
     policy = Reconnect(first_delay=0.0, max_delay=0.0)
     with ScriptedServer(busy(Peer.abort), Parrot()) as server:
@@ -149,8 +152,8 @@ def test_a_question_in_line_goes_out_on_the_new_link(runner: Runner) -> None:
     assert [len(peer.received) for peer in server.peers] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    ("told", "kinds"),
+@each(
+    "told, kinds",
     [
         (lambda target: target.ask("Hi"), ["conversation.item.create", "response.create"]),
         (lambda target: target.create_response(), ["response.create"]),
@@ -169,6 +172,7 @@ def test_queued_events_are_returned_when_the_connection_ends(
     assert [event["type"] for event in server.received] == ["input_audio_buffer.commit"]
 
 
+@async_only
 def test_the_time_limit_is_not_sent_with_the_response(runner: Runner) -> None:
     with ScriptedServer(Model()) as server, connect(runner, server) as connection:
         connection.create_response(timeout=PATIENCE)

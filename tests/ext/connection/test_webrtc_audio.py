@@ -14,6 +14,7 @@ from realtime_ext.connection._webrtc_audio import (
     packet_ms,
 )
 from tests.support.answerer import tone
+from tests.support.rows import each
 
 
 def packets(pcm: bytes) -> list[bytes]:
@@ -22,8 +23,8 @@ def packets(pcm: bytes) -> list[bytes]:
     return [outgoing.next_payload() for _ in range(len(pcm) // FRAME_BYTES)]
 
 
-@pytest.mark.parametrize(
-    ("payload", "ms"),
+@each(
+    "payload, ms",
     [
         (SILENT_PACKET, 20),
         (b"", 0),

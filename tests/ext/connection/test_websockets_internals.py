@@ -8,7 +8,7 @@ import pytest
 
 from realtime_ext import APIConnectionError, ConnectionClosedError, Reconnect
 from realtime_ext.connection import _websocket
-from tests.ext.connection.driver import connect
+from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.runner import Runner
 
@@ -21,6 +21,7 @@ def without_an_internal(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@async_only
 def test_the_installed_websockets_has_all_internals(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -31,6 +32,7 @@ def test_the_installed_websockets_has_all_internals(
     assert not [text for text in caplog.messages if "documented interface" in text]
 
 
+@async_only
 def test_the_fallback_is_logged_once(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "realtime_ext")
     with ScriptedServer(Model()) as server:
@@ -56,6 +58,7 @@ def test_events_audio_and_tools_pass_the_plain_link(runner: Runner) -> None:
     assert len(server.of("input_audio_buffer.append")) == 1
 
 
+@async_only
 def test_a_close_by_the_server_ends_iteration_on_the_plain_link(runner: Runner) -> None:
     def script(peer: Peer) -> None:
         peer.send("later.event")
@@ -80,6 +83,7 @@ def test_a_lost_plain_link_raises_for_readers_and_senders(runner: Runner) -> Non
         assert [event["type"] for event in unsent.value.unsent] == ["input_audio_buffer.commit"]
 
 
+@async_only
 def test_a_plain_link_is_replaced_when_it_is_lost(runner: Runner) -> None:
     def losing(peer: Peer) -> None:
         peer.expect("session.update")
@@ -99,6 +103,7 @@ def test_a_plain_link_is_replaced_when_it_is_lost(runner: Runner) -> None:
         assert connection.ask("Hi").status == "completed"
 
 
+@async_only
 def test_a_refused_handshake_raises_as_on_the_quick_link(runner: Runner) -> None:
     with pytest.raises(APIConnectionError), connect(runner, _Nowhere()):
         pass

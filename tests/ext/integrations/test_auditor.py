@@ -15,7 +15,7 @@ from realtime_simulator import Fail, Simulator, call_tool, sequence, speech
 
 from realtime_ext import LiveSessionBuilder, SessionBuilder
 from realtime_ext.integrations.auditor import Auditor
-from tests.ext.connection.driver import Driven
+from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("You answer for the front desk.")
@@ -66,6 +66,7 @@ def test_a_folder_has_audio_words_latency_tools_and_cost(runner: Runner, tmp_pat
         assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
+@async_only
 def test_a_price_that_is_missing_is_named_and_errors_are_kept(runner: Runner, tmp_path: Path) -> None:
     with Simulator(pacing="none", espeak=False) as simulator:
         client = runner.client(api_key=simulator.api_key, base_url=simulator.base_url)
@@ -102,6 +103,7 @@ def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "report.json").read_bytes() == written
 
 
+@async_only
 @pytest.mark.slow
 def test_a_live_session_has_the_same_folder(runner: Runner, tmp_path: Path) -> None:
     prices = {

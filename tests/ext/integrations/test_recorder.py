@@ -19,6 +19,7 @@ from realtime_ext import RealtimeClient, SessionBuilder, audio
 from realtime_ext.events import parse_event
 from realtime_ext.integrations.recorder import _RATE as RATE, Recorder
 from tests.support.paths import QUESTION
+from tests.support.rows import each
 
 
 def loud(seconds: float, level: int = 1000, rate: int = RATE) -> bytes:
@@ -348,8 +349,8 @@ def lines_of(tape: Tape) -> list[dict[str, Any]]:
     return [json.loads(line) for line in tape.path.with_suffix(".jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("form", "piece"),
+@each(
+    "form, piece",
     [
         ({"type": "audio/pcm", "rate": 24000}, loud(0.5)),
         ({"type": "audio/pcm", "rate": 16000}, loud(0.5, rate=16000)),

@@ -34,6 +34,7 @@ from realtime_ext.integrations.web import IncomingCall, RunningCalls, router, we
 from realtime_ext.testing import sample_offer
 from tests.ext.integrations.fleet.harness import run_async, until
 from tests.simulator.caller import Caller
+from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 from tests.support.web_server import running
 from tests.support.webhook_bodies import BODIES
@@ -199,7 +200,7 @@ async def test_a_handler_that_raises_ends_its_call(
     assert record.exc_info is not None
 
 
-@pytest.mark.parametrize(("hangs_up", "ended"), [(True, "hangup"), (False, None)])
+@each("hangs_up, ended", [(True, "hangup"), (False, None)])
 def test_calls_are_ended_when_the_app_shuts_down(hangs_up: bool, ended: str | None) -> None:
     connected = asyncio.Event()
 
@@ -249,8 +250,8 @@ async def test_without_pages_only_the_webhook_has_a_route() -> None:
         assert await app.deliver(incoming()) == 200
 
 
-@pytest.mark.parametrize(
-    ("offer", "headers", "status", "message"),
+@each(
+    "offer, headers, status, message",
     [
         ("", SDP, 400, "offer"),
         ("v=0\r\n", SDP, 400, "offer"),
@@ -404,8 +405,8 @@ def untyped(room):  # type: ignore[no-untyped-def]
 async def on_incoming(call: IncomingCall) -> None: ...
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
+@each(
+    "options, error, message",
     [
         ({}, ValueError, "router: expected a session, on_incoming or both, got neither"),
         ({"session": {"type": "realtime", "modalities": ["text"]}}, SessionConfigError, "output_modalities"),

@@ -15,6 +15,7 @@ from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from realtime_ext.testing import sample_offer
 from tests.ext.integrations.fleet.harness import run_async, until
 from tests.ext.integrations.test_web import calling, incoming, incoming_live, serving
+from tests.support.rows import each
 
 SESSION = LiveSessionBuilder("gpt-live-1").instructions("You answer for the front desk.")
 
@@ -113,8 +114,8 @@ async def test_a_telephone_call_is_answered_by_the_live_api() -> None:
         assert len(answered) == 1
 
 
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
+@each(
+    "options, error, message",
     [
         ({"session": SESSION, "api": "beta"}, ValueError, "api: expected 'realtime' or 'live', got 'beta'"),
         (

@@ -16,6 +16,7 @@ from realtime_ext._core.json import encode
 from realtime_ext.integrations.fleet import Fleet, FleetError, OwnedCall
 from realtime_ext.integrations.fleet._store import SetupError
 from tests.ext.integrations.fleet.harness import Severed, run_async
+from tests.support.rows import each
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0"
 
@@ -131,8 +132,8 @@ async def test_an_offered_call_has_its_headers() -> None:
         await fleet.offer("")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each(
+    "options, message",
     [
         ({"busy_status": 603}, "busy_status: expected 480 or 486, got 603"),
         ({"after_failures": "shout"}, "after_failures: expected 'hangup' or 'leave', got 'shout'"),
