@@ -55,11 +55,37 @@ def put_forward(loop: asyncio.AbstractEventLoop, seconds: float = PATIENCE) -> N
     loop.call_soon_threadsafe(lambda: None)
 
 
-def time_passes_after(*kinds: str, seconds: float = PATIENCE) -> Callable[[str, Any, int], None]:
-    """Make an observer of a connection: its loop's time passes when an event of these types has come."""
+def time_passes_after(kind: str) -> Callable[[str, Any, int], None]:
+    """Make an observer of a connection: its loop's time passes once, when an event of a type has come."""
 
     def observer(direction: str, event: Any, at: int) -> None:
-        if direction == "in" and event.type in kinds:
-            put_forward(asyncio.get_running_loop(), seconds)
+        if direction == "in" and event.type == kind:
+            put_forward(asyncio.get_running_loop())
 
     return observer
+
+
+class TimePasses:
+    """An observer of a connection, whose loop's time passes again and again after an event of a type.
+
+    So it does for a limit that begins only later, as those of sync methods do.
+
+    Args:
+        after: The type.
+
+    Attributes:
+        is_over: Whether it passes as usual again.
+    """
+
+    def __init__(self, after: str) -> None:
+        self.is_over = False
+        self._after = after
+
+    def __call__(self, direction: str, event: Any, at: int) -> None:
+        if direction == "in" and event.type == self._after:
+            self._pass(asyncio.get_running_loop())
+
+    def _pass(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self.is_over:
+            put_forward(loop)
+            loop.call_later(0.01, self._pass, loop)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext import APITimeoutError
+from tests.ext.connection.clocks import time_passes_after
 from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
@@ -45,9 +46,10 @@ def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
         peer.send("response.done", response={"id": "resp_1", "status": "completed", "metadata": metadata})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(runner, server) as connection:
+    options = {"observer": time_passes_after("response.done")}
+    with ScriptedServer(script) as server, connect(runner, server, **options) as connection:
         with pytest.raises(APITimeoutError):
-            connection.ask("Hi", timeout=0.2)
+            connection.ask("Hi", timeout=PATIENCE)
 
 
 @async_only

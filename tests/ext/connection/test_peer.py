@@ -22,6 +22,7 @@ from realtime_ext.errors import (
     RealtimeError,
     SdpError,
 )
+from tests.ext.connection.clocks import put_forward
 from tests.support.answerer import RATE, Answerer, tone
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
@@ -93,9 +94,9 @@ def test_messages_and_audio_go_both_ways() -> None:
             assert peer.sent_ms == 1_000
             assert peer.received_ms >= 1_000
         assert peer.close_code == 1000
-        # A tone of 440 Hz there, of 660 Hz here; Opus and start-up may cost some waves.
-        assert 0.8 * 440 <= crossings(bytes(answerer.heard)) <= 1.1 * 440 + 20
-        assert 0.85 * 660 <= crossings(bytes(received[-RATE * 2 :])) <= 1.05 * 660
+        # A tone of 440 Hz there, of 660 Hz here; Opus, start-up, and pauses of the machine cost some waves.
+        assert 0.5 * 440 <= crossings(bytes(answerer.heard)) <= 1.1 * 440 + 20
+        assert 0.5 * 660 <= crossings(bytes(received[-RATE * 2 :])) <= 1.05 * 660
 
     run(scenario)
 
@@ -201,8 +202,14 @@ async def deaf_data_channel(answerer: Answerer, answer: str) -> str:
 def test_connect_says_which_layer_did_not_connect(
     damage: Callable[[Answerer, str], Awaitable[str]], layer: str
 ) -> None:
+    def connected(connected_layer: str) -> None:
+        """Let the time limit pass when the layer before that one has connected."""
+        if connected_layer == "dtls":
+            put_forward(asyncio.get_running_loop(), PATIENCE / 2)
+
     async def scenario(answerer: Answerer) -> None:
-        async with WebRtcPeer(connect_timeout=2) as peer:
+        limit = 0.2 if damage is no_answerer else PATIENCE / 2
+        async with WebRtcPeer(connect_timeout=limit, on_progress=connected) as peer:
             answer = await answerer.answer(await peer.create_offer())
             answer = await damage(answerer, answer)
             with pytest.raises(APIConnectionError, match=f"^{layer}.*did not connect"):

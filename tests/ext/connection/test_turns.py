@@ -25,6 +25,7 @@ from realtime_ext import (
 )
 from realtime_ext.connection import ToolCall
 from realtime_ext.tools import Silent, Toolbox, ToolContext
+from tests.ext.connection.clocks import TimePasses
 from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.rows import each
@@ -154,9 +155,11 @@ def test_a_turn_that_takes_too_long_is_cancelled(runner: Runner) -> None:
         peer.send("response.created", response={"id": "resp_1", "conversation_id": "conv_1"})
         peer.until_closed()
 
-    with ScriptedServer(script) as server, connect(runner, server) as connection:
+    time = TimePasses("response.created")
+    with ScriptedServer(script) as server, connect(runner, server, observer=time) as connection:
         with pytest.raises(APITimeoutError, match="turn"):
-            connection.ask("Hi", timeout=0.2)
+            connection.ask("Hi", timeout=PATIENCE)
+        time.is_over = True
         assert server.wait_for("response.cancel")[0]["response_id"] == "resp_1"
 
 

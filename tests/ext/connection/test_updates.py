@@ -74,7 +74,7 @@ def test_the_acknowledgement_of_another_connection_does_not_count(runner: Runner
 
 
 @async_only
-@pytest.mark.parametrize("timeout", [0.05, 15, None])
+@pytest.mark.parametrize("timeout", [0.05, PATIENCE, None])
 def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
     runner: Runner, timeout: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from realtime_ext.integrations.fleet._sweeper import Sweeper
 from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
 from tests.ext.integrations.fleet.conftest import MakeFleet
 from tests.ext.integrations.fleet.harness import Sweeping, claimed, registered, run_async, swept, until
+from tests.support.waiting import PATIENCE
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 DAY = 86_400.0
@@ -424,13 +426,13 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
         await fleet.migrate()
         heard = asyncio.Event()
         listening = asyncio.create_task(fleet._store.listen(heard.set))
-        for number in range(50):  # until it listens, too
-            assert not listening.done(), listening
-            await fleet._store.offer(f"rtc_{number}", [])
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(heard.wait(), 0.2)
-                break
-        assert heard.is_set()
+        offers = itertools.count()
+        async with asyncio.timeout(PATIENCE):
+            while not heard.is_set():  # until it listens, too
+                assert not listening.done(), listening
+                await fleet._store.offer(f"rtc_{next(offers)}", [])
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), 0.2)
         listening.cancel()
         await asyncio.wait([listening])
         heard.clear()
