@@ -195,15 +195,14 @@ PLANTED: list[tuple[str, str, Callable[[Lines], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "plant", "wanted"), [one[1:] for one in PLANTED], ids=[one[0] for one in PLANTED]
-)
+@each("name, plant, wanted", [one[1:] for one in PLANTED], ids=[one[0] for one in PLANTED])
 def test_a_planted_deviation_is_found(
     tmp_path: Path, name: str, plant: Callable[[Lines], Any], wanted: str
 ) -> None:
     lines = load(name)
     plant(lines)
-    assert any(re.search(wanted, one) for one in found(tmp_path, lines)), found(tmp_path, lines)
+    differences = found(tmp_path, lines)
+    assert any(re.search(wanted, one) for one in differences), differences
 
 
 # What the simulator might do wrong: its events are changed

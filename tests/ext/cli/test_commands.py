@@ -73,8 +73,8 @@ def test_without_a_command_there_is_help() -> None:
     assert "webhook" in done.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message", "hint"),
+@each(
+    "arguments, status, message, hint",
     [
         (["call", "crate"], 2, "No such command 'crate'", "realtime call --help"),
         (["call", "accept"], 2, "Missing argument", "realtime call accept --help"),
@@ -118,7 +118,7 @@ def test_a_number_outside_of_its_range_is_wrong_use(arguments: list[str], option
     assert "--help" in hint
 
 
-@pytest.mark.parametrize("group", ["call", "secret", "session", "sdp", "webhook", "fleet"])
+@each("group", ["call", "secret", "session", "sdp", "webhook", "fleet"])
 def test_a_group_alone_lists_its_commands(group: str) -> None:
     alone = realtime_here(group)
     assert (alone.status, alone.err) == (0, "")

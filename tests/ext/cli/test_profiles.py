@@ -14,6 +14,7 @@ from realtime_ext.cli import _profiles
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.command import Done, of, realtime_here
 from tests.support.paths import QUESTION
+from tests.support.rows import each
 
 OTHER_KEY = "sk-of-another-server"
 
@@ -141,8 +142,8 @@ def test_an_unknown_profile_is_named_with_the_known_ones(home: Home) -> None:
     assert "hint: known are azure, local" in done.err
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
+@each(
+    "settings, expected",
     [
         ('base-url = "http://x"', "profile a: unknown setting 'base-url'\n  hint: did you mean 'base_url'?"),
         ("model = 1", "profile a: model: expected text\n"),
@@ -164,7 +165,7 @@ def test_a_setting_outside_of_a_profile_is_refused(home: Home) -> None:
     assert "model is outside of a profile" in home.realtime("--profile", "a", "doctor").err
 
 
-@pytest.mark.parametrize("setting", ["key", "api_key", "token", "key_env"])
+@each("setting", ["key", "api_key", "token", "key_env"])
 def test_a_key_in_the_file_is_refused_and_not_shown(home: Home, setting: str) -> None:
     home.write(f'[a]\n{setting} = "sk-secret0secret0secret0"\n')
     for words in (["--profile", "a", "doctor"], ["--profile", "a", "doctor", "--json"]):

@@ -12,6 +12,7 @@ from realtime_ext import audio
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.command import realtime_here, terminal
 from tests.support.paths import QUESTION
+from tests.support.rows import each
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +105,6 @@ def test_audio_without_speech_has_no_utterances(simulator: Simulator, tmp_path: 
     assert (done.status, done.out) == (0, "WEBVTT\n")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--srt", "--vtt", "a.wav"), ("--srt", "--json", "a.wav"), ("--vtt", "a.wav", "b.wav")]
-)
+@each("arguments", [("--srt", "--vtt", "a.wav"), ("--srt", "--json", "a.wav"), ("--vtt", "a.wav", "b.wav")])
 def test_formats_that_exclude_each_other_are_wrong_use(arguments: tuple[str, ...]) -> None:
     assert realtime_here("transcribe", *arguments).status == 2

@@ -32,6 +32,7 @@ from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.rows import each
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 
 @async_only
@@ -185,9 +186,9 @@ def test_refusals_become_the_errors_of_rest(runner: Runner, status: int, kind: t
 
 
 @async_only
-@pytest.mark.parametrize("with_session", [False, True])
-@pytest.mark.parametrize(
-    ("code", "close", "kind"),
+@each("with_session", [False, True])
+@each(
+    "code, close, kind",
     [
         ("invalid_api_key", 3000, AuthenticationError),
         (None, 3000, AuthenticationError),
@@ -203,7 +204,7 @@ def test_refusals_after_the_handshake_become_the_errors_of_rest(
     with_session: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(opening, "GREETING", 20)
+    monkeypatch.setattr(opening, "GREETING", PATIENCE)
 
     def script(peer: Peer) -> None:
         error = {"type": "invalid_request_error", "code": code, "message": "no", "param": None}

@@ -91,7 +91,7 @@ def test_an_answer_that_shows_nothing_of_it_counts_when_no_refusal_follows(
 
 
 @async_only
-@pytest.mark.parametrize(
+@each(
     "sent",
     [
         {"tools": []},

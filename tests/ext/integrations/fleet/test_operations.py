@@ -139,7 +139,7 @@ async def test_a_web_node_is_ready_as_long_as_a_delivery_would_wait_for_its_data
 async def test_a_process_without_connections_says_so_and_gets_them_from_idle_ones() -> None:
     with running_cluster(max_connections=12) as cluster:
         dsn = cluster.database("starved")
-        others, newcomer = [Fleet(dsn, max_wait=PATIENCE) for _ in range(2)], Fleet(dsn)
+        others, newcomer = [Fleet(dsn), Fleet(dsn)], Fleet(dsn)
         await others[0].migrate()
         transport = httpx.ASGITransport(Starlette(routes=[Route("/ready", newcomer.ready())]))
         async with newcomer, httpx.AsyncClient(transport=transport, base_url="http://web") as http:
