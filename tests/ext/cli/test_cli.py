@@ -90,7 +90,7 @@ def test_a_missing_extra_is_named_at_once(missing: str, extra: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['realtime', 'demo']\n"
     code += "from realtime_ext.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 2
     assert f"pip install 'realtime-ext[{extra}]'" in done.stderr

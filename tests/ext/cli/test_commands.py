@@ -60,7 +60,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
     code = "import sys; from realtime_ext.cli import main; sys.argv = ['realtime', '--help']\n"
     code += "try: main()\nfinally: print(sorted({n.partition('.')[0] for n in sys.modules}), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(None), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], env=environment(None), capture_output=True, text=True, timeout=PATIENCE
     )
     slow = ("attrs", "httpx", "websockets", "realtime_api", "realtime_simulator", "rich", "numpy", "msgspec")
     assert "transcribe" in done.stdout

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import glob
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,8 +31,11 @@ def programs() -> Path:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port for a server that is started later, out of those that the system gives to others meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(16_384, 32_768)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Cluster:
