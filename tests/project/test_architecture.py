@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 # A part is a top-level module of realtime_ext, or a top-level package with all that is in it. It imports only
 # from its own layer or from those below. A new part gets its place here and in the table in CONTRIBUTING.md.
@@ -386,7 +387,7 @@ def loaded_by(code: str) -> set[str]:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert run.returncode == 0, run.stderr
     return {name.partition(".")[0] for name in run.stdout.split()}

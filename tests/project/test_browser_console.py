@@ -21,6 +21,7 @@ from tests.simulator.receiver import receiving
 from tests.simulator.sounds import vowel
 from tests.simulator.wire import Socket
 from tests.support.chromium import DENY, chromium, expect, launched
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -49,7 +50,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page in which no script may fail, and nothing may be against the page's policy."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE * 1000)
     faults: list[str] = []
 
     def log(message: ConsoleMessage) -> None:

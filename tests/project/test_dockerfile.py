@@ -16,6 +16,7 @@ import pytest
 from realtime_simulator.cli._parsing import PORT
 
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE
 
 FILE = ROOT / "simulator" / "Dockerfile"
 LINES = [
@@ -41,7 +42,9 @@ def served(programs: Path) -> list[str]:
 def is_healthy(programs: Path, port: int) -> bool:
     program, *words = json.loads(step("HEALTHCHECK").partition(" CMD ")[2])
     checks = [word.replace(str(PORT), str(port)) for word in words]
-    return subprocess.run([programs / program, *checks], capture_output=True, timeout=60).returncode == 0
+    return (
+        subprocess.run([programs / program, *checks], capture_output=True, timeout=PATIENCE).returncode == 0
+    )
 
 
 def check_serving(programs: Path) -> None:
@@ -80,7 +83,7 @@ def test_its_packages_install_into_a_new_environment_and_serve(tmp_path: Path) -
         if name == "COPY":
             source, target = rest.split()
             shutil.copytree(ROOT / source, f"{tmp_path}{target}")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=PATIENCE)
     programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
     installs = [shlex.split(rest) for name, rest in LINES if name == "RUN" and rest.startswith("pip ")]
     assert installs

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.time_limit import LIMIT, SLOW_LIMIT
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.weekly
 
@@ -74,7 +75,7 @@ def run(
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

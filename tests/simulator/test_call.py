@@ -18,6 +18,8 @@ from tests.simulator.caller import RATE, Caller
 from tests.simulator.checking import fits, in_order, loudness
 from tests.support.waiting import auntil
 
+pytestmark = pytest.mark.real_time
+
 TURN = [
     "session.created",
     "conversation.item.added",

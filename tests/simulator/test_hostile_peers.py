@@ -17,7 +17,7 @@ from tests.attack.packets import JUNK, MALFORMED_RTCP, MALFORMED_RTP, Packets, j
 from tests.simulator.caller import Caller
 from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 SESSION = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
 

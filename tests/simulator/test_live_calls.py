@@ -19,6 +19,8 @@ from tests.simulator.checking import fits, rms
 from tests.simulator.wire import LiveSocket
 from tests.support.rows import each
 
+pytestmark = pytest.mark.real_time
+
 
 class LiveCaller(Caller):
     """A WebRTC caller of the Live API."""

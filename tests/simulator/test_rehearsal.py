@@ -22,6 +22,8 @@ from realtime_simulator.rehearsal import Caller, Latency, Rehearsal, RehearsalFa
 from tests.support.paths import ROOT
 from tests.support.rows import each
 
+pytestmark = pytest.mark.real_time
+
 EXAMPLE = ROOT / "examples" / "rehearsal"
 GREETING = "Good evening, this is the Elm. How can I help you?"
 

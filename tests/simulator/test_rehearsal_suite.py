@@ -37,6 +37,8 @@ from realtime_simulator.rehearsal import (
 from tests.support.paths import ROOT
 from tests.support.rows import each
 
+pytestmark = pytest.mark.real_time
+
 EXAMPLE = ROOT / "examples" / "rehearsal"
 NO_TIMES = Latency(first_audio=Times(), barge_in=Times(), talk_over=Times(), dead_air=Times())
 

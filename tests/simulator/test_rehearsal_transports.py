@@ -29,6 +29,8 @@ from starlette.websockets import WebSocket
 
 from tests.simulator.test_rehearsal import EXAMPLE, restaurant
 
+pytestmark = pytest.mark.real_time
+
 Over = Literal["phone", "webrtc", "media-stream"]
 FRAME_BYTES = 960
 TEXTS = (

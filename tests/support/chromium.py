@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tests.support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType
 
@@ -62,5 +64,5 @@ def expect(shown: Any) -> Any:
     """Expect something of a page, with Playwright's assertions."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=60_000)  # for slow machines; nothing waits that long otherwise
+    expect.set_options(timeout=PATIENCE * 1000)
     return expect(shown)

@@ -20,9 +20,9 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext.cli import main
+from tests.support.waiting import PATIENCE
 
 COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
-_SECONDS = 60.0
 # A company's proxy, which has no way to this machine's own servers.
 PROXIED = {**dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"), "NO_PROXY": ""}
 
@@ -76,7 +76,7 @@ def realtime(
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         cwd=cwd,
-        timeout=_SECONDS,
+        timeout=PATIENCE,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -135,12 +135,12 @@ class Terminal:
         """Wait for the end; return the status."""
         while self._read():
             pass
-        return self.process.wait(_SECONDS)
+        return self.process.wait(PATIENCE)
 
     def _read(self) -> bool:
         with selectors.DefaultSelector() as selector:  # unlike select, with any number of open files
             selector.register(self._master, selectors.EVENT_READ)
-            ready = selector.select(_SECONDS)
+            ready = selector.select(PATIENCE)
         assert ready, f"nothing more came: {self.shown!r}"
         try:
             piece = os.read(self._master, 65536)

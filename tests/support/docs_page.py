@@ -30,6 +30,7 @@ from pathlib import Path
 import attrs
 
 from tests.support.paths import PEER_PYTHON, ROOT
+from tests.support.waiting import PATIENCE
 
 PAGES = [ROOT / "README.md", ROOT / "simulator" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^ *```$", re.M | re.S)
@@ -38,7 +39,6 @@ _SERVING = re.compile(
     r"realtime (simulator|listen|tail)\b"
     r"|realtime-simulator(?! (conform|conformance|fault|incoming|press|scenario)\b)"
 )
-_SECONDS = 60.0
 
 
 @attrs.frozen
@@ -136,7 +136,7 @@ def _process(command: list[str], program: Path, service: Mapping[str, str]) -> s
         env=environment(service),
         capture_output=True,
         text=True,
-        timeout=_SECONDS,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -167,13 +167,13 @@ def run_commands(block: Block, folder: Path, service: Mapping[str, str]) -> None
             if serving:
                 assert process.stdout.readline(), f"{block}: it printed nothing and ended"
             else:
-                out, _ = process.communicate(timeout=_SECONDS)
+                out, _ = process.communicate(timeout=PATIENCE)
                 assert process.returncode == 0, f"{block}:\n{out}"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 try:
-                    process.communicate(timeout=_SECONDS)
+                    process.communicate(timeout=PATIENCE)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     raise

@@ -17,7 +17,7 @@ import websockets.asyncio.client
 import websockets.sync.client
 from realtime_simulator import Simulator
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 120.0  # seconds
 _LOOK = 0.005  # seconds between two looks at a condition
 
 

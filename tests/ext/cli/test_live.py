@@ -28,6 +28,8 @@ from tests.support.loopback import Loopback
 from tests.support.waiting import PATIENCE
 from tests.support.webhook_bodies import BODIES
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:

@@ -15,6 +15,8 @@ from realtime_ext.connection._webrtc_peer import LOOPBACK, WebRtcPeer
 from tests.support.answerer import Answerer, tone
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.real_time
+
 NAMES = ("AGENT", "RECEIVE", "CONNECT", "HANDLE_RTP", "HANDLE_RTCP", "HANDLE_SCTP")
 
 

@@ -24,6 +24,8 @@ from tests.support.answerer import Answerer, tone
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.real_time
+
 Scenario = Callable[[FarEnd], Awaitable[None]]
 
 

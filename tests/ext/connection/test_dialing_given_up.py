@@ -14,6 +14,8 @@ from realtime_ext import AsyncRealtimeClient
 from realtime_ext.connection import _dialing as dialing
 from tests.ext.connection.far_end import FarEnd
 
+pytestmark = pytest.mark.real_time
+
 STEPS = ["offer", "call", "ice", "dtls", "data channel"]
 TURNS = [*range(8), 10, 13, 17, 21, 28, 34, 45, 55, 89]  # of the event loop, after a step
 

@@ -30,6 +30,8 @@ from tests.simulator.receiver import Receiver, receiving
 from tests.support.rows import each
 from tests.support.runner import Runner
 
+pytestmark = pytest.mark.real_time
+
 SESSION = LiveSessionBuilder("gpt-live-1").instructions("front desk")
 BACKEND = SESSION.delegate_to("gpt-5.6-sol")
 EVENT = "live.transport.incoming"

@@ -13,7 +13,7 @@ from tests.attack.packets import MALFORMED_RTCP, MALFORMED_RTP, Packets, jitter
 from tests.support.answerer import Answerer
 from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 
 def in_call(scene: Callable[[Packets], Awaitable[None]]) -> None:

@@ -27,6 +27,8 @@ from tests.support.answerer import RATE, Answerer, tone
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.real_time
+
 
 def crossings(pcm: bytes) -> int:
     """Count where the wave rises through zero: as many a second as the tone has hertz."""

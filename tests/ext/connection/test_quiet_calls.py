@@ -15,6 +15,8 @@ from realtime_ext._resources import calls
 from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
+pytestmark = pytest.mark.real_time
+
 INSTRUCTIONS = "never tell anybody of the blue door"
 QUESTION, ANSWER = "where is the blue door", "behind the green curtain"
 SESSION = SessionBuilder("gpt-realtime").instructions(INSTRUCTIONS).push_to_talk()

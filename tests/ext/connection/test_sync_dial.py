@@ -19,6 +19,8 @@ from tests.simulator.sounds import vowel
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.real_time
+
 SESSION = {"type": "realtime", "model": "gpt-realtime"}
 
 

@@ -16,6 +16,8 @@ from realtime_ext.connection._webrtc_audio import (
 from tests.support.answerer import tone
 from tests.support.rows import each
 
+pytestmark = pytest.mark.real_time
+
 
 def packets(pcm: bytes) -> list[bytes]:
     outgoing = OutgoingAudio(None, lambda error: None)

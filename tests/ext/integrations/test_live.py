@@ -29,7 +29,7 @@ from tests.support.media_phone import media_call
 from tests.support.paths import ROOT
 from tests.support.web_server import running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 SESSION = LiveSessionBuilder("gpt-live-1").format("pcmu")
 

@@ -26,6 +26,8 @@ from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION
 from tests.support.web_server import running
 
+pytestmark = pytest.mark.real_time
+
 SESSION = SessionBuilder("gpt-realtime").telephony("pcmu").server_vad()
 LONG = "Breakfast is served from seven until half past ten in the garden, and on Sundays until noon. " * 3
 

@@ -7,7 +7,7 @@ PIECE = 960  # bytes of 20 ms
 
 
 async def until(condition):
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(300):
         while not condition():
             await asyncio.sleep(0.02)
 

@@ -45,7 +45,7 @@ async def main() -> None:
         model_config={"url": url, "api_key": os.environ["OPENAI_API_KEY"]}
     )
     seen, errors, raw, ends, spoke = set(), [], set(), 0, False
-    async with session, asyncio.timeout(60):
+    async with session, asyncio.timeout(300):
         await session.send_message("What is the weather like?")
         async for event in session:
             seen.add(event.type)
