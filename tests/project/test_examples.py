@@ -206,7 +206,7 @@ def web_voice(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_web_voice_makes_calls_for_pages(web_voice: str) -> None:
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as http:
         page = http.get(web_voice)
         secret = http.post(f"{web_voice}realtime/secret").json()
         headers = {"content-type": "application/sdp"}
@@ -320,7 +320,7 @@ def free_port() -> int:
 
 def answering(port: int) -> None:
     """Wait until a program serves."""
-    with httpx.Client(transport=httpx.HTTPTransport(retries=20), trust_env=False) as http:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=20), trust_env=False, timeout=PATIENCE) as http:
         http.get(f"http://127.0.0.1:{port}/")
 
 

@@ -44,7 +44,7 @@ def test_long_descriptions_have_absolute_links_and_pictures() -> None:
 
 
 def test_contributing_is_short() -> None:
-    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split()) <= 1500
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split()) <= 1600
 
 
 SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -30,5 +30,7 @@ def sim() -> Iterator[Simulator]:
 
 @pytest.fixture
 def api(sim: Simulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}) as client:
+    with httpx.Client(
+        base_url=sim.base_url, headers={"authorization": f"Bearer {sim.api_key}"}, timeout=PATIENCE
+    ) as client:
         yield client

@@ -31,6 +31,7 @@ from websockets.exceptions import InvalidStatus
 from tests.samples.sdp import sample
 from tests.support.paths import ROOT
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 from .receiver import receiving
 from .sounds import vowel
@@ -172,7 +173,9 @@ def test_a_scenario_replaces_the_current_one_and_the_first_can_be_restored(
             return str(socket.until("response.output_text.done")["text"])
 
     headers = {"authorization": f"Bearer {fresh.api_key}"}
-    with httpx.Client(base_url=fresh.base_url.removesuffix("/v1"), headers=headers) as client:
+    with httpx.Client(
+        base_url=fresh.base_url.removesuffix("/v1"), headers=headers, timeout=PATIENCE
+    ) as client:
 
         def play(text: str, **query: str) -> httpx.Response:
             return client.post("/simulator/scenario", content=text, params=query)
@@ -239,7 +242,7 @@ def test_the_targets_of_faults_are_listed(control: httpx.Client) -> None:
 
 def test_requests_are_recorded_with_the_errors_that_refused_them(fresh: Simulator) -> None:
     key, wrong = {"authorization": f"Bearer {fresh.api_key}"}, {"authorization": "Bearer sk-wrong-key"}
-    with httpx.Client(base_url=fresh.base_url) as client:
+    with httpx.Client(base_url=fresh.base_url, timeout=PATIENCE) as client:
         secret = client.post("/realtime/client_secrets", json={}, headers=key).json()["value"]
         client.post("/realtime/client_secrets", json={}, headers=wrong)
         client.get(f"/nothing/{secret}", headers=key)
@@ -290,7 +293,9 @@ def test_requests_on_a_call_belong_to_its_session(fresh: Simulator) -> None:
 
 def test_sessions_are_named_and_cleared(fresh: Simulator) -> None:
     headers = {"authorization": f"Bearer {fresh.api_key}"}
-    with httpx.Client(base_url=fresh.base_url.removesuffix("/v1"), headers=headers) as client:
+    with httpx.Client(
+        base_url=fresh.base_url.removesuffix("/v1"), headers=headers, timeout=PATIENCE
+    ) as client:
         with Socket(fresh) as socket:
             first = socket.recv()["session"]["id"]
         with Socket(fresh) as socket:
@@ -474,6 +479,7 @@ def test_a_session_is_shown_as_it_was_after_an_event(booking: tuple[Simulator, s
     with httpx.Client(
         base_url=f"{simulator.base_url.removesuffix('/v1')}/simulator/sessions/",
         headers={"authorization": f"Bearer {simulator.api_key}"},
+        timeout=PATIENCE,
     ) as http:
         before, after = (http.get(f"{session}/state?at={at}").json() for at in (called - 1, answered))
         wrong = http.get(f"{session}/state?at=-1")
@@ -833,7 +839,7 @@ def busy(fresh: Simulator) -> tuple[Simulator, list[str]]:
     """A simulator with requests and sessions of each kind, and the secrets that passed."""
     key = {"authorization": f"Bearer {fresh.api_key}"}
     wrong = "a-wrong-key-without-a-prefix"
-    with httpx.Client(base_url=fresh.base_url) as client:
+    with httpx.Client(base_url=fresh.base_url, timeout=PATIENCE) as client:
         secret = client.post("/realtime/client_secrets", json={}, headers=key).json()["value"]
         client.post("/realtime/client_secrets", json={}, headers={"authorization": f"Bearer {wrong}"})
         offer = sample("offer-chromium-audio-datachannel")

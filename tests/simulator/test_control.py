@@ -23,6 +23,7 @@ from realtime_simulator._simulator.endpoint import Endpoint
 from tests.simulator.receiver import receiving
 from tests.simulator.wire import Socket
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 SECRETS = "/v1/realtime/client_secrets"
 
@@ -42,7 +43,7 @@ def sim(running: Simulator) -> Iterator[Simulator]:
 @pytest.fixture
 def control(sim: Simulator) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {sim.api_key}"}
-    with httpx.Client(base_url=sim.base_url.removesuffix("/v1"), headers=headers) as client:
+    with httpx.Client(base_url=sim.base_url.removesuffix("/v1"), headers=headers, timeout=PATIENCE) as client:
         yield client
 
 

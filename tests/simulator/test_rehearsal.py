@@ -21,6 +21,7 @@ from realtime_simulator.rehearsal import Caller, Latency, Rehearsal, RehearsalFa
 
 from tests.support.paths import ROOT
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.real_time
 
@@ -223,7 +224,9 @@ def test_an_app_that_does_not_answer(line: Line) -> None:
         import httpx
 
         call_id = line.rehearsal.callers[-1].call.id
-        async with httpx.AsyncClient(base_url=line.rehearsal.simulator.base_url, headers=headers) as http:
+        async with httpx.AsyncClient(
+            base_url=line.rehearsal.simulator.base_url, headers=headers, timeout=PATIENCE
+        ) as http:
             await http.post(f"/realtime/calls/{call_id}/reject", json={"status_code": 486})
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})

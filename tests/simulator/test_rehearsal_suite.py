@@ -36,6 +36,7 @@ from realtime_simulator.rehearsal import (
 
 from tests.support.paths import ROOT
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.real_time
 
@@ -68,7 +69,9 @@ class App:
         call_id = json.loads((await receive())["body"])["data"]["call_id"]
         headers = {"authorization": f"Bearer {self._simulator.api_key}"}
         session: dict[str, Any] = {"type": "realtime", "model": "gpt-realtime-2.1"}
-        async with httpx.AsyncClient(base_url=self._simulator.base_url, headers=headers) as http:
+        async with httpx.AsyncClient(
+            base_url=self._simulator.base_url, headers=headers, timeout=PATIENCE
+        ) as http:
             for _ in range(self._times):
                 await http.post(f"/realtime/calls/{call_id}/accept", json=session)
             if self._rejects:

@@ -64,7 +64,7 @@ def test_it_works_with_async_with_and_can_be_entered_again() -> None:
 
 
 def test_a_keep_alive_connection_does_not_hold_up_its_end() -> None:
-    with httpx.Client() as client:
+    with httpx.Client(timeout=PATIENCE) as client:
         with Simulator(pacing="none") as sim:
             client.get(f"{sim.base_url}/nothing")
         with pytest.raises(httpx.TransportError):

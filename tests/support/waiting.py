@@ -23,8 +23,9 @@ _LOOK = 0.005  # seconds between two looks at a condition
 
 def be_patient() -> None:
     """Make this limit the default of what tests use to wait, which is 5 or 10 seconds for programs."""
-    defaults = httpx._config.DEFAULT_TIMEOUT_CONFIG
-    defaults.connect = defaults.read = defaults.write = defaults.pool = PATIENCE
+    for function in (httpx.request, httpx.stream.__wrapped__, httpx.get, httpx.post, httpx.put, httpx.delete):
+        assert function.__kwdefaults__ is not None
+        function.__kwdefaults__["timeout"] = httpx.Timeout(PATIENCE)
     for function in (websockets.sync.client.connect, websockets.asyncio.client.connect.__init__):
         assert function.__kwdefaults__ is not None
         function.__kwdefaults__["open_timeout"] = PATIENCE
