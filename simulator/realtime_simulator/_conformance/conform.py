@@ -27,6 +27,7 @@ from realtime_simulator._conformance.comparison import Comparison, Expected
 from realtime_simulator._conformance.consistency import faults
 from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
+from realtime_simulator._core import event_loop
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
@@ -117,7 +118,7 @@ def check(
         RecordingError: An event in it is broken, or it has no sound to be played.
     """
     if not live.is_live(recording):
-        return asyncio.run(_Play(recording, profile, sound).run())
+        return event_loop.run(_Play(recording, profile, sound).run())
     if sound is not None:
         raise RecordingError(f"{recording.name}: a Live session tells no edges of speech to compare")
     return live.check(recording)

@@ -23,6 +23,7 @@ from realtime_simulator._conformance.comparison import Comparison, Expected
 from realtime_simulator._conformance.live_comparison import Side, compare
 from realtime_simulator._conformance.report import Report
 from realtime_simulator._conformance.sdp_facts import facts
+from realtime_simulator._core import event_loop
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.turn import REAL, Action, Heard, Transcript, Turn
 from realtime_simulator._links import Link, LivePhone, WebSocketLink
@@ -76,7 +77,7 @@ def check(recording: Recording) -> Report:
         play = _Play(recording)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
-    return asyncio.run(play.run())
+    return event_loop.run(play.run())
 
 
 @attrs.define

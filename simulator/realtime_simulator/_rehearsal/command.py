@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from realtime_simulator._core import event_loop
 from realtime_simulator._rehearsal.rehearsal import Rehearsal
 from realtime_simulator._rehearsal.runner import rehearse
 from realtime_simulator._rehearsal.scorecard import FORMS, REPORTS, Outcome, Scorecard
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
                 keep_sound=has_page,
             ) as rehearsal,
         ):
-            card = asyncio.run(
+            card = event_loop.run(
                 rehearse(
                     rehearsal,
                     scripts,

@@ -28,6 +28,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.protocol import State
 
+from realtime_simulator._core.event_loop import EventLoop
 from realtime_simulator._core.outgoing import SILENT
 from realtime_simulator._core.problem import ApiProblem
 
@@ -340,7 +341,7 @@ class ServerThread:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=EventLoop) as runner:
                 _run_to_completion(runner.get_loop(), self._serve())
         except BaseException as error:
             logger.debug("the simulator's thread failed", exc_info=True)

@@ -10,6 +10,7 @@ import attrs
 import httpx
 from websockets.exceptions import WebSocketException
 
+from realtime_simulator._core import event_loop
 from realtime_simulator._suite.check import CAPABILITIES, PRICES, PROFILES, Check
 from realtime_simulator._suite.target import Failed, OverBudget, Target
 
@@ -74,7 +75,7 @@ def run(target: Target, checks: Sequence[Check], profile: str, *, seconds: float
     Raises:
         ConnectionError: The server cannot be reached, or does not answer.
     """
-    return asyncio.run(_run(target, checks, profile, seconds))
+    return event_loop.run(_run(target, checks, profile, seconds))
 
 
 async def _run(target: Target, checks: Sequence[Check], profile: str, seconds: float) -> Sequence[Result]:
