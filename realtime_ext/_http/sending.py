@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .._core.arguments import Timeout
+    from .._core.time_limit import Timer
 
 T = TypeVar("T")
 
@@ -63,6 +64,12 @@ async def _asleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def _call_later(seconds: float, function: Callable[[], object]) -> Timer:
+    import asyncio
+
+    return asyncio.get_running_loop().call_later(seconds, function)
+
+
 def _random() -> float:
     import random
 
@@ -79,6 +86,7 @@ class Clock:
         random: Returns numbers in [0, 1).
         sleep: Waits that many seconds.
         asleep: The async form of `sleep`.
+        call_later: Calls a function after so many seconds, on the running event loop.
     """
 
     now: Callable[[], float] = time.time
@@ -86,6 +94,7 @@ class Clock:
     random: Callable[[], float] = _random
     sleep: Callable[[float], None] = _sleep
     asleep: Callable[[float], Awaitable[None]] = _asleep
+    call_later: Callable[[float, Callable[[], object]], Timer] = _call_later
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from .. import audio
+from .._core.time_limit import TimeLimit
 from ..client import AsyncRealtimeClient
 from ..connection import AsyncConnection
 from ..integrations.recorder import Recorder
@@ -266,7 +267,8 @@ class Conversation:
             await connection.commit_audio()
             await self._turn(view, connection)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(view.is_written.wait(), transcribed and _TRANSCRIPT_S)
+                async with TimeLimit(_TRANSCRIPT_S if transcribed else 0):
+                    await view.is_written.wait()
             view.show_all()
         if not self.messages and not self._spoken:
             view.prompt()

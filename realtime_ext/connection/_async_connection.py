@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .._core.arguments import check_seconds
+from .._core.time_limit import TimeLimit, wait
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
 from ._async_events import AsyncEvents
-from ._io import ConnectionIO, Deadline, run_to_completion
+from ._io import ConnectionIO, run_to_completion
 from ._spending import Spending
 from ._state.client_events import create_item, create_response, marked_response, text_item
 from ._state.conversation import TranscriptLine, read_item
@@ -306,7 +307,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "timeout")}
         self._state.role.require_responses("create_response")
-        deadline = Deadline(check_seconds("timeout", timeout))
+        deadline = self._io.deadline(check_seconds("timeout", timeout))
         out = self._state.client_events.prepare(create_response(given))
         if conversation == "none":
             await self._io.send(out, deadline=deadline)
@@ -390,7 +391,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
                 again.
         """
         stream = self._asking(text, timeout=timeout, response=response)
-        limit = asyncio.timeout(timeout)
+        limit = TimeLimit(timeout, is_real=True)
         try:
             async with limit, stream:
                 async for _ in stream:
@@ -441,7 +442,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
             ("output_audio_buffer.stopped", "output_audio_buffer.cleared"),
             where=lambda event: stream._stream is not None and stream._stream.has_response(event.response_id),
         )
-        limit = asyncio.timeout(timeout)
+        limit = TimeLimit(timeout, is_real=True)
         try:
             with ended:
                 async with limit, stream:
@@ -557,7 +558,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         try:
             if state.role.kind == "translation" and state.is_linked:
                 with contextlib.suppress(RealtimeError, TimeoutError):
-                    async with asyncio.timeout(_LAST_WORDS):
+                    async with TimeLimit(_LAST_WORDS):
                         with self.expect("session.closed") as closed:
                             await self._send_own({"type": "session.close"})
                         await closed
@@ -581,7 +582,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         tasks = (reconnect_task, tools, self._ending)
         running = {task for task in tasks if task not in (None, caller) and not task.done()}
         if running:
-            await asyncio.wait(running, timeout=_STOPPING)  # a tool may suppress its cancellation
+            await wait(running, _STOPPING)  # a tool may suppress its cancellation
 
 
 def _saying(text: str) -> dict[str, Any]:
@@ -703,7 +704,7 @@ class AsyncStream:
     async def _leave(self, stream: TurnStream) -> None:
         try:
             if stream.is_unanswered:
-                async with asyncio.timeout(_CANCEL_TIMEOUT):
+                async with TimeLimit(_CANCEL_TIMEOUT):
                     await self._connection.cancel_response(stream.active_response)
         except (ConnectionClosedError, TimeoutError):
             pass  # nothing is left to cancel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from .._core.arguments import check_seconds
 from .._core.callbacks import wrapped
 from ._event_overloads import expects_async, registers, waits_async
-from ._io import ConnectionIO, Deadline
+from ._io import ConnectionIO
 from ._state.core import ConnectionState
 from ._state.event_kinds import EventWaiter, Kind, Where, name_of
 from ._state.handlers import Handler, Handlers
@@ -233,7 +233,7 @@ class AsyncEvents(HandlesEvents[ServerEventT_co], ABC, Generic[ServerEventT_co, 
 
     async def _update(self, session: Any, wait: bool, timeout: float | None) -> str:
         """Send `session.update`, and wait for its acknowledgement; as `update_session`."""
-        deadline = Deadline(check_seconds("timeout", timeout))
+        deadline = self._io.deadline(check_seconds("timeout", timeout))
         out = self._state.client_events.session_update(session)
         acknowledged = await self._io.send(out, deadline=deadline)
         if wait and acknowledged is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from .._core.arguments import check_seconds
 from .._core.callbacks import contained
 from ..errors import RealtimeError
-from ._io import ConnectionIO, Deadline
+from ._io import ConnectionIO
 from ._state.live import LiveSession, LiveState, split_text
 from ._state.tasks import Task, Tasks
 from ._state.waiters import Waiter
@@ -192,7 +192,7 @@ async def append(
         APITimeoutError: It was not acknowledged in time.
         ConnectionClosedError: The connection has ended.
     """
-    deadline = Deadline(check_seconds("timeout", timeout))
+    deadline = io.deadline(check_seconds("timeout", timeout))
     check_text(text)
     live = live_session(io)
     waiters: list[Waiter[None]] = []

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 import attrs
 
 from .._core.event_loop import require_asyncio
+from .._core.time_limit import wait
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
 from ..errors import ConnectionClosedError, RealtimeError
@@ -241,9 +242,9 @@ class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
     async def _undo(self, making: asyncio.Task[CallT] | None) -> None:
         """Hang up the call that was made, or that the API may be about to make."""
         if making is not None:
-            if not (await asyncio.wait([making], timeout=ANSWER_PATIENCE))[0]:
+            if not (await wait([making], ANSWER_PATIENCE))[0]:
                 making.cancel()
-                await asyncio.wait([making], timeout=ANSWER_PATIENCE)
+                await wait([making], ANSWER_PATIENCE)
             if making.done() and not making.cancelled():
                 making.exception()  # retrieved, or it would be logged as unseen
         if self._made is not None:

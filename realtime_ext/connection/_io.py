@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .._core import json as _json
 from .._core.callbacks import is_cancelled, log_own_failure, raise_if_interrupt
+from .._core.time_limit import TimeLimit, wait
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
@@ -70,24 +71,30 @@ class ObserverSendsError(RealtimeError):
 
 
 class Deadline:
-    """A time limit, counted from now, that several steps share.
+    """A time limit that the program asked for, counted from now, which several steps share.
 
     Args:
         seconds: How long; None for no limit.
+        clock: The clock that counts them.
 
     Attributes:
         seconds: The same.
     """
 
-    __slots__ = ("_at", "seconds")
+    __slots__ = ("_at", "_clock", "seconds")
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, clock: Clock) -> None:
         self.seconds: float | None = seconds
-        self._at = None if seconds is None else time.monotonic() + seconds
+        self._clock = clock
+        self._at = None if seconds is None else clock.monotonic() + seconds
 
     def left(self) -> float | None:
         """Return the seconds that are left, 0 or more; None for no limit."""
-        return None if self._at is None else max(0.0, self._at - time.monotonic())
+        return None if self._at is None else max(0.0, self._at - self._clock.monotonic())
+
+    def limit(self) -> TimeLimit:
+        """Return the limit for a step that begins now."""
+        return TimeLimit(self.left(), call_later=self._clock.call_later, is_real=True)
 
 
 _open: weakref.WeakSet[ConnectionIO] = weakref.WeakSet()
@@ -246,19 +253,22 @@ class ConnectionIO:
             if self.is_forked:
                 assert self.state.close_info is not None
                 raise self.state.close_info.error()
-            seconds = timeout.left() if isinstance(timeout, Deadline) else timeout
+            deadline = timeout if isinstance(timeout, Deadline) else self.deadline(timeout)
             future = self.loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
-            if seconds is None:
+            if deadline.seconds is None:
                 await future
                 return waiter.result()
             try:
-                async with asyncio.timeout(seconds):
+                async with deadline.limit():
                     await future
             except TimeoutError as error:
-                given = timeout.seconds if isinstance(timeout, Deadline) else timeout
-                raise APITimeoutError(f"{what} did not arrive within {given:g} s") from error
+                raise APITimeoutError(f"{what} did not arrive within {deadline.seconds:g} s") from error
         return waiter.result()
+
+    def deadline(self, seconds: float | None) -> Deadline:
+        """Return a time limit, counted from now; None for no limit."""
+        return Deadline(seconds, self._clock)
 
     def monotonic(self) -> float:
         """Return seconds of a clock that is never set."""
@@ -375,7 +385,7 @@ class ConnectionIO:
         self, update: Acknowledgement, timeout: Deadline | float | None, what: str
     ) -> None:
         """Wait for the acknowledgement of an update; longer where it may be another connection's."""
-        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        deadline = timeout if isinstance(timeout, Deadline) else self.deadline(timeout)
         try:
             await self.wait(update.sign, deadline, what)
         except BaseException:
@@ -520,9 +530,9 @@ class ConnectionIO:
         """Wait for an acknowledgement, before which nothing else may be sent."""
         settled = self.loop.create_future()
         acknowledged.when_done(lambda: None if settled.done() else settled.set_result(None))
-        await asyncio.wait(
-            {settled, trial}, timeout=self.confirm_timeout, return_when=asyncio.FIRST_COMPLETED
-        )
+        with contextlib.suppress(TimeoutError):
+            async with TimeLimit(self.confirm_timeout, call_later=self._clock.call_later):
+                await asyncio.wait({settled, trial}, return_when=asyncio.FIRST_COMPLETED)
         if acknowledged.done:
             acknowledged.result()
         elif trial.done():
@@ -567,7 +577,7 @@ async def run_to_completion(*steps: Coroutine[Any, Any, None] | asyncio.Task[Non
             for task in waiting:
                 task.cancel()
         try:
-            waiting = (await asyncio.wait(waiting, timeout=left))[1]
+            waiting = (await wait(waiting, left))[1]
         except asyncio.CancelledError as error:
             cancelled = error
             deadline = loop.time() + GRACE if deadline is None else deadline

@@ -103,16 +103,13 @@ class LinkOptions:
         """Return the proxy for an address: the environment's is not used for loopback."""
         return None if self.proxy is True and is_loopback(uri) else self.proxy
 
-    def arguments(
-        self, known: Collection[str], *, uri: str, headers: Mapping[str, str], timeout: float | None
-    ) -> MaskedDict[Any]:
+    def arguments(self, known: Collection[str], *, uri: str, headers: Mapping[str, str]) -> MaskedDict[Any]:
         """Return the arguments of the library's `connect`, as far as the installed version knows them.
 
         Args:
             known: The names of those arguments.
             uri: Where it goes.
             headers: The request's headers.
-            timeout: Seconds for the handshake; None for no limit.
 
         Raises:
             ValueError: The installed version doesn't know an option.
@@ -125,7 +122,7 @@ class LinkOptions:
         arguments |= {
             "additional_headers": headers,
             "user_agent_header": None,
-            "open_timeout": timeout,
+            "open_timeout": None,  # the caller has the limit
             "logger": _SILENT,
         }
         if uri.startswith("wss:") and self.ssl_context is not None:

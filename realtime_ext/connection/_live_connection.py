@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.arguments import check_seconds
+from .._core.time_limit import TimeLimit, wait
 from .._core.utterances import Utterance
 from ..audio import audio_format, silence
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
@@ -213,7 +214,7 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
             APIStatusError, ConnectionClosedError: As for `say`; the session has ended.
         """
         check_text(text)
-        limit = asyncio.timeout(check_seconds("timeout", timeout))
+        limit = TimeLimit(check_seconds("timeout", timeout), is_real=True)
         try:
             async with limit:
                 await self._say_last(text)
@@ -382,7 +383,7 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
         goodbye = spending.budget.goodbye
         if goodbye is not None:
             with contextlib.suppress(RealtimeError, TimeoutError):
-                async with asyncio.timeout(_GOODBYE):
+                async with TimeLimit(_GOODBYE):
                     await self._say_last(goodbye)
         self._ends_session = True
         if self._closing is None:
@@ -416,7 +417,7 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
         try:
             if self._ends_session and state.is_linked and self._live.close_reason is None:
                 with contextlib.suppress(RealtimeError, TimeoutError):
-                    async with asyncio.timeout(_LAST_WORDS):
+                    async with TimeLimit(_LAST_WORDS):
                         with self.expect("session.closed") as closed:
                             await self._send_own({"type": "session.close"})
                         await closed
@@ -432,7 +433,7 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=_STOPPING)  # a tool may suppress its cancellation
+            await wait(tasks, _STOPPING)  # a tool may suppress its cancellation
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         runners = (self._delegations, self._tools)

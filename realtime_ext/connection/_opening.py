@@ -16,6 +16,7 @@ import attrs
 from .._core.arguments import QueryValue, check_header
 from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.event_loop import require_asyncio
+from .._core.time_limit import TimeLimit
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
 from ..errors import APITimeoutError, ConflictError, ConnectionClosedError, MissingApiKeyError, RealtimeError
@@ -339,7 +340,7 @@ async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:
         hangup: Builds the request that does so.
         call_id: The call.
     """
-    limit = asyncio.timeout(HANGUP_TIMEOUT)
+    limit = TimeLimit(HANGUP_TIMEOUT)
     task = asyncio.current_task()
     try:
         async with limit:

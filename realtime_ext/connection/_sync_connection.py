@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 from .._core.threads import in_thread
 from ..tools import Toolbox
 from ._async_connection import AsyncConnection
-from ._io import Deadline
 from ._portal import Hold, Portal
 from ._sync_events import Events, ToolsInThreads, check_sync, within
 
@@ -355,7 +354,7 @@ class Stream:
     def __init__(self, connection: Connection, inner: AsyncStream, timeout: float | None) -> None:
         self._connection = connection
         self._inner = inner
-        self._deadline = Deadline(timeout)
+        self._deadline = connection._inner._io.deadline(timeout)
         self._events: deque[tuple[ServerEvent, int]] = deque()
         self._is_entered = False
 

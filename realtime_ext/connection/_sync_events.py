@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 from .._core.arguments import check_seconds
 from .._core.callbacks import wrapped
 from .._core.threads import run_in_thread
+from .._core.time_limit import look
 from ..errors import APITimeoutError, ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ._async_events import AsyncEvents, ClientEventT, HandlesEvents, ServerEventT_co
@@ -190,7 +191,7 @@ class Events(HandlesEvents[ServerEventT_co], ABC, Generic[ServerEventT_co, Clien
         self, timeout: float | None, function: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any
     ) -> T:
         """Send with a function that has a time limit, which includes waiting for the audio."""
-        deadline = Deadline(check_seconds("timeout", timeout))
+        deadline = self._inner._io.deadline(check_seconds("timeout", timeout))
 
         async def send() -> T:
             waits = self._audio.is_sending
@@ -206,7 +207,7 @@ class Events(HandlesEvents[ServerEventT_co], ABC, Generic[ServerEventT_co, Clien
             found = self._events.queue.popleft()
         except IndexError:
             self._check()
-            waited = self._events.wait(Deadline(timeout))
+            waited = self._events.wait(self._inner._io.deadline(timeout))
             if waited is None:
                 return self._run(self._inner._next_event)  # which raises unless the end was normal
             found = waited
@@ -230,7 +231,7 @@ class Events(HandlesEvents[ServerEventT_co], ABC, Generic[ServerEventT_co, Clien
 
     async def _close(self) -> None:
         with contextlib.suppress(Exception):
-            await self._audio.sent_within(Deadline(_LAST_AUDIO), "")
+            await self._audio.sent_within(self._inner._io.deadline(_LAST_AUDIO), "")
         try:
             await self._inner.close()
         finally:
@@ -324,7 +325,7 @@ class _Events:
                     if not self._is_fetching:
                         self._portal.post(self.fetch)
                     if not acquire(sleeper, deadline.left()):
-                        self._portal.run(asyncio.sleep, 0)  # so that the loop has checked at least once
+                        self._portal.run(look)
                         if not self.queue and not self._is_over:
                             raise APITimeoutError(f"an event did not arrive within {deadline.seconds:g} s")
                 finally:
@@ -446,7 +447,7 @@ async def within(
     deadline: Deadline, function: Callable[[], Awaitable[T]], late: Callable[[], Exception]
 ) -> T:
     """Call a coroutine function; raise what `late` makes if the deadline passes before its end."""
-    limit = asyncio.timeout(deadline.left())
+    limit = deadline.limit()
     try:
         async with limit:
             return await function()

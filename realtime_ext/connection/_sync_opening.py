@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 import attrs
 
 from .._core.threads import in_thread, run_in_thread
+from .._core.time_limit import wait
 from .._http.receiving import cut, receive
 from .._http.sending import AsyncHttp, Http
 from .._http.settings import checked_key
@@ -306,7 +307,7 @@ class _ClientInThreads:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             cut(self._client, request)
-            await asyncio.wait([sending], timeout=_LAST_STEPS)
+            await wait([sending], _LAST_STEPS)
             sending.cancel()
             raise
 

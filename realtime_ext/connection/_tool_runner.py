@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .._core.callbacks import contained, is_cancelled, is_ctrl_c, log_own_failure
+from .._core.time_limit import TimeLimit
 from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext, error_output
 from ._io import ConnectionIO
@@ -113,7 +114,7 @@ class ToolRunner:
             if job.refusal is not None:
                 output, is_silent = error_output("too_many_calls", job.refusal), False
             else:
-                async with asyncio.timeout(self._timeout):
+                async with TimeLimit(self._timeout, is_real=True):
                     result = await self._toolbox.arun(job.name, job.arguments, context=context)
                 output, is_silent = result.output, result.silent
         except TimeoutError:

@@ -23,6 +23,7 @@ from .. import audio
 from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.files import private_opener
 from .._core.pcm import as_bytes
+from .._core.time_limit import wait
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._webrtc_packets import LATE_S, PACKET_S
 
@@ -349,7 +350,7 @@ def open_sink(
 async def _cancelled(task: asyncio.Task[None], whose: str) -> None:
     """Cancel a task that runs code of the application, which may not let that happen."""
     task.cancel()
-    done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+    done, _ = await wait([task], PATIENCE_S)
     if not done:
         logger.warning("%s continues although it was cancelled", whose)
     elif not task.cancelled() and (error := task.exception()) is not None:

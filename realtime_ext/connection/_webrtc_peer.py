@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from .._core.extras import install
+from .._core.time_limit import TimeLimit
 
 try:
     from aiortc import (
@@ -208,7 +209,7 @@ class WebRtcPeer:
         except Exception as exc:  # aiortc's parser lets IndexError, KeyError and its own kinds through
             raise SdpError(f"the answer can't be applied to the offer: {exc or type(exc).__name__}") from exc
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with TimeLimit(self._connect_timeout):
                 await self._settled.wait()
         except TimeoutError as exc:
             raise APITimeoutError(
@@ -292,7 +293,7 @@ class WebRtcPeer:
         if self._pc is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            async with TimeLimit(CLOSE_TIMEOUT_S):
                 await self._outgoing.aclose()
                 if self._incoming is not None:
                     await self._incoming.aclose()

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, WebSocketException
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from .._core.call import SAFETY_HEADER
 from .._core.callbacks import is_cancelled, raise_if_interrupt
 from .._core.secrets import Secret
-from .._http.sending import AsyncHttp
+from .._core.time_limit import Countdown, TimeLimit, wait
+from .._http.sending import AsyncHttp, Clock
 from .._http.settings import RequestOptions
 from ..errors import RealtimeError
 from ._link import LinkClosed, LinkOptions, OnEnd, OnMessage, seconds_of
@@ -129,7 +130,11 @@ class _Socket(client.ClientConnection):
     """
 
     inbox: _Inbox | None = None
-    _closing: asyncio.TimerHandle | None = None
+    _closing: Countdown | None = None
+
+    def __init__(self, *args: Any, clock: Clock, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._clock = clock
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -141,7 +146,8 @@ class _Socket(client.ClientConnection):
         if self.protocol.close_rcvd is not None and self._closing is None:
             # The server has to close the TCP connection now (RFC 6455 §7.1.1).
             timeout = CLOSE_TIMEOUT if self.close_timeout is None else self.close_timeout
-            self._closing = self.loop.call_later(timeout, _abort, self.transport)
+            abort = functools.partial(_abort, self.transport)
+            self._closing = Countdown(timeout, abort, call_later=self._clock.call_later)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -151,6 +157,22 @@ class _Socket(client.ClientConnection):
             error = self.protocol.close_exc
             error.__cause__ = error.__cause__ or exc
             self.inbox.end(error)
+
+    async def keepalive(self) -> None:
+        """Send pings; unlike the library, count only time in which the process ran against the answers."""
+        if self.ping_interval is None or self.ping_timeout is None:
+            return await super().keepalive()
+        latency = 0.0
+        with contextlib.suppress(Exception):  # of a connection that is lost meanwhile
+            while True:
+                await asyncio.sleep(self.ping_interval - latency)
+                pong = await self.ping()
+                try:
+                    async with TimeLimit(self.ping_timeout, call_later=self._clock.call_later):
+                        latency = await pong
+                except TimeoutError:
+                    async with self.send_context():
+                        self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
 
 
 def _abort(transport: asyncio.WriteTransport) -> None:
@@ -209,7 +231,7 @@ class PlainLink:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it, within some seconds."""
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with TimeLimit(CLOSE_TIMEOUT):
                 await self._socket.close(code, reason)
         except BaseException as error:
             logger.debug("closing the link failed: %s", type(error).__name__)
@@ -221,7 +243,7 @@ class PlainLink:
             found = (self._receiving, getattr(self._socket, "keepalive_task", None))
             tasks = [task for task in found if task is not None and task is not asyncio.current_task()]
             if tasks:  # they end with the connection, some steps of the loop later
-                await asyncio.wait(tasks, timeout=1)
+                await wait(tasks, 1)
 
     def forget(self) -> None:
         """Release the descriptor."""
@@ -322,12 +344,12 @@ class _Watch:
         self._link = link
         self._patience = patience
         self._left = left
-        self.timer = asyncio.get_running_loop().call_later(patience, self._look)
+        self.timer = Countdown(patience, self._look)
 
     def _look(self) -> None:
         if not self._link.abort_if_stuck(self._left):
             self._left = self._link.waiting
-            self.timer = asyncio.get_running_loop().call_later(self._patience, self._look)
+            self.timer = Countdown(self._patience, self._look)
 
 
 async def open_link(
@@ -367,6 +389,7 @@ async def open_link(
         now=http.clock.now,
         random=http.clock.random,
     )
+    create: Any = functools.partial(_Socket, clock=http.clock)
     own: dict[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
     if settings.dialect == "beta":
         own["openai-beta"] = "realtime=v1"
@@ -375,9 +398,10 @@ async def open_link(
         if settings.needs_key(options.headers):
             key = await (settings.akey() if is_first else _key_again(settings.akey()))
         headers = settings.request_headers(key, headers=own, extra=options.headers)
-        arguments = link_options.arguments(_KNOWN, uri=uri, headers=headers, timeout=seconds)
+        arguments = link_options.arguments(_KNOWN, uri=uri, headers=headers)
         try:
-            socket: Any = await _Connect(uri, create_connection=_Socket, **arguments)
+            async with TimeLimit(seconds, call_later=http.clock.call_later):
+                socket: Any = await _Connect(uri, create_connection=create, **arguments)
         except InvalidStatus as error:
             outcome: float | Exception = handshake.refused(*_answer_of(error), _revealed(key))
             cause: BaseException = error

@@ -5,7 +5,6 @@ Both `web` and `fleet` have it; it needs Starlette, which either extra brings. I
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import attrs
 
 from .._core.call import Announcement, Api, announcement
 from .._core.extras import install
+from .._core.time_limit import TimeLimit
 from ..errors import RealtimeError, WebhookVerificationError
 from ..sip import SipHeaders
 from ..webhooks import Deduplicator
@@ -169,7 +169,7 @@ async def _read_body(request: Request, limit: int) -> bytes | Response:
     """Return a request's body, or the answer to one that is too long or too slow; no more of it is read."""
     body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with TimeLimit(_BODY_SECONDS):
             async for piece in request.stream():
                 body += piece
                 if len(body) > limit:

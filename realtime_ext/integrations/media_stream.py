@@ -31,6 +31,7 @@ from .. import audio
 from .._core import json as _json
 from .._core.callbacks import contained
 from .._core.pcm import is_quiet
+from .._core.time_limit import TimeLimit, wait
 from ..connection import AsyncLiveConnection
 from ..errors import ConnectionClosedError, RealtimeError
 
@@ -161,7 +162,7 @@ class MediaStream:
                 G.711.
         """
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with TimeLimit(_START_SECONDS):
                 while self._start is None:
                     message = await self._next()
                     if message is None:
@@ -310,7 +311,7 @@ class MediaStream:
         """Wait until the caller has heard the audio that was sent, for as long as that lasts."""
         left = (len(self._waiting) + self._on_the_way) / _BYTES_PER_MS / 1000
         silent = asyncio.create_task(self._silent.wait())
-        await asyncio.wait((silent, reading), timeout=left + _PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await wait((silent, reading), left + _PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         silent.cancel()
 
     async def _next(self) -> Mapping[str, Any] | None:

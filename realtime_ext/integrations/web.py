@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 from .._core.arguments import check_header
 from .._core.call import Api, LiveCall, check_call_id
 from .._core.callbacks import contained
+from .._core.time_limit import TimeLimit
 from ..client import AsyncRealtimeClient
 from ..errors import (
     APITimeoutError,
@@ -239,7 +240,7 @@ class RunningCalls:
 
     async def _hang_up(self, way: CallApi, call_id: str) -> None:
         with contextlib.suppress(RealtimeError, TimeoutError):
-            async with asyncio.timeout(_HANGUP_TIMEOUT):
+            async with TimeLimit(_HANGUP_TIMEOUT):
                 await way.hang_up(self.client, call_id)
 
 

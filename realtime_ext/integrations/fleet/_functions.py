@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..._core import json as _json
+from ..._core.time_limit import wait
 from ...errors import APITimeoutError, ConnectionClosedError, OwnershipLost, RealtimeError
 from ...tools import Toolbox, ToolContext, ToolResult
 from ._store import FunctionRecord, Store
@@ -282,7 +283,7 @@ class Functions(Toolbox):
     async def flush(self) -> None:
         """Wait a moment for what is being recorded, before the call is handed on."""
         if self._writes:
-            await asyncio.wait(self._writes, timeout=FLUSH)
+            await wait(self._writes, FLUSH)
 
     # What former owners left
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._core.call import Api
 from ..._core.extras import install
+from ..._core.time_limit import TimeLimit
 from ...errors import FleetError
 from . import _schema
 from ._statements import (
@@ -555,7 +556,7 @@ class PostgresStore:
         from psycopg_pool import PoolClosed, PoolTimeout
 
         try:
-            async with asyncio.timeout(seconds):
+            async with TimeLimit(seconds):
                 yield
         except UndefinedTable as error:
             raise SetupError(_schema.NO_TABLES) from error
