@@ -17,7 +17,10 @@ from realtime_simulator._core import event_loop
 from tests.simulator.caller import Caller
 from tests.support.suspended import Process
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="the system can't stop a process")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="the system can't stop a process"),
+]
 
 SIMULATOR = """
 from realtime_simulator import Simulator
