@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .._core import json as _json
 from .._core.callbacks import is_cancelled, log_own_failure, raise_if_interrupt
+from .._core.gate import gate
 from .._core.time_limit import TimeLimit, wait
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
@@ -135,6 +136,7 @@ class ConnectionIO:
         "__weakref__",
         "_asking",
         "_clock",
+        "_gate",
         "_has_link",
         "_is_live",
         "_observers",
@@ -173,6 +175,7 @@ class ConnectionIO:
         self._asking: asyncio.Task[None] | None = None
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
         self._has_link = True
+        self._gate = gate.get()
         self.reconnect_task: asyncio.Task[None] | None = None
         self.spending: Spending | None = None
         self.is_forked: bool = False
@@ -306,6 +309,8 @@ class ConnectionIO:
         state = self.state
         if self.spending is not None and any(out.type == "response.create" for out in outgoing):
             self.spending.refuse()
+        if self._gate is not None:
+            await self._gate()
         if not state.is_linked:
             await self._wait_link(partial(contents_of, outgoing), deadline)
         link = self.link
@@ -368,6 +373,8 @@ class ConnectionIO:
         for event_id, text in messages:
             if due is not None:
                 await due()
+            if self._gate is not None:
+                await self._gate()
             if self._observers:
                 self._observe("out", _json.decode(text))
             if not self.state.is_linked:

@@ -45,7 +45,7 @@ class Process:
             file.write(bytes(8))
             file.flush()
             self._ahead = mmap.mmap(file.fileno(), 8)
-            command = [sys.executable, "-c", _PRELUDE + code, file.name, *arguments]
+            command = [sys.executable, "-u", "-c", _PRELUDE + code, file.name, *arguments]
             # The program's own path, for a process has none of pytest's.
             environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
             self._process = subprocess.Popen(

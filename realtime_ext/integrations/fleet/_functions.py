@@ -117,18 +117,14 @@ class Functions(Toolbox):
             record = function.record
             if record.output is not None:
                 return ToolResult(output=record.output, silent=record.is_silent)
-            self._check()
+            await self._call._confirm()
             context = attrs.evolve(context, call_id=record.key)
             result = await self._toolbox.arun(record.name, record.arguments, context=context)
             if result.failure is not None and isinstance(result.failure.error, OwnershipLost):
                 raise result.failure.error
-            self._check()
+            await self._call._confirm()
             await self._finish(function, result.output, is_silent=result.silent)
             return result
-
-    def _check(self) -> None:
-        if not self._call.is_own:
-            raise OwnershipLost(f"call {self._call.id} no longer belongs to this worker")
 
     # Records
 

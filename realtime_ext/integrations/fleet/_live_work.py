@@ -176,7 +176,7 @@ class LiveWork(Functions):
             finally:
                 hearing.cancel()
             output = result if isinstance(result, str) else ""
-            self._check()
+            await self._call._confirm()
             await self._finish(known, output)
         if output.strip():
             await task.say(output)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..._core import json as _json
 from ..._core.call import Api
 from ..._core.callbacks import contained
+from ..._core.gate import gate
 from ..._core.threads import run_in_thread
 from ...errors import (
     APIConnectionError,
@@ -61,16 +62,32 @@ class Lease:
     """Until when a worker may act on its calls, by its own clock.
 
     Attributes:
-        until: In seconds of `boot_time`.
+        until: In seconds of `boot_time`; 0 if it may not act until it is told otherwise.
     """
 
     def __init__(self) -> None:
         self.until: float = 0.0
+        self._settled = asyncio.Event()
 
     @property
     def is_valid(self) -> bool:
         """Whether the worker may act."""
         return boot_time() < self.until
+
+    def renew(self, until: float) -> None:
+        """Let the worker act."""
+        self.until = until
+        self._settled.set()
+
+    def end(self) -> None:
+        """Stop the worker from acting."""
+        self.renew(0.0)
+
+    async def settled(self) -> None:
+        """Wait while it has run out, and the database was not asked yet: the process was stopped."""
+        while 0 < self.until <= boot_time():
+            self._settled.clear()
+            await self._settled.wait()
 
 
 class OwnedCall:
@@ -261,7 +278,7 @@ class OwnedCall:
             OwnershipLost: The call now belongs to another worker.
             APIStatusError, APIConnectionError: As with `client.calls.hangup`.
         """
-        self._check()
+        await self._confirm()
         with contextlib.suppress(NotFoundError):
             await call_api(self.api).hang_up(self._client, self.id)
         self._is_hung_up = True
@@ -354,7 +371,7 @@ class OwnedCall:
                 f"{key}: an earlier owner began it, and it may have happened; ask the service, by this key"
             )
         try:
-            self._check()
+            await self._confirm()
             if inspect.iscoroutinefunction(function):
                 result = await contained(function(), key)
             else:
@@ -411,12 +428,15 @@ class OwnedCall:
         stack: contextlib.AsyncExitStack,
         connecting: contextlib.AbstractAsyncContextManager[ConnectionT],
     ) -> ConnectionT:
+        outer = gate.set(self._confirm)
         try:
             connection = await stack.enter_async_context(connecting)
         except NotFoundError:
             self._is_gone = True
             raise
-        self._check()
+        finally:
+            gate.reset(outer)
+        await self._confirm()
         self._connections.add(connection)
         stack.callback(self._connections.discard, connection)
         return connection
@@ -452,14 +472,20 @@ class OwnedCall:
     async def _fenced(self, write: Callable[[], Awaitable[ResultT]]) -> ResultT:
         """Write, and retry while the database is unavailable and the call is this worker's."""
         while True:
-            self._check()
+            await self._confirm()
             try:
                 return await write()
             except FleetError as error:
                 logger.info("%s: %s", self.id, error)
             await asyncio.sleep(RETRY)
 
-    def _check(self) -> None:
+    async def _confirm(self) -> None:
+        """Check that this worker may act on the call, once that is known.
+
+        Raises:
+            OwnershipLost: It may not.
+        """
+        await self._lease.settled()
         if not self.is_own:
             raise self._not_own()
 

@@ -12,12 +12,14 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
 from ..._core.callbacks import contained, raise_if_interrupt
 from ..._core.secrets import mask
+from ..._core.time_limit import Countdown
 from ...errors import (
     APIConnectionError,
     BudgetExceeded,
@@ -129,7 +131,7 @@ class Owner:
         self._claims_fail: tuple[float, str] | None = None  # since when, and why
         self._ticked = boot_time()
         self._metrics = None if policy.probes is None else Metrics(self)
-        self._lapse: asyncio.TimerHandle | None = None
+        self._lapse: Countdown | None = None
         self._held: dict[str, _Held] = {}
         self._tending: set[asyncio.Task[None]] = set()  # one a slot
         self._closing: dict[asyncio.Task[None], CallRecord] = {}
@@ -258,12 +260,13 @@ class Owner:
         self._is_unavailable = False
         if self._metrics is not None:
             self._metrics.renewed(boot_time() - began)
-        self._lease.until = began + ACTS_FOR * self._ttl
+        until = began + ACTS_FOR * self._ttl
+        self._lease.renew(until)
         if self._lapse is not None:
             self._lapse.cancel()
-        # A timer, and no task that sleeps: after a pause of the process it is the first to run.
-        loop = asyncio.get_running_loop()
-        self._lapse = loop.call_later(self._lease.until - boot_time(), self._give_up, "not renewed")
+        # It is over by the clock if the process was stopped: the next renewal tells whose the calls are.
+        left = max(until - boot_time(), self._ttl / 4)
+        self._lapse = Countdown(left, partial(self._give_up, "not renewed"))
         for one in list(self._held.values()):
             tenure = held.get(one.call.id)
             if one.since < began and (tenure is None or tenure.epoch != one.call.epoch):
@@ -298,7 +301,7 @@ class Owner:
 
     def _give_up(self, reason: str) -> None:
         """Stop acting on all calls: they may belong to others from now on."""
-        self._lease.until = 0.0
+        self._lease.end()
         self._sweeper.reset()
         if self._held:
             self.tell("worker.lapsed", reason=reason, calls=len(self._held))
@@ -441,7 +444,7 @@ class Owner:
                     await asyncio.wait(busy)
         if self._lapse is not None:
             self._lapse.cancel()
-        self._lease.until = 0.0
+        self._lease.end()
         rest: list[asyncio.Future[Any]] = [*loops, *self._tending, *self._closing, *self._effects]
         for one in self._held.values():
             one.call._lose()
