@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import json
 import re
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -317,6 +319,28 @@ def test_a_planted_deviation_is_found(
     change(interactions)
     differences = found(tmp_path, interactions, name)
     assert any(re.search(said, difference) for difference in differences), differences
+
+
+@pytest.mark.slow
+def test_a_machine_that_stands_still_is_no_deviation_also_after_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conform, "PATIENCE", 0.06)
+    monkeypatch.setattr(conform, "_LEAST_PATIENCE", 0.06)
+    answer = conform._Play._answer
+
+    async def late(play: conform._Play, turn: Any) -> Any:
+        for _ in range(8):  # in all longer than all events are waited for
+            time.sleep(0.4)
+            await asyncio.sleep(0)
+        return await answer(play, turn)
+
+    monkeypatch.setattr(conform._Play, "_answer", late)
+    interactions = load("written_turn")
+    planted = copy.deepcopy(interactions[place(interactions, "response.created")])
+    planted["data"]["type"] = "planted"
+    interactions.insert(place(interactions, "conversation.item.added"), planted)
+    assert all("planted" in difference for difference in found(tmp_path, interactions))
 
 
 def test_events_that_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:

@@ -48,8 +48,11 @@ from realtime_simulator._sessions.settings import Profile
 from realtime_simulator._simulator.simulator import Simulator
 
 PATIENCE = 5.0
-"""Seconds to wait for an event that was recorded; once one was missing, the others have less."""
-_IMPATIENCE = 0.3
+"""Seconds to wait for an event that was recorded; each one that is missing halves them for the others.
+
+They are counted in looks, before each of which the simulator has answered: a busy machine is given more time.
+"""
+_LEAST_PATIENCE = 0.3
 _PLAYING_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _FEWEST_BYTES_PER_MS = 8  # G.711
@@ -282,19 +285,20 @@ class _Play:
         if self._phone is not None and kind.startswith("input_audio_buffer.speech_"):
             self._phone.speak(kind.endswith("started"))
         plays = kind.startswith("output_audio_buffer.")
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
+        looks = 0
         patience = max(self._patience, _PLAYING_SECONDS if plays and self._patience == PATIENCE else 0)
         while sum(map(alike, link.events)) < needed:
-            if loop.time() - begun > patience or link.closed is not None:
-                self._patience = _IMPATIENCE
+            if looks * _LOOK_SECONDS > patience or link.closed is not None:
+                self._patience = max(_LEAST_PATIENCE, self._patience / 2)
                 return
             link.news.clear()
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await link.news.wait()
             except TimeoutError:
-                await self._pass_time(one, expected, loop.time() - begun)
+                looks += 1
+                await self._pass_time(one, expected, looks * _LOOK_SECONDS)
+                await link.settle()
         if not interim:
             came = [event for event in link.events if alike(event)]
             self._bindings.learn(one.event, came[number - 1])
@@ -310,7 +314,7 @@ class _Play:
             begun = sum(other.type == "response.created" for other in expected)
             cancelled = begun > 0 and self._script.answers[begun - 1].cancelled
             # A response that was cancelled continues slowly: it must not end by itself.
-            if not cancelled or waited > _IMPATIENCE:
+            if not cancelled or waited > _LEAST_PATIENCE:
                 seconds = _STEP_SECONDS * (1 if cancelled else 100)
         if seconds:
             await asyncio.to_thread(self._simulator.advance, seconds)
@@ -326,10 +330,11 @@ class _Play:
             return
         if in_call and link.closed is None:
             await self._end_call()
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        while link.closed is None and loop.time() - begun < self._patience:
+        looks = 0
+        while link.closed is None and looks * _LOOK_SECONDS < self._patience:
             await asyncio.sleep(_LOOK_SECONDS)
+            await link.settle()
+            looks += 1
         code, reason = link.closed or (None, None)
         self._compared += 1
         if in_call and plain and code in (1000, 1006):
