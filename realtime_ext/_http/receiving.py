@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 LIMIT = 16 * 2**20  # bytes of an answer, unpacked, unless its operation has another limit
 _AT_ONCE = 2**12  # bytes that are unpacked at once; gzip makes a thousand times as many of them at most
 _PACKING = (b"content-encoding", b"content-length", b"transfer-encoding")
-_LOOK = 0.5  # seconds between two looks at a request without a connection, and before an idle thread ends
+_LOOK = 0.5  # seconds between two looks at the requests at most, and before an idle thread ends
+_STOPPED = 3 * _LOOK  # seconds without a look, after which the process is taken to have been stopped
 
 
 def library_of(client: httpx.Client | httpx.AsyncClient) -> Any:
@@ -81,9 +82,9 @@ async def areceive(
     longest: int = LIMIT,
 ) -> httpx.Response:
     """Send a request on the event loop; arguments, result and errors are those of `receive`."""
-    import asyncio
+    from .._core.time_limit import TimeLimit
 
-    timer = asyncio.timeout(limit)
+    timer = TimeLimit(limit)
     try:
         async with timer:
             response = await client.send(request, **arguments)
@@ -214,18 +215,19 @@ class _Watched:
         limit: Seconds; None for no limit.
 
     Attributes:
-        deadline: When that is over, in seconds of `time.monotonic`.
+        left: The seconds that are left of it.
     """
 
-    __slots__ = ("_client", "_request", "deadline")
+    __slots__ = ("_client", "_request", "_seen", "left")
 
     def __init__(self, client: httpx.Client, request: httpx.Request, limit: float | None) -> None:
         self._client = client
         self._request = request
-        self.deadline: float = math.inf if limit is None else time.monotonic() + limit
+        self._seen = time.monotonic()
+        self.left: float = math.inf if limit is None else limit
 
     def __enter__(self) -> Self:
-        if self.deadline < math.inf:
+        if self.left < math.inf:
             _watchdog.add(self)
         return self
 
@@ -237,7 +239,13 @@ class _Watched:
     @property
     def is_late(self) -> bool:
         """Whether the limit is over."""
-        return time.monotonic() >= self.deadline
+        return self.left <= 0
+
+    def count(self, now: float) -> None:
+        """Count the time since this was last called; none if that is so long that the process was stopped."""
+        passed, self._seen = now - self._seen, now
+        if passed < _STOPPED:
+            self.left -= passed
 
     def cut(self) -> bool:
         """Cut it; return whether that could be done."""
@@ -272,10 +280,12 @@ class _Watchdog:
         with self._changed:
             while self._watched:
                 now = time.monotonic()
-                due = {one for one in self._watched if one.deadline <= now}
+                for one in self._watched:
+                    one.count(now)
+                due = {one for one in self._watched if one.is_late}
                 self._watched.difference_update([one for one in due if one.cut()])
-                soonest = min((one.deadline for one in self._watched if one not in due), default=now + _LOOK)
-                self._changed.wait(min(_LOOK, soonest - now))
+                soonest = min((one.left for one in self._watched if one not in due), default=_LOOK)
+                self._changed.wait(min(_LOOK, soonest))
             self._thread = None
 
 
