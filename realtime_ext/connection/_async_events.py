@@ -281,7 +281,7 @@ class AsyncExpectation(Generic[EventT]):
             TypeError, ValueError: `timeout` is not a time limit.
         """
         check_seconds("timeout", timeout, or_zero=True)
-        event: EventT = await self._io.wait(self._waiter, timeout, self._what)
+        event: EventT = await self._io.wait(self._waiter, self._io.deadline(timeout), self._what)
         self._io.state.queue.given(self._waiter.number)
         return event
 

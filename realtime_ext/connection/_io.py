@@ -246,7 +246,7 @@ class ConnectionIO:
 
         Args:
             waiter: Its waiter.
-            timeout: Seconds; None for no limit.
+            timeout: The program's limit, or one of this package's in seconds of running; None for no limit.
             what: The outcome's name, for messages.
 
         Raises:
@@ -256,22 +256,25 @@ class ConnectionIO:
             if self.is_forked:
                 assert self.state.close_info is not None
                 raise self.state.close_info.error()
-            deadline = timeout if isinstance(timeout, Deadline) else self.deadline(timeout)
+            seconds = timeout.seconds if isinstance(timeout, Deadline) else timeout
             future = self.loop.create_future()
             waiter.when_done(lambda: None if future.done() else future.set_result(None))
-            if deadline.seconds is None:
+            if seconds is None:
                 await future
                 return waiter.result()
             try:
-                async with deadline.limit():
+                async with timeout.limit() if isinstance(timeout, Deadline) else self._limit(seconds):
                     await future
             except TimeoutError as error:
-                raise APITimeoutError(f"{what} did not arrive within {deadline.seconds:g} s") from error
+                raise APITimeoutError(f"{what} did not arrive within {seconds:g} s") from error
         return waiter.result()
 
     def deadline(self, seconds: float | None) -> Deadline:
         """Return a time limit, counted from now; None for no limit."""
         return Deadline(seconds, self._clock)
+
+    def _limit(self, seconds: float | None) -> TimeLimit:
+        return TimeLimit(seconds, call_later=self._clock.call_later)
 
     def monotonic(self) -> float:
         """Return seconds of a clock that is never set."""
@@ -394,7 +397,7 @@ class ConnectionIO:
         """Wait for the acknowledgement of an update; longer where it may be another connection's."""
         deadline = timeout if isinstance(timeout, Deadline) else self.deadline(timeout)
         try:
-            await self.wait(update.sign, deadline, what)
+            await self.wait(update.sign, timeout, what)
         except BaseException:
             update.is_given_up = True
             raise
@@ -538,7 +541,7 @@ class ConnectionIO:
         settled = self.loop.create_future()
         acknowledged.when_done(lambda: None if settled.done() else settled.set_result(None))
         with contextlib.suppress(TimeoutError):
-            async with TimeLimit(self.confirm_timeout, call_later=self._clock.call_later):
+            async with self._limit(self.confirm_timeout):
                 await asyncio.wait({settled, trial}, return_when=asyncio.FIRST_COMPLETED)
         if acknowledged.done:
             acknowledged.result()

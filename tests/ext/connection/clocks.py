@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from realtime_ext._core.time_limit import SLICE
 from realtime_ext._http.sending import Clock
 from tests.support.waiting import PATIENCE
 
@@ -49,10 +50,18 @@ class ToldClock:
 
 
 def put_forward(loop: asyncio.AbstractEventLoop, seconds: float = PATIENCE) -> None:
-    """Let an event loop's time pass at once, in any thread: what is due by then is called."""
-    ahead = loop.time() - time.monotonic() + seconds
-    loop.time = lambda: time.monotonic() + ahead  # type: ignore[method-assign]
-    loop.call_soon_threadsafe(lambda: None)
+    """Let an event loop's time pass, in any thread: what is due by then is called.
+
+    It passes in slices, each in a step of the loop, or limits would take it for a stop of the process.
+    """
+
+    def step(left: float) -> None:
+        ahead = loop.time() - time.monotonic() + min(left, SLICE)
+        loop.time = lambda: time.monotonic() + ahead  # type: ignore[method-assign]
+        if left > SLICE:
+            loop.call_later(0, step, left - SLICE)
+
+    loop.call_soon_threadsafe(step, seconds)
 
 
 def time_passes_after(kind: str) -> Callable[[str, Any, int], None]:
@@ -89,3 +98,49 @@ class TimePasses:
         if not self.is_over:
             put_forward(loop)
             loop.call_later(0.01, self._pass, loop)
+
+
+class ToldTimers:
+    """A clock whose timers only go off when they are told how much time passes."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self._waiting: list[tuple[float, _ToldTimer]] = []
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> _ToldTimer:
+        timer = _ToldTimer(function)
+        self._waiting.append((self.time + seconds, timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        until = self.time + seconds
+        while due := [one for one in self._waiting if one[0] <= until and one[1].function is not None]:
+            self.time, timer = first = min(due, key=lambda one: one[0])
+            self._waiting.remove(first)
+            function, timer.function = timer.function, None
+            assert function is not None
+            function()
+        self.time = until
+
+    def stop(self, seconds: float) -> None:
+        """Let time pass in which nothing runs."""
+        self.time += seconds
+        due = [one for one in self._waiting if one[0] <= self.time]
+        for one in due:
+            self._waiting.remove(one)
+            if (function := one[1].function) is not None:
+                function()
+
+    def on(self, client: Any) -> Any:
+        """Give it to a client, which is returned."""
+        client._http.clock = Clock(monotonic=lambda: self.time, call_later=self.call_later)
+        return client
+
+
+class _ToldTimer:
+    def __init__(self, function: Callable[[], object]) -> None:
+        self.function: Callable[[], object] | None = function
+
+    def cancel(self) -> None:
+        self.function = None
