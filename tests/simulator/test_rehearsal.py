@@ -121,7 +121,8 @@ def test_an_interruption_ends_the_reply(line: Line) -> None:
 def test_a_caller_who_breaks_off_and_hangs_up(line: Line) -> None:
     async def dialog(caller: Caller) -> None:
         await caller.hears("How can")
-        await caller.hangs_up("I would like to have a table for the two of us", after=0.5)
+        long = " and ".join(["I would like to have a table for the two of us"] * 40)
+        await caller.hangs_up(long, after=0.5)
 
     caller = line.call(dialog)
     assert not next(one for one in caller.moments if one.who == "caller").whole

@@ -366,7 +366,6 @@ def test_without_validation_events_go_as_given(runner: Runner) -> None:
         server.wait_for("conversation.item.delete")
 
 
-@async_only
 def test_shortcuts_return_the_id_of_the_sent_event(runner: Runner) -> None:
     with ScriptedServer() as server, connect(runner, server) as connection:
         ids = [

@@ -146,6 +146,8 @@ def test_a_reader_that_gives_up_after_it_was_woken_wakes_another() -> None:
     queue.cancel(first)
     assert (first.done, second.done, third.done) == (True, False, True)
     assert queue.wait().done, "the event is still there"
+    queue.cancel(third)  # when there is no other
+    assert queue.wait().done, "the event is still there"
 
 
 def test_a_reader_that_gives_up_while_nothing_is_queued_wakes_none() -> None:

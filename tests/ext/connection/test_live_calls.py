@@ -194,7 +194,6 @@ def test_a_sideband_takes_over_function_calls_that_another_program_left(
         assert sent.count("response.item.create") == sent.count("response.create") == (0 if is_done else 1)
 
 
-@async_only
 def test_a_sideband_takes_over_tasks_that_another_program_left(
     runner: Runner, sim: Simulator, receiver: Receiver
 ) -> None:

@@ -108,7 +108,6 @@ def test_nothing_is_unplayed_after_all_audio_was_heard(runner: Runner) -> None:
     assert server.of("conversation.item.truncate") == []
 
 
-@async_only
 def test_truncating_stays_within_the_audio_that_came(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server:
         connection = _heard(runner, server, 2)
@@ -132,7 +131,6 @@ def test_a_truncated_item_is_not_truncated_beyond_its_end(runner: Runner) -> Non
     assert [event["audio_end_ms"] for event in server.of("conversation.item.truncate")] == [5, 3]
 
 
-@async_only
 def test_a_sideband_plays_nothing(runner: Runner) -> None:
     with ScriptedServer(Interrupted()) as server, connect(runner, server, call_id="rtc_1") as connection:
         connection.create_response()
