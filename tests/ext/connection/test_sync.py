@@ -23,7 +23,7 @@ import pytest
 from realtime_ext import APITimeoutError, ConnectionClosedError, RealtimeClient, RealtimeError
 from realtime_ext.connection import Connecting, Connection
 from realtime_ext.connection._sync_events import _AHEAD
-from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
+from tests.ext.connection.scripted import Model, Peer, ScriptedServer, nothing_leaves, session
 from tests.support.loopback import Loopback, answer
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE, joined, until
@@ -475,13 +475,14 @@ def test_an_interrupt_ends_a_wait_for_room_in_the_queue() -> None:
     stalled = threading.Event()
 
     def script(peer: Peer) -> None:
-        stalled.wait(PATIENCE)
+        with peer.socket.protocol_mutex:  # without which the library reads no further
+            stalled.wait(PATIENCE)
         peer.until_closed()
 
     with ScriptedServer(script, max_queue=1) as server, opening(server) as connection:
 
         def interrupt_when_full() -> None:
-            until(lambda: connection._audio._size > _AHEAD)
+            until(nothing_leaves(connection._inner))
             interrupt()
 
         thread = threading.Thread(target=interrupt_when_full)
