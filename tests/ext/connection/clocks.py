@@ -15,6 +15,9 @@ from realtime_ext._core.time_limit import SLICE
 from realtime_ext._http.sending import Clock
 from tests.support.waiting import PATIENCE
 
+NO_PINGS: dict[str, Any] = {"websocket_options": {"ping_interval": None}}
+"""Options of a connection whose time is put forward: no answer to a ping could come meanwhile."""
+
 
 def hurry(client: Any, times: float = 25) -> Any:
     """Let a client's time pass so many times faster; return the client."""

@@ -14,7 +14,7 @@ from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
 from realtime_ext.events import parse_event
-from tests.ext.connection.clocks import time_passes_after
+from tests.ext.connection.clocks import NO_PINGS, time_passes_after
 from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, nothing_leaves, session
 from tests.support.runner import Runner
@@ -161,7 +161,7 @@ def test_waiting_in_vain_for_a_response_that_began_before_lets_the_next_one_try(
         while True:
             model.handle(peer, peer.recv())
 
-    options = {"call_id": "rtc_1", "observer": time_passes_after("later.event")}
+    options = {"call_id": "rtc_1", "observer": time_passes_after("later.event"), **NO_PINGS}
     with ScriptedServer(script) as server, connect(runner, server, **options) as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hello?", timeout=PATIENCE)

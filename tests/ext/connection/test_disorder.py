@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_ext import APITimeoutError
-from tests.ext.connection.clocks import time_passes_after
+from tests.ext.connection.clocks import NO_PINGS, time_passes_after
 from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.runner import Runner
@@ -46,7 +46,7 @@ def test_the_end_of_a_response_that_is_marked_for_another_turn_is_left_to_that(
         peer.send("response.done", response={"id": "resp_1", "status": "completed", "metadata": metadata})
         peer.until_closed()
 
-    options = {"observer": time_passes_after("response.done")}
+    options = {"observer": time_passes_after("response.done"), **NO_PINGS}
     with ScriptedServer(script) as server, connect(runner, server, **options) as connection:
         with pytest.raises(APITimeoutError):
             connection.ask("Hi", timeout=PATIENCE)

@@ -18,7 +18,7 @@ from realtime_ext import (
     TurnLost,
 )
 from realtime_ext.connection import Attempt, Reconnect, Reconnected
-from tests.ext.connection.clocks import time_passes_after
+from tests.ext.connection.clocks import NO_PINGS, time_passes_after
 from tests.ext.connection.driver import async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, session
 from tests.support.rows import each
@@ -264,7 +264,7 @@ def loses_the_link(peer: Peer) -> None:
 
 
 # The time limit of a confirmation, which passes when `keeps_silent` has sent its event.
-GIVES_UP = {"timeout": PATIENCE, "observer": time_passes_after("later.event")}
+GIVES_UP = {"timeout": PATIENCE, "observer": time_passes_after("later.event"), **NO_PINGS}
 
 
 def keeps_silent(peer: Peer) -> None:

@@ -25,7 +25,7 @@ from realtime_ext import (
 )
 from realtime_ext.connection import ToolCall
 from realtime_ext.tools import Silent, Toolbox, ToolContext
-from tests.ext.connection.clocks import TimePasses
+from tests.ext.connection.clocks import NO_PINGS, TimePasses
 from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
 from tests.support.rows import each
@@ -156,7 +156,7 @@ def test_a_turn_that_takes_too_long_is_cancelled(runner: Runner) -> None:
         peer.until_closed()
 
     time = TimePasses("response.created")
-    with ScriptedServer(script) as server, connect(runner, server, observer=time) as connection:
+    with ScriptedServer(script) as server, connect(runner, server, observer=time, **NO_PINGS) as connection:
         with pytest.raises(APITimeoutError, match="turn"):
             connection.ask("Hi", timeout=PATIENCE)
         time.is_over = True
