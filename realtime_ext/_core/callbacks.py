@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -93,6 +93,19 @@ async def contained(work: Awaitable[T], what: str) -> T:
         if is_cancelled(error, task) or is_ctrl_c(error):
             raise
         raise wrapped(error, what) from error
+
+
+async def contained_call(what: str, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """Call code of the program, and await it as `contained` does.
+
+    For tasks: one that is cancelled before it begins leaves no coroutine that was never awaited.
+
+    Args:
+        what: Its name, for messages.
+        function: The code.
+        arguments: Its arguments.
+    """
+    return await contained(function(*arguments), what)
 
 
 def log_own_failure(logger: logging.Logger, what: str, error: BaseException) -> None:

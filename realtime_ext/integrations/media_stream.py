@@ -29,7 +29,7 @@ import attrs
 
 from .. import audio
 from .._core import json as _json
-from .._core.callbacks import contained
+from .._core.callbacks import contained_call
 from .._core.pcm import is_quiet
 from .._core.time_limit import TimeLimit, wait
 from ..connection import AsyncLiveConnection
@@ -195,8 +195,8 @@ class MediaStream:
         start = await self.start()
         _check_formats(connection, start.format)
         registered = self._register(connection, start.format)
-        reading = asyncio.create_task(contained(self._read(connection, on_dtmf), "on_dtmf"))
-        hearing = asyncio.create_task(contained(connection.run(), "a handler"))
+        reading = asyncio.create_task(contained_call("on_dtmf", self._read, connection, on_dtmf))
+        hearing = asyncio.create_task(contained_call("a handler", connection.run))
         playing = asyncio.create_task(self._play())
         tasks = (reading, hearing, playing)
         try:

@@ -114,7 +114,7 @@ def test_the_agents_sdk_for_javascript_runs_its_tool() -> None:
 
 def test_the_agents_sdk_for_python_runs_its_tool_and_is_interrupted() -> None:
     with simulated() as (_, environment):
-        output, errors = python("agents_sdk.py", environment).communicate(timeout=90)
+        output, errors = python("agents_sdk.py", environment).communicate(timeout=3 * PATIENCE)
     assert output, errors[-2000:]
     facts = json.loads(output)
     assert facts["called"] == ["Paris"] and facts["errors"] == []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
-from ..._core.callbacks import contained, raise_if_interrupt
+from ..._core.callbacks import contained_call, raise_if_interrupt
 from ..._core.secrets import mask
 from ..._core.time_limit import Countdown
 from ...errors import (
@@ -346,7 +346,7 @@ class Owner:
     def _own(self, record: CallRecord, since: float) -> None:
         call = OwnedCall(record, self._store, self._client, self._lease, self._effects)
         self.tell("call.owned", call=call.id, epoch=call.epoch, is_new=call.is_new, failures=record.failures)
-        running = asyncio.ensure_future(contained(self._handler(call), "the handler"))
+        running = asyncio.create_task(contained_call("the handler", self._handler, call))
         held = self._held[call.id] = _Held(call, running, since)
         task = asyncio.create_task(self._tend(held, record), name=f"fleet {call.id}")
         self._tending.add(task)

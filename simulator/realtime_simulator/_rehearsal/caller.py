@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -271,10 +272,17 @@ class Caller:
             saying: The sentence to break off; None for none.
             after: Seconds from its start to the hang-up.
         """
-        if saying is not None:
-            self._phone.say(await self._utterance(saying, None, None, None))
-        begun = self._phone.time
-        await self._true(lambda: self._phone.time >= begun + after, begun + after + _MOST_SECONDS)
+        utterance = None if saying is None else await self._utterance(saying, None, None, None)
+        with self._phone.lock:  # from the first sound on
+            begun = self._phone.time
+            if utterance is not None:
+                self._phone.say(utterance)
+            broken_off = self._wait(
+                lambda: self._phone.time >= begun + after,
+                begun + after + _MOST_SECONDS,
+                self._phone.break_off,
+            )
+        await asyncio.wrap_future(broken_off)
         await self._finish()
 
     async def plays(self, goal: str, *, turns: int = 12) -> bool:
@@ -299,8 +307,13 @@ class Caller:
             raise ValueError(f"plays: expected a goal and at least one turn, got {goal!r} and {turns!r}")
         async with playing():
             for _ in range(turns):
-                await self._true(self._is_my_turn, self._phone.time + _PATIENCE_SECONDS)
-                if self._phone.is_over or await self._act(self._brain, goal):
+                deadline = self._phone.time + _PATIENCE_SECONDS
+                is_thinking = await self._true(self._is_my_turn, deadline, self._phone.begin_silence)
+                if self._phone.is_over:
+                    return True
+                if not is_thinking:
+                    self._phone.begin_silence()
+                if await self._act(self._brain, goal):
                     return True
         return False
 
@@ -311,25 +324,22 @@ class Caller:
         return is_answered and self._phone.app_is_silent_for >= _TURN_SECONDS
 
     async def _act(self, brain: Scenario, goal: str) -> bool:
-        """Do what a brain decides next; return whether the call is over."""
-        thinking = conversation.Stretch(self._phone.time, float("inf"))  # which is not the app's dead air
-        with self._phone.lock:
-            self._phone.conversation.silences.append(thinking)
+        """Do what a brain decides next, after a silence until then; return whether the call is over."""
         try:
             acts = await next_acts(brain, goal, self.moments)
+            for act in acts:
+                if isinstance(act, Say):
+                    await self.says(act.text)
+                elif isinstance(act, CallTool) and act.name == "press_keys":
+                    await self.presses(pressed(act))
+                else:
+                    await self.hangs_up()
+                if self._phone.is_over:
+                    return True
         except RemoteError as error:
             self.fail(f"the brain of the caller failed: {error}")
         finally:
-            thinking.end = self._phone.time
-        for act in acts:
-            if isinstance(act, Say):
-                await self.says(act.text)
-            elif isinstance(act, CallTool) and act.name == "press_keys":
-                await self.presses(pressed(act))
-            else:
-                await self.hangs_up()
-            if self._phone.is_over:
-                return True
+            self._phone.end_silence()
         return False
 
     # What the test expects
@@ -632,6 +642,11 @@ class Caller:
         self, check: Callable[[], bool], deadline: float, then: Callable[[], None] | None = None
     ) -> bool:
         """Wait until a condition holds; a reply that began before the deadline is heard to its end."""
+        return await asyncio.wrap_future(self._wait(check, deadline, then))
+
+    def _wait(
+        self, check: Callable[[], bool], deadline: float, then: Callable[[], None] | None = None
+    ) -> Future[bool]:
         phone = self._phone
 
         def expired() -> bool:
@@ -641,7 +656,7 @@ class Caller:
             is_speaking = bool(spoke) and phone.app_is_silent_for < _BREATH_SECONDS
             return not is_speaking or spoke[-1].start > deadline or phone.time > deadline + _MOST_SECONDS
 
-        return await asyncio.wrap_future(phone.wait(check, expired=expired, then=then))
+        return phone.wait(check, expired=expired, then=then)
 
     def _finder(self, wanted: str | re.Pattern[str], match: How) -> Callable[[], Moment | None]:
         """Return what finds words after those that were found before, and remembers their place."""

@@ -18,7 +18,7 @@ from realtime_simulator._calls.line import FRAME_SECONDS
 from realtime_simulator._engine.effects import Play
 from realtime_simulator._media.speech import PACKET_SAMPLES, RATE, Speech
 from realtime_simulator._records.session import SessionLog
-from realtime_simulator._rehearsal.conversation import PAUSE_SECONDS, Conversation, Moment
+from realtime_simulator._rehearsal.conversation import PAUSE_SECONDS, Conversation, Moment, Stretch
 from realtime_simulator._rehearsal.sound import CallSound
 from realtime_simulator._rehearsal.usage import METERED, Meter
 
@@ -138,7 +138,25 @@ class ScriptedPhone:
     def say(self, utterance: Utterance) -> None:
         """Say something, after what is being said."""
         with self._lock:
+            self.end_silence()
             self._queue.append(utterance)
+
+    def break_off(self) -> None:
+        """Say no more of what is being said."""
+        with self._lock:
+            self._queue.clear()
+
+    def begin_silence(self) -> None:
+        """Be silent on purpose, which is not the app's dead air, until `end_silence` or something is said."""
+        with self._lock:
+            self.conversation.silences.append(Stretch(self.time, float("inf")))
+
+    def end_silence(self) -> None:
+        """End a silence without an end; otherwise without effect."""
+        with self._lock:
+            silences = self.conversation.silences
+            if silences and silences[-1].end == float("inf"):
+                silences[-1].end = self.time
 
     def wait(
         self,

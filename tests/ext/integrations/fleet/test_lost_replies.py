@@ -186,7 +186,7 @@ async def test_a_claim_whose_commit_is_not_acknowledged_is_found(
         async with client_of(simulator) as client, Working(fleet, client):
             await direct.offer(call.id)
             record = await until(lambda: ended(direct, call.id))
-            assert (record.outcome, record.epoch) == ("done", 3)
+            assert record.outcome == "done" and record.epoch >= 3  # more if the worker lapsed meanwhile
             assert cuts
             assert strays
     server.close()

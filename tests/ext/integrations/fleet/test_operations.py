@@ -139,17 +139,22 @@ async def test_a_web_node_is_ready_as_long_as_a_delivery_would_wait_for_its_data
 async def test_a_process_without_connections_says_so_and_gets_them_from_idle_ones() -> None:
     with running_cluster(max_connections=12) as cluster:
         dsn = cluster.database("starved")
-        others, newcomer = [Fleet(dsn), Fleet(dsn)], Fleet(dsn)
+        # Half of the time to live is how long one change may take.
+        others, newcomer = [Fleet(dsn, time_to_live=2 * PATIENCE) for _ in range(2)], Fleet(dsn)
         await others[0].migrate()
         transport = httpx.ASGITransport(Starlette(routes=[Route("/ready", newcomer.ready())]))
         async with newcomer, httpx.AsyncClient(transport=transport, base_url="http://web") as http:
             async with contextlib.AsyncExitStack() as stack:
                 for other in others * 6:
                     await stack.enter_async_context(other._store._connection())  # type: ignore[attr-defined]
-                answer = await http.get("/ready")
-            assert answer.status_code == 503
-            assert "too many clients" in answer.text
-            assert "raise its max_connections, or lower Fleet(connections=…)" in answer.text
+
+                async def refusal() -> str | None:
+                    answer = await http.get("/ready")
+                    assert answer.status_code == 503
+                    return answer.text if "too many clients" in answer.text else None
+
+                text = await until(refusal)
+            assert "raise its max_connections, or lower Fleet(connections=…)" in text
 
             async def is_ready() -> bool:
                 return (await http.get("/ready")).is_success
