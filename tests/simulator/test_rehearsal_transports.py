@@ -68,15 +68,19 @@ DIALOG = """
 name: books a table
 steps:
   - hears: How can I help
-    within: 5
+    within: 60
   - says: What tables are there?
   - interrupts: No, at nine.
+    within: 60
   - expects_tool: book_table
     arguments: {time: "21:00"}
     count: 1
+    within: 60
   - hears: anything else
+    within: 60
   - says: Good bye.
   - expects_hangup: true
+    within: 60
 never: [maple]
 expect: {heard_goodbye: true}
 """
