@@ -231,6 +231,33 @@ async def test_streams_of_other_audio_or_without_a_start_are_refused() -> None:
 
 
 @run_async
+async def test_a_stream_that_fails_is_over_and_not_sent_to_again() -> None:
+    tried: list[str] = []
+    start = {"streamSid": "MZ1", "callSid": "CA1", "accountSid": "AC1", "customParameters": {}}
+    start |= {"mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}}
+
+    async def started() -> AsyncIterator[str]:
+        yield json.dumps({"event": "start", "streamSid": "MZ1", "start": start})
+
+    class Socket:
+        def iter_text(self) -> AsyncIterator[str]:
+            return started()
+
+        async def send_text(self, data: str) -> None:
+            tried.append(json.loads(data)["event"])
+            raise OSError("gone")
+
+        async def close(self) -> None:
+            pass
+
+    stream = MediaStream(Socket())
+    await stream.start()
+    for event in ("clear", "mark"):
+        await stream._send({"event": event})
+    assert tried == ["clear"]
+
+
+@run_async
 async def test_it_works_with_the_websockets_library_and_a_caller_who_is_lost() -> None:
     over = asyncio.Event()
     with Simulator(espeak=False) as sim:
