@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import realtime_ext
 from tests.support.paths import ROOT
+from tests.support.type_check import check_types
 
 HEAVY = {
     *("aiortc", "av", "httpx", "jsonschema_rs", "matplotlib", "msgspec", "numpy", "pydantic", "realtime_api"),
@@ -50,18 +51,13 @@ def test_importing_and_making_clients_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.slow
-def test_type_checkers_see_every_name_and_reject_a_misspelt_one() -> None:
+def test_type_checkers_see_every_name_and_reject_a_misspelt_one(tmp_path: Path) -> None:
     names = ", ".join(realtime_ext.__all__)
     code = f"from realtime_ext import {names}\nfrom realtime_ext import RealtimeClinet\n"
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file=", "--strict", "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "MYPYPATH": "generated"},
-    )
-    errors = [line for line in done.stdout.splitlines() if "error:" in line]
-    assert len(errors) == 1, done.stdout + done.stderr
+    (tmp_path / "names.py").write_text(code)
+    printed = check_types(tmp_path, "names.py")
+    errors = [line for line in printed.splitlines() if "error:" in line]
+    assert len(errors) == 1, printed
     assert 'has no attribute "RealtimeClinet"' in errors[0]
 
 

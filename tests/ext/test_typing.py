@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.type_check import check_types
 
 pytestmark = pytest.mark.slow
 
@@ -28,23 +29,16 @@ def wrong_lines() -> set[tuple[str, int]]:
     }
 
 
-def test_mypy_reports_every_mistake(tmp_path: Path) -> None:
+def test_mypy_reports_every_mistake() -> None:
     files = sorted(path.name for path in HERE.glob("*.py"))
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, *files],
-        env={**os.environ, "MYPYPATH": f"{ROOT / 'generated'}{os.pathsep}{ROOT}"},
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    printed = check_types(HERE, *files)
     found = {
-        (file, int(line)) for file, line in re.findall(r"^(\w+\.py):(\d+): error", done.stdout, re.MULTILINE)
+        (file, int(line)) for file, line in re.findall(r"^(\w+\.py):(\d+): error", printed, re.MULTILINE)
     }
-    assert found == wrong_lines(), done.stdout + done.stderr
+    assert found == wrong_lines(), printed
     # A misspelt event type is not answered with the overloads of all event types.
-    assert "Possible overload variants" not in done.stdout
-    assert len(done.stdout.splitlines()) < 3 * len(found)
+    assert "Possible overload variants" not in printed
+    assert len(printed.splitlines()) < 3 * len(found)
 
 
 @pytest.mark.node

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.type_check import check_types
 
 pytestmark = pytest.mark.slow
 
@@ -40,15 +37,8 @@ book_room("2", tools.ToolContext())  # the decorator keeps the signature
 def test_bare_generics_pass_and_the_decorator_keeps_types(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", program],
-        env={**os.environ, "MYPYPATH": f"{ROOT / 'generated'}{os.pathsep}{ROOT}"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    printed = check_types(tmp_path, program.name)
     wrong = len(PROGRAM.splitlines())
-    errors = [line for line in done.stdout.splitlines() if ": error: " in line]
-    assert len(errors) == 1, done.stdout + done.stderr
+    errors = [line for line in printed.splitlines() if ": error: " in line]
+    assert len(errors) == 1, printed
     assert errors[0].startswith(f"program.py:{wrong}: error: Argument 1")
