@@ -54,7 +54,7 @@ def test_from_dict_and_to_dict_round_trip(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         decode = decoder(name)
 
-        @settings(DRAWN, max_examples=examples(10))
+        @settings(DRAWN, max_examples=examples(5))
         @given(st.tuples(*(drawing.instances(name) for drawing in drawings)))
         def check_drawn(drawn: tuple[Any, ...]) -> None:
             for data in drawn:

@@ -33,7 +33,7 @@ QUICK = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )
-LONG = settings(QUICK, max_examples=40)
+LONG = settings(QUICK, max_examples=20)
 EFFORTS = [pytest.param(QUICK, id="few"), pytest.param(LONG, id="many", marks=pytest.mark.slow)]
 
 

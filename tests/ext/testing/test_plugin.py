@@ -46,10 +46,7 @@ def run(user: pytest.Pytester, code: str, *arguments: str, **outcomes: int) -> p
     return result
 
 
-@pytest.mark.programs
-def test_the_clients_reach_the_simulator(user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")  # which needs a further package
-    code = """
+CLIENTS = """
 import asyncio, os, pathlib
 from realtime_ext import AsyncRealtimeClient, RealtimeClient, webhooks
 
@@ -96,12 +93,8 @@ def test_the_environment_is_as_before_afterwards():
     assert os.environ["NO_PROXY"] == "intranet.test"
     assert "OPENAI_WEBHOOK_SECRET" not in os.environ
 """
-    run(user, code, passed=5)
 
-
-@pytest.mark.programs
-def test_the_clients_are_closed_after_the_test(user: pytest.Pytester) -> None:
-    code = """
+CLOSED = """
 import asyncio
 import pytest
 from realtime_ext import APIConnectionError
@@ -117,12 +110,8 @@ def test_after():
     with pytest.raises(APIConnectionError, match="this client is closed"):
         asyncio.run(kept[1].client_secrets.create())
 """
-    run(user, code, passed=2)
 
-
-@pytest.mark.programs
-def test_the_simulator_accepts_options(user: pytest.Pytester) -> None:
-    code = """
+OPTIONS = """
 import pytest
 
 @pytest.fixture
@@ -133,12 +122,8 @@ def test_it(realtime_simulator, realtime_client):
     assert realtime_simulator.api_key == "sk-chosen-by-the-user"
     realtime_client.client_secrets.create()
 """
-    run(user, code, passed=1)
 
-
-@pytest.mark.programs
-def test_no_network_lets_the_simulator_through_and_nothing_else(user: pytest.Pytester) -> None:
-    code = """
+NETWORK = """
 import asyncio
 import pathlib
 import pytest
@@ -152,20 +137,13 @@ def test_simulator(realtime_client, async_realtime_client):
     realtime_client.calls.create(pathlib.Path(OFFER).read_bytes())
     asyncio.run(async_realtime_client.client_secrets.create())
 
-def test_the_real_api():
+def test_the_real_api(monkeypatch):
+    monkeypatch.delenv("ALL_PROXY")
     RealtimeClient(api_key="sk-of-the-developer").client_secrets.create()
 """
-    result = run(user, code, passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*NetworkRefusedError: no_network: * is refused; allowed are *"])
-    assert "sk-of-the-developer" not in "".join(
-        line for line in result.stdout.str().splitlines() if line.startswith("E ")
-    )
 
-
-@pytest.mark.programs
-def test_settings_are_a_vcr_config(user: pytest.Pytester) -> None:
-    """In the way in which pytest-recording and pytest-vcr use that fixture's value."""
-    code = """
+# In the way in which pytest-recording and pytest-vcr use that fixture's value.
+VCR = """
 import pytest, vcr
 from realtime_ext.testing import vcr_settings
 
@@ -182,7 +160,41 @@ def test_recording(vcr_config, realtime_client, tmp_path):
     with vcr.VCR(**vcr_config).use_cassette(str(path)):
         assert realtime_client.client_secrets.create().value == "ek_***"
 """
-    run(user, code, passed=1)
+
+SAMPLE = """
+from realtime_ext import sdp
+from realtime_ext.testing import sample_offer
+
+def test_it(realtime_simulator, realtime_client):
+    assert sdp.check_offer(sample_offer()) == []
+    call = realtime_client.calls.create(sample_offer())
+    assert realtime_simulator.calls[0].offer.decode() == sample_offer()
+    assert call.sdp_answer.startswith("v=0")
+"""
+
+
+@pytest.mark.programs
+def test_the_fixtures_of_a_project_do_what_they_say(
+    user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in one run, because it imports most of this project."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")  # which needs a further package
+    files = {
+        "clients": CLIENTS,
+        "closed": CLOSED,
+        "options": OPTIONS,
+        "network": NETWORK,
+        "vcr": VCR,
+        "sample": SAMPLE,
+    }
+    user.makepyfile(**{f"test_{name}": OFFER + code for name, code in files.items()})
+    result = user.runpytest_subprocess("-p", "realtime_ext.testing")
+    result.assert_outcomes(passed=11, failed=1)
+    result.stdout.fnmatch_lines(["*NetworkRefusedError: no_network: * is refused; allowed are *"])
+    result.stdout.fnmatch_lines(["FAILED test_network.py::test_the_real_api *"])
+    assert "sk-of-the-developer" not in "".join(
+        line for line in result.stdout.str().splitlines() if line.startswith("E ")
+    )
 
 
 @pytest.mark.programs
@@ -264,21 +276,6 @@ def test_a_secret_is_minted(realtime_simulator):
     user.makepyfile(test_app=code)
     plugins = ("-p", "without", "-p", "realtime_simulator.pytest_plugin")
     user.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
-
-
-@pytest.mark.programs
-def test_the_sample_offer_is_one_that_is_answered(user: pytest.Pytester) -> None:
-    code = """
-from realtime_ext import sdp
-from realtime_ext.testing import sample_offer
-
-def test_it(realtime_simulator, realtime_client):
-    assert sdp.check_offer(sample_offer()) == []
-    call = realtime_client.calls.create(sample_offer())
-    assert realtime_simulator.calls[0].offer.decode() == sample_offer()
-    assert call.sdp_answer.startswith("v=0")
-"""
-    run(user, code, passed=1)
 
 
 @pytest.mark.parametrize(
