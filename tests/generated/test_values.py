@@ -145,7 +145,7 @@ def test_constant_strings_are_shared() -> None:
 
 
 def test_as_many_unknown_keys_as_known_ones() -> None:
-    """Objects with every field are read by a shorter way, which must not be fooled by their number of keys."""
+    """Objects with every field are read by a shorter way, which the number of keys must not mislead."""
     usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1, "new": 4, "newer": None}
     assert len(usage) == len(attrs.fields(models.RealtimeResponseUsage)) - 2
     for data in (usage, dict(reversed(usage.items()))):
