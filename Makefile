@@ -6,7 +6,7 @@ POSTGRES := /usr/lib/postgresql/*/bin/postgres
 
 # Tests start hundreds of processes that import the same modules, so bytecode is kept even if the shell disables it.
 # What fails runs once more, alone; if it passes then, it is reported as unstable.
-pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal --confirm-failures $(if $(UNSTABLE_LOG),--unstable-log "$(UNSTABLE_LOG)")
+pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal --confirm-failures $(if $(UNSTABLE_LOG),--unstable-log="$(UNSTABLE_LOG)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-real-time test-slow test-dependencies test-weekly test-lowest test-newest setup-all compare frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean

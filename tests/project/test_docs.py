@@ -83,7 +83,10 @@ def programs() -> Iterator[Any]:
         if block.language == "python":
             played = ".dial(" in block.code or "output_audio_buffer.stopped" in block.code
             slow = block.is_test or block.is_for_peer or played
-            yield pytest.param(block, id=str(block), marks=[pytest.mark.slow] if slow else [])
+            marks = [pytest.mark.slow] if slow else []
+            if "rehearsal" in block.code:
+                marks.append(pytest.mark.real_time)
+            yield pytest.param(block, id=str(block), marks=marks)
 
 
 @pytest.mark.parametrize("block", list(programs()))

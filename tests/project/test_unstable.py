@@ -98,13 +98,13 @@ def test_many_unstable_tests_fail_the_run(tmp_path: Path) -> None:
 
 def test_the_limit_holds_for_all_runs_with_the_same_log(tmp_path: Path) -> None:
     log = tmp_path / "build" / "unstable.txt"
-    first = run(tmp_path, unstable(*map(str, range(LIMIT - 1))), "--unstable-log", str(log))
+    first = run(tmp_path, unstable(*map(str, range(LIMIT - 1))), f"--unstable-log={log}")
     assert first.returncode == 0, first.stdout
     assert "unstable: test_app.py::test_unstable[0]\n" in log.read_text()
     assert "the machine was busy" in log.read_text()
-    second = run(tmp_path, unstable("another", "and another"), "--unstable-log", str(log))
+    second = run(tmp_path, unstable("another", "and another"), f"--unstable-log={log}")
     assert second.returncode == 1
-    third = run(tmp_path, unstable("the last"), "--unstable-log", str(log))
+    third = run(tmp_path, unstable("the last"), f"--unstable-log={log}")
     assert third.returncode == 0, third.stdout
 
 

@@ -348,11 +348,13 @@ def test_the_command_rehearses_an_app(tmp_path: Path) -> None:
     ]
     assert "2 of 2 calls passed" in done.stdout
     card = json.loads((tmp_path / "card.json").read_text())
-    for times in card["latency"].values():  # on a busy machine the second run may be slower
-        times["p95"] = 60.0
+    for times in card["latency"].values():  # on a busy machine the second run may be slower, and hear more
+        times["p95"] = 600.0
+    for call in card["calls"]:
+        call["tokens"] = 10**6
     (tmp_path / "card.json").write_text(json.dumps(card))
     again = rehearsed("--against", "card.json", "--report", "card.html", "--report", "junit")
-    assert again.returncode == 0 and again.stdout.startswith("<?xml"), again.stderr
+    assert again.returncode == 0 and again.stdout.startswith("<?xml"), again.stdout + again.stderr
     page = (tmp_path / "card.html").read_text()
     assert page.count("<svg") == page.count("<audio") == 2
 
