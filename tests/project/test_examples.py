@@ -327,11 +327,10 @@ def answering(port: int) -> None:
 @pytest.mark.slow
 def test_a_live_model_has_its_backend_call_a_function(tmp_path: Path) -> None:
     *said, usage = run("live/backend.py", cwd=tmp_path).splitlines()
-    assert [line.partition(" s ")[2] for line in said] == [
-        "user: What time does breakfast start?",
-        "assistant: One moment.",
-        "assistant: At eight on Sundays.",
-    ]
+    words = [line.partition(" s ")[2] for line in said]
+    assert words[0] == "user: What time does breakfast start?"
+    # A pause that is long enough begins a line of its own.
+    assert "".join(words[1:]).replace("assistant: ", "") == "One moment.At eight on Sundays."
     assert re.fullmatch(r"\d+ s of session", usage)
     assert any(audio.read_wav(tmp_path / "live.wav"))
 
@@ -438,6 +437,7 @@ def test_the_app_with_tests_passes_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.alone
 def test_the_rehearsed_app_passes_and_its_mistakes_are_found() -> None:
     done = subprocess.run(

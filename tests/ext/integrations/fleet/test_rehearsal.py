@@ -16,7 +16,7 @@ from tests.ext.integrations.fleet.cluster import Cluster, free_port
 from tests.ext.integrations.fleet.test_processes import Service, health, orders
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.postgres]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.weekly, pytest.mark.postgres]
 CALLS = 200
 SCRIPT = """
 name: orders a taxi
