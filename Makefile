@@ -28,16 +28,15 @@ test: .venv/.installed       ## run the fast tests: a minute on two cores
 
 test-all: test test-real-time test-slow test-dependencies    ## run all tests of a change: also browsers, the official package, empty environments, pyright, older dependencies
 
-# What runs in real time gets a core to itself; what judges the times of a whole app runs by itself.
+# What runs in real time gets a core to itself.
 test-real-time: setup-all    ## run the tests of calls in real time, one worker for each core
 	@$(AVAILABLE); \
-	$(call pytest,$(BIN)) -n "$$(getconf _NPROCESSORS_ONLN)" -m "real_time and not alone and not weekly$$without" || exit $$?; \
-	$(call pytest,$(BIN)) -n 0 -m "alone and not weekly$$without"
+	$(call pytest,$(BIN)) -n "$$(getconf _NPROCESSORS_ONLN)" -m "real_time and not weekly$$without"
 
 test-slow: setup-all         ## run the slow tests, and those that start many programs
 	@$(AVAILABLE); \
 	$(call pytest,$(BIN)) --hypothesis-profile=thorough \
-	  -m "(slow or programs) and not real_time and not alone and not weekly$$without" || exit $$?; \
+	  -m "(slow or programs) and not real_time and not weekly$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
 	  echo "OMITTED: fleets on PostgreSQL, which is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \
@@ -48,7 +47,8 @@ test-slow: setup-all         ## run the slow tests, and those that start many pr
 test-dependencies: build/lowest/.installed    ## run the tests that meet dependencies, with the lowest supported versions on the newest Python
 	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "$(FAST)" $(MEET_DEPENDENCIES)
 
-# Random examples, the tests of test programs, and coverage; what fails prints how to draw it again.
+# Random examples, the tests of test programs, and coverage; what fails prints how to draw it again. What judges
+# the times of a whole app runs by itself.
 test-weekly: setup-all       ## run every test with many random examples, and measure coverage (an hour)
 	@$(AVAILABLE); \
 	$(call pytest,$(BIN)) --hypothesis-profile=random --cov --cov-report=term:skip-covered \
