@@ -121,13 +121,13 @@ lock: .venv/.installed       ## update the pins of requirements.in and of the lo
 	@awk '/^# generating/ {on = 1} on && /^[A-Za-z]/ {print tolower($$0)}' requirements.in | while read -r name; do \
 	  grep -E "^$$name==" requirements.txt | sed 's/ *\\$$//'; done > build/tools.txt
 	@$(BIN)/uv $(COMPILE) --resolution lowest-direct --all-extras --no-annotate --upgrade -o requirements-lowest.txt \
-	  --no-emit-package realtime-api-client --no-emit-package realtime-simulator \
-	  generated/pyproject.toml simulator/pyproject.toml pyproject.toml build/tools.txt
+	  --no-emit-package realtime-api-client --no-emit-package realtime-simulator --no-emit-package realtime-ext \
+	  generated/pyproject.toml simulator/pyproject.toml pyproject.toml kit/pyproject.toml build/tools.txt
 	@printf '%s\n' $(PEER_NAMES) | $(BIN)/uv $(COMPILE) --no-annotate $(if $(UPGRADE),--upgrade) -o requirements-peers.txt -
 
 clean:          ## remove .venv, build and caches
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find realtime_ext simulator generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find realtime_ext kit simulator generated scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # --- which tests ----------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ FAST = not slow and not programs and not real_time and not weekly
 
 # HTTP, WebSockets, WebRTC, events, tools, the command line and packaging.
 MEET_DEPENDENCIES = tests/generated/test_requests.py tests/generated/test_client_options.py tests/ext/_core tests/ext/_http \
-  tests/ext/_resources tests/ext/cli tests/ext/connection tests/ext/testing tests/ext/tools $(wildcard tests/ext/test_audio*.py) \
+  tests/ext/_resources tests/kit/cli tests/ext/connection tests/ext/testing tests/ext/tools $(wildcard tests/ext/test_audio*.py) \
   tests/ext/test_client.py tests/ext/test_events.py tests/simulator/test_server.py $(wildcard tests/simulator/test_ws_*.py) \
   tests/simulator/test_http.py tests/simulator/test_ice_peer.py tests/simulator/test_simulator_schema.py \
   tests/simulator/test_tls.py tests/project/test_public_face.py
@@ -153,7 +153,7 @@ UV = $$(command -v uv || echo $(BIN)/uv)
 COMPILE = pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 # typer as users get it: the generator in requirements.txt allows older versions only.
 PEER_NAMES = "openai[realtime]" openai-agents standardwebhooks typer
-OURS = -e generated -e simulator -e .
+OURS = -e generated -e simulator -e . -e kit
 
 .venv/.requirements: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (make PYTHON=python3.12 …)")'
@@ -168,7 +168,7 @@ OURS = -e generated -e simulator -e .
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml simulator/pyproject.toml
+.venv/.installed: .venv/.requirements pyproject.toml generated/pyproject.toml simulator/pyproject.toml kit/pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
@@ -180,7 +180,7 @@ NEWEST  = $$(for python in $(PYTHONS); do echo "$$("$$python" $(VERSION) 2>/dev/
 
 LOWEST_PYTHON = $(NEWEST)
 
-build/lowest/.installed: requirements-lowest.txt pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
+build/lowest/.installed: requirements-lowest.txt pyproject.toml kit/pyproject.toml simulator/pyproject.toml generated/pyproject.toml | .venv/.installed
 	@echo "Setting up $(@D) from requirements-lowest.txt; this happens once."
 	@rm -rf $(@D) && mkdir -p build
 	@$(UV) venv --quiet --python "$(LOWEST_PYTHON)" $(@D)

@@ -19,15 +19,15 @@ from typing import Any
 
 import httpx
 import psycopg
+from realtime_kit.fleet import Fleet
+from realtime_kit.fleet._sweeper import Sweeper
 from rich.console import Console
 from rich.table import Table
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, webhooks
-from realtime_ext.integrations.fleet import Fleet
-from realtime_ext.integrations.fleet._sweeper import Sweeper
-from tests.ext.integrations.fleet.cluster import Cluster, running_cluster
+from tests.kit.fleet.cluster import Cluster, running_cluster
 
 from .harness import ROOT, WORKERS, Target, environment
 

@@ -6,9 +6,9 @@ import json
 
 import where
 from budget import PRICES
+from realtime_kit.auditor import Auditor
 
 from realtime_ext import RealtimeClient, SessionBuilder
-from realtime_ext.integrations.auditor import Auditor
 
 
 def breakfast_time(weekend: bool = False) -> str:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import where
+from realtime_kit.devices import Headset
 
 from realtime_ext import AsyncConnection, AsyncRealtimeClient, SessionBuilder, audio
-from realtime_ext.integrations.devices import Headset
 
 INSTRUCTIONS = (
     "You answer for the front desk of a small hotel, in one short sentence. Breakfast starts at seven."

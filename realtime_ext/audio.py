@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Literal
 import attrs
 
 from ._core.extras import install
-from ._core.pcm import Buffer, as_bytes, from_samples, to_floats, to_samples, whole_samples
+from ._core.pcm import Buffer, as_bytes, from_samples, is_quiet, to_floats, to_samples, whole_samples
 
 __all__ = [
     "AudioFormat",
@@ -35,6 +35,7 @@ __all__ = [
     "chunks",
     "decode",
     "duration_ms",
+    "is_quiet",
     "pcm16_to_pcma",
     "pcm16_to_pcmu",
     "pcma_to_pcm16",

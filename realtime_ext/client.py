@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ._core.arguments import QueryValue
+from ._core.call import check_call_id as call_id_of, check_session_id as session_id_of
 from ._core.event_loop import require_asyncio
 from ._core.secrets import hidden
 from ._http.sending import AsyncHttp, Http
@@ -93,6 +94,8 @@ __all__ = [
     "TranscriptionSessions",
     "TranslationClientSecrets",
     "Webhooks",
+    "call_id_of",
+    "session_id_of",
 ]
 
 

@@ -63,6 +63,7 @@ __all__ = [
     "TurnLost",
     "UnprocessableEntityError",
     "WebhookVerificationError",
+    "mask",
 ]
 
 

@@ -35,7 +35,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ._core import json as _json
-from ._core.call import announcement
+from ._core.call import Announcement, Api, announcement
 from ._core.schema import check, place
 from ._core.secrets import Secret, mask
 from .errors import WebhookVerificationError
@@ -50,11 +50,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Announcement",
+    "Api",
     "Deduplicator",
     "HeadersLike",
     "SecretsLike",
     "WebhookEvent",
     "WebhookVerificationError",
+    "announcement",
     "call_key",
     "sign",
     "unwrap",

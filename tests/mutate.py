@@ -47,12 +47,12 @@ TESTS = {
         "tests/ext/test_events.py",
         "tests/ext/test_webhooks.py",
     ],
-    "realtime_ext/integrations/fleet/_memory_store.py": ["tests/ext/integrations/fleet"],
-    "realtime_ext/integrations/fleet/_store.py": ["tests/ext/integrations/fleet"],
-    "realtime_ext/integrations/fleet/_postgres_store.py": ["tests/ext/integrations/fleet"],
+    "kit/realtime_kit/fleet/_memory_store.py": ["tests/kit/fleet"],
+    "kit/realtime_kit/fleet/_store.py": ["tests/kit/fleet"],
+    "kit/realtime_kit/fleet/_postgres_store.py": ["tests/kit/fleet"],
 }
 #: Tests that a module needs beside the fast ones.
-MARKED = {"realtime_ext/integrations/fleet/_postgres_store.py": "(not slow or postgres) and not programs"}
+MARKED = {"kit/realtime_kit/fleet/_postgres_store.py": "(not slow or postgres) and not programs"}
 _LOCAL = "not browser and not postgres and not node and not programs"
 #: How long the tests of a mutant may take together, in seconds: the quickest are run.
 _BUDGET = 30.0

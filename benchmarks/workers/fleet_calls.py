@@ -13,8 +13,9 @@ import time
 from types import SimpleNamespace
 from typing import Any, cast
 
+from realtime_kit.fleet import Fleet, OwnedCall
+
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.integrations.fleet import Fleet, OwnedCall
 
 DSN, LOG, SLOTS, SECONDS = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 STEP = 0.5

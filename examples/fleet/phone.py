@@ -15,11 +15,11 @@ import logging
 import os
 
 import uvicorn
+from realtime_kit.fleet import Fleet, OwnedCall
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.integrations.fleet import Fleet, OwnedCall
 from realtime_ext.tools import ToolContext
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("You order taxis. Ask for the street.").build()

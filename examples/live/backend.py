@@ -14,11 +14,11 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examples share
 
 import where
+from realtime_kit.recorder import Recorder
 from realtime_simulator import call_tool, sequence
 
 from realtime_ext import APITimeoutError, LiveSessionBuilder, RealtimeClient, audio
 from realtime_ext.connection import LiveConnection
-from realtime_ext.integrations.recorder import Recorder
 
 SESSION = (
     LiveSessionBuilder("gpt-live-1")

@@ -16,11 +16,11 @@ from fastapi.responses import FileResponse
 sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examples share
 
 import where
+from realtime_kit.web import RunningCalls, router
 from realtime_simulator import call_tool, sequence
 
 from realtime_ext import LiveSessionBuilder
 from realtime_ext.connection import AsyncLiveConnection
-from realtime_ext.integrations.web import RunningCalls, router
 
 SESSION = (
     LiveSessionBuilder("gpt-live-1")

@@ -14,11 +14,11 @@ import os
 from typing import Literal
 
 import uvicorn
+from realtime_kit.web import IncomingCall, RunningCalls, router
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import LiveSessionBuilder
-from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 
 SESSION = (
     LiveSessionBuilder("gpt-live-1")

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 import uvicorn
+from realtime_kit.web import IncomingCall, RunningCalls, router
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import AsyncConnection, NotFoundError, RealtimeError, SessionBuilder
-from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from realtime_ext.tools import Silent, Toolbox, ToolContext
 
 SESSION = (

@@ -17,15 +17,15 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import uvicorn
+from realtime_kit.incoming import IncomingCall, webhook_endpoint
+from realtime_kit.media_stream import MediaStream
+from realtime_kit.web import RunningCalls, offer_endpoint
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from realtime_ext import AsyncConnection, LiveSessionBuilder, RealtimeError, SessionBuilder
 from realtime_ext.connection import AsyncLiveConnection
-from realtime_ext.integrations.incoming import IncomingCall, webhook_endpoint
-from realtime_ext.integrations.media_stream import MediaStream
-from realtime_ext.integrations.web import RunningCalls, offer_endpoint
 from realtime_ext.tools import Silent, ToolContext
 
 BUGS = ("wrong_caller", "books_twice", "cut_goodbye", "waits_forever", "tells_prompt")

@@ -20,9 +20,9 @@ from fastapi import FastAPI, Request, Response, WebSocket
 sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examples share
 
 import where
+from realtime_kit.media_stream import MediaStream
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder
-from realtime_ext.integrations.media_stream import MediaStream
 
 
 def app(public: str | None) -> FastAPI:

@@ -20,10 +20,10 @@ from fastapi.responses import FileResponse
 sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examples share
 
 import where
+from realtime_kit.web import RunningCalls, router
 from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import AsyncConnection, SessionBuilder
-from realtime_ext.integrations.web import RunningCalls, router
 
 PAGES = Path(__file__).parent
 SESSION = (

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 import attrs
 
 from .._core.arguments import QueryValue
-from .._core.schema import bounds
 from .._core.secrets import MASK
 from .._http.operation import Operation, encode_body, read_object, response_error
 from .._http.sending import AsyncHttp, Http, asend, send
 from .._http.settings import RequestOptions
-from ..errors import SessionConfigError, SessionProblem
 
 if TYPE_CHECKING:
     import httpx
@@ -220,9 +218,9 @@ def build_create(
     from realtime_api.api.realtime import create_realtime_client_secret
     from realtime_api.models import RealtimeCreateClientSecretResponse
 
-    from ..session import resolve
+    from ..session import resolve, resolve_lifetime
 
-    body = _lifetime("RealtimeCreateClientSecretRequest", expires_after, validate)
+    body = resolve_lifetime(expires_after, validate=validate)
     if session is not None:
         body["session"] = resolve(session, validate=validate, kinds=("realtime", "transcription"))
     return Operation(
@@ -251,9 +249,9 @@ def build_create_for_translation(
     from realtime_api.api.realtime import create_realtime_translation_client_secret
     from realtime_api.models import RealtimeTranslationClientSecretCreateResponse
 
-    from ..session import resolve
+    from ..session import resolve, resolve_lifetime
 
-    body = _lifetime("RealtimeTranslationClientSecretCreateRequest", expires_after, validate)
+    body = resolve_lifetime(expires_after, validate=validate, of="translation")
     body["session"] = resolve(session, validate=validate, kinds=("translation",))
     return Operation(
         name="translation_client_secrets.create",
@@ -261,23 +259,6 @@ def build_create_for_translation(
         read=lambda response: _read(response, RealtimeTranslationClientSecretCreateResponse.from_dict),
         idempotent=True,
     )
-
-
-def _lifetime(schema: str, expires_after: int | timedelta | None, validate: bool) -> dict[str, Any]:
-    if expires_after is None:
-        return {}
-    seconds: object = expires_after
-    if isinstance(expires_after, timedelta):
-        total = expires_after.total_seconds()
-        seconds = int(total) if total.is_integer() else total
-    low, high = bounds(schema, "expires_after", "seconds")
-    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
-    if not whole or (validate and not low <= cast(int, seconds) <= high):
-        allowed = f"{low} to {high} whole seconds, as an int or a timedelta"
-        field = "expires_after.seconds"
-        message = f"{field}: expected {allowed}, got {expires_after!r}"
-        raise SessionConfigError([SessionProblem(field, expires_after, allowed, message)])
-    return {"expires_after": {"anchor": "created_at", "seconds": seconds}}
 
 
 def _read(response: httpx.Response, from_dict: Callable[[dict[str, Any]], Any]) -> ClientSecret[Any]:

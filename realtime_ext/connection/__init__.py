@@ -8,7 +8,8 @@
 must not load a WebSocket library before a connection is opened.
 """
 
-from .._core.utterances import Utterance
+from .._core.gate import gate as send_gate
+from .._core.utterances import Utterance, Utterances
 from ..events import Reconnected, SessionExpiring, TalkedOver
 from ._async_connection import AsyncConnection, AsyncPlayback, AsyncStream
 from ._async_events import AsyncExpectation
@@ -99,6 +100,8 @@ __all__ = [
     "TranscriptLine",
     "Turn",
     "Utterance",
+    "Utterances",
+    "send_gate",
 ]
 
 

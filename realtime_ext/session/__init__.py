@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._core.models import LIVE_MODEL, MODEL, TRANSCRIPTION_MODEL, TRANSLATION_MODEL
 from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
-from ._check import check_response, resolve, resolve_update
+from ._check import check_response, resolve, resolve_lifetime, resolve_update
 from ._coerce import SessionInput, merge
 from ._live_builder import LiveSessionBuilder, with_backend_tools
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "LIVE_MODEL",
+    "MODEL",
+    "TRANSCRIPTION_MODEL",
+    "TRANSLATION_MODEL",
     "ConversationLike",
     "LiveSessionBuilder",
     "LiveSessionChanges",
@@ -45,6 +50,7 @@ __all__ = [
     "check_response",
     "merge",
     "resolve",
+    "resolve_lifetime",
     "resolve_update",
     "with_backend_tools",
     "with_tools",

@@ -14,14 +14,15 @@ import contextlib
 import difflib
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import reduce
 from operator import getitem
-from typing import Any
+from typing import Any, Literal, cast
 
 import attrs
 
 from .._core import models
-from .._core.schema import ABSENT, SECRET_FIELDS, Violation, check, place, shown
+from .._core.schema import ABSENT, SECRET_FIELDS, Violation, bounds, check, place, shown
 from .._core.warnings import warn
 from ..errors import ModelDeprecationWarning, SessionConfigError, SessionConfigWarning, SessionProblem
 from ._coerce import Coerced, SessionInput, merge, problem, read
@@ -95,6 +96,48 @@ def resolve(
     if validate:
         report(examine(given, kinds, model=model))
     return given.body
+
+
+_SECRETS = {
+    "realtime": "RealtimeCreateClientSecretRequest",
+    "translation": "RealtimeTranslationClientSecretCreateRequest",
+}
+
+
+def resolve_lifetime(
+    expires_after: int | timedelta | None,
+    *,
+    validate: bool,
+    of: Literal["realtime", "translation"] = "realtime",
+) -> dict[str, Any]:
+    """Turn the lifetime of a client secret into the part of the request that has it.
+
+    Args:
+        expires_after: How long the secret may be used to begin a session: seconds, or a timedelta, 10 to
+            7200 s; None for the API's default.
+        validate: Whether to check the bounds.
+        of: Whether the secret is for conversations and transcriptions, or for a translation.
+
+    Returns:
+        A new object with `expires_after`; empty for None.
+
+    Raises:
+        SessionConfigError: The API would refuse the lifetime.
+    """
+    if expires_after is None:
+        return {}
+    seconds: object = expires_after
+    if isinstance(expires_after, timedelta):
+        total = expires_after.total_seconds()
+        seconds = int(total) if total.is_integer() else total
+    low, high = bounds(_SECRETS[of], "expires_after", "seconds")
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    if not whole or (validate and not low <= cast(int, seconds) <= high):
+        allowed = f"{low} to {high} whole seconds, as an int or a timedelta"
+        field = "expires_after.seconds"
+        message = f"{field}: expected {allowed}, got {expires_after!r}"
+        raise SessionConfigError([SessionProblem(field, expires_after, allowed, message)])
+    return {"expires_after": {"anchor": "created_at", "seconds": seconds}}
 
 
 def resolve_update(

@@ -21,7 +21,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .._core.extras import install
+from .._core.extras import SIMULATOR
 
 if TYPE_CHECKING:
     from realtime_simulator import record_session, replay_session
@@ -87,6 +87,6 @@ def __getattr__(name: str) -> Any:
         if missing != "realtime_simulator":
             raise
         raise ImportError(
-            f"realtime_ext.testing.{name} needs realtime-simulator: {install('simulator')}",
+            f"realtime_ext.testing.{name} needs realtime-simulator: {SIMULATOR}",
             name=error.name,
         ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .._core.extras import install
+from .._core.extras import SIMULATOR
 
 if TYPE_CHECKING:
     from realtime_simulator import Simulator
@@ -24,7 +24,7 @@ else:
     def missing_simulator() -> None:
         """Raise an ImportError that names the extra."""
         what = "the fixture realtime_simulator needs realtime-simulator"
-        raise ImportError(f"{what}: {install('simulator')}")
+        raise ImportError(f"{what}: {SIMULATOR}")
 
 
 @pytest.fixture

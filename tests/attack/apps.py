@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from realtime_kit.cli._conversation import View
+from realtime_kit.cli._output import print_line
+from realtime_kit.cli._tail import show
+from realtime_kit.media_stream import MediaStream
+from realtime_kit.recorder import Recorder
+from realtime_kit.web import IncomingCall, RunningCalls, router
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import AsyncRealtimeClient, RealtimeError, events, webhooks
-from realtime_ext.cli._conversation import View
-from realtime_ext.cli._output import print_line
-from realtime_ext.cli._tail import show
 from realtime_ext.connection._dialects import DialectLink
 from realtime_ext.connection._state.client_events import append_messages
-from realtime_ext.integrations.media_stream import MediaStream
-from realtime_ext.integrations.recorder import Recorder
-from realtime_ext.integrations.web import IncomingCall, RunningCalls, router
 from tests.attack.servers import ANSWER, KEY, OFFER
 from tests.attack.target import Run, Target, text_of
 from tests.attack.texts import SECRET, event_samples

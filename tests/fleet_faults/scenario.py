@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from realtime_kit.fleet import Fleet, FleetError
 from realtime_simulator import Simulator, call_tool, say
 
-from realtime_ext.integrations.fleet import Fleet, FleetError
-from tests.ext.integrations.fleet.cluster import Cluster, free_port, running_cluster
 from tests.fleet_faults.judge import Row, judge, read
 from tests.fleet_faults.proxy import Proxy
+from tests.kit.fleet.cluster import Cluster, free_port, running_cluster
 from tests.support.paths import ROOT
 
 WORKERS = 4

@@ -13,11 +13,11 @@ import sys
 import time
 
 import uvicorn
+from realtime_kit.fleet import EffectUnknown, Fleet, OwnedCall
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder, SessionBuilder
-from realtime_ext.integrations.fleet import EffectUnknown, Fleet, OwnedCall
 from realtime_ext.tools import ToolContext
 
 LOG = os.open(os.environ["FLEET_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Container, Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -19,18 +21,17 @@ from tests.support.waiting import PATIENCE
 
 # A part is a top-level module of realtime_ext, or a top-level package with all that is in it. It imports only
 # from its own layer or from those below. A new part gets its place here and in the table in CONTRIBUTING.md.
-SHORT_NAMES = frozenset({"devices", "fleet", "incoming", "media_stream", "recorder", "web"})
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_core", "errors"}),
-    frozenset({"audio", "events", "sdp", "session", "sip", "tools", "types", "usage", "webhooks"}),
+    frozenset({"audio", "events", "sdp", "session", "sip", "tasks", "tools", "types", "usage", "webhooks"}),
     frozenset({"_http", "connection"}),
     frozenset({"_resources", "client"}),
-    frozenset({"__main__", "_demo", "cli", "integrations", "testing"}) | SHORT_NAMES,
+    frozenset({"testing"}),
 )
-MOST_FLOORS = 9  # in the longest chain of parts that import one another, below `__main__`
+MOST_FLOORS = 8  # in the longest chain of parts that import one another
 # The simulator judges the client, so it shares no code with it; only what uses it may import it.
-MAY_IMPORT_THE_SIMULATOR = frozenset({"cli", "testing"})
-PACKAGES = ("realtime_ext", "simulator/realtime_simulator")
+MAY_IMPORT_THE_SIMULATOR = frozenset({"testing"})
+PACKAGES = ("realtime_ext", "kit/realtime_kit", "simulator/realtime_simulator")
 
 EXTRAS = [
     "aioice",
@@ -129,6 +130,11 @@ def client_graph() -> dict[str, Imports]:
 
 
 @cache
+def kit_graph() -> dict[str, Imports]:
+    return dict(imports(ROOT / "kit" / "realtime_kit", "realtime_kit"))
+
+
+@cache
 def simulator_graph() -> dict[str, Imports]:
     return dict(imports(ROOT / "simulator" / "realtime_simulator", "realtime_simulator"))
 
@@ -167,7 +173,8 @@ def test_a_part_imports_only_its_own_layer_and_those_below() -> None:
 def test_nothing_inside_imports_the_package_itself() -> None:
     itself = {
         module
-        for module, found in (*client_graph().items(), *simulator_graph().items())
+        for graph in (client_graph(), kit_graph(), simulator_graph())
+        for module, found in graph.items()
         for used in found.at_import | found.later
         if used == module.partition(".")[0]
     }
@@ -180,7 +187,7 @@ def test_the_simulator_imports_nothing_of_the_client() -> None:
         for found in simulator_graph().values()
         for name in found.at_import | found.later
     }
-    assert "realtime_ext" not in used
+    assert used.isdisjoint({"realtime_ext", "realtime_kit"})
     assert "realtime_api" in used
 
 
@@ -195,7 +202,7 @@ def test_the_client_does_not_need_the_simulator() -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    for graph in (client_graph(), simulator_graph()):
+    for graph in (client_graph(), kit_graph(), simulator_graph()):
         edges = {
             module: {used for used in found.at_import | found.later if used in graph and used != module}
             for module, found in graph.items()
@@ -208,7 +215,7 @@ def test_no_two_parts_import_each_other_and_no_chain_is_long() -> None:
     edges = edges_between_parts()
     for part in graphlib.TopologicalSorter(edges).static_order():
         floors[part] = 1 + max((floors[used] for used in edges[part]), default=0)
-    assert max(floors[part] for part in floors if part != "__main__") <= MOST_FLOORS, floors
+    assert max(floors.values()) <= MOST_FLOORS, floors
 
 
 def test_every_package_says_what_belongs_in_it() -> None:
@@ -359,12 +366,58 @@ def test_parts_use_only_the_public_names_of_others() -> None:
     found = [
         f"{module}: {used}.{name}"
         for module, path in known.items()
-        if part(module) not in SHORT_NAMES
         for used, name in uses(module, path)
         if part(used) not in ("", part(module)) and not part(used).startswith("_")
         if name not in import_module(used).__all__
     ]
     assert not found
+
+
+def test_the_kit_uses_only_public_names_of_the_other_packages() -> None:
+    """It shows that what is public suffices to build on."""
+
+    def uses(path: Path) -> Iterator[tuple[str, str]]:
+        modules_by_alias: dict[str, str] = {}
+        for node in ast.walk(parsed(path)):
+            match node:
+                case ast.ImportFrom(level=0, module=str(base), names=names) if base.startswith(OURS):
+                    for alias in names:
+                        yield base, alias.name
+                        modules_by_alias[alias.asname or alias.name] = f"{base}.{alias.name}"
+                case ast.Import(names=names):
+                    yield from ((alias.name, "") for alias in names if alias.name.startswith(OURS))
+        for node in ast.walk(parsed(path)):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=used) if name in modules_by_alias:
+                    if find_spec_of(modules_by_alias[name]):
+                        yield modules_by_alias[name], used
+
+    private = [
+        f"{module}: {used} {name}"
+        for module, path in modules(ROOT / "kit" / "realtime_kit", "realtime_kit").items()
+        for used, name in uses(path)
+        if any(word.startswith("_") for word in (*used.split("."), name) if word != "__version__")
+        or (name and name not in public_names(used))
+    ]
+    assert not private
+
+
+OURS = ("realtime_ext", "realtime_simulator")
+
+
+def find_spec_of(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a name in a module
+        return False
+
+
+@cache
+def public_names(module: str) -> frozenset[str]:
+    """What a module declares, and the public modules in a package."""
+    loaded = import_module(module)
+    below = {one.name for one in iter_modules(getattr(loaded, "__path__", ())) if one.name[0] != "_"}
+    return frozenset({*loaded.__all__, *below})
 
 
 def test_the_generated_package_imports_nothing_of_ours() -> None:

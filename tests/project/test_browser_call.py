@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from realtime_kit._demo.sound import RATE, loudness, samples
 from realtime_simulator import Simulator
 
 from realtime_ext import RealtimeClient, sdp
-from realtime_ext._demo.sound import RATE, loudness, samples
 from tests.support.chromium import chromium
 from tests.support.waiting import PATIENCE
 

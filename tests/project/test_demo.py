@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from realtime_kit._demo.sound import RATE, difference, loudness
 from realtime_simulator import Simulator
 from realtime_simulator._media.voice import synthesize
 
-from realtime_ext._demo.sound import RATE, difference, loudness
 from tests.support.command import realtime, realtime_here
 
 STEPS = (

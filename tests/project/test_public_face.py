@@ -20,18 +20,18 @@ from tests.support.paths import ROOT
 MODULES = (
     "realtime_ext",
     "realtime_ext.audio",
-    "realtime_ext.cli",
+    "realtime_kit.cli",
     "realtime_ext.client",
     "realtime_ext.connection",
     "realtime_ext.errors",
     "realtime_ext.events",
-    "realtime_ext.integrations.devices",
-    "realtime_ext.integrations.fleet",
-    "realtime_ext.integrations.incoming",
-    "realtime_ext.integrations.media_stream",
-    "realtime_ext.integrations.recorder",
-    "realtime_ext.integrations.auditor",
-    "realtime_ext.integrations.web",
+    "realtime_kit.devices",
+    "realtime_kit.fleet",
+    "realtime_kit.incoming",
+    "realtime_kit.media_stream",
+    "realtime_kit.recorder",
+    "realtime_kit.auditor",
+    "realtime_kit.web",
     "realtime_ext.sdp",
     "realtime_ext.session",
     "realtime_ext.sip",
@@ -41,7 +41,7 @@ MODULES = (
     "realtime_ext.webhooks",
 )
 SHORT_PATHS = ("devices", "fleet", "incoming", "media_stream", "recorder", "web")
-COMMANDS = frozenset({"realtime_ext.cli"})  # described in docs/reference/cli.md, by what it prints
+COMMANDS = frozenset({"realtime_kit.cli"})  # described in docs/reference/cli.md, by what it prints
 DIRECTIVE = re.compile(r"^::: ([\w.]+)\n(?:    options:(.*\n(?:      .*\n)*))?", re.M)
 
 
@@ -119,7 +119,7 @@ def test_a_module_shows_the_documented_names(subtests: pytest.Subtests) -> None:
 
 @pytest.mark.parametrize("name", SHORT_PATHS)
 def test_a_short_path_shows_the_names_of_its_module(name: str) -> None:
-    short, module = import_module(f"realtime_ext.{name}"), import_module(f"realtime_ext.integrations.{name}")
+    short, module = import_module(f"realtime_ext.{name}"), import_module(f"realtime_kit.{name}")
     assert public(dir(short)) == set(module.__all__)
     assert all(getattr(short, each) is getattr(module, each) for each in module.__all__)
 

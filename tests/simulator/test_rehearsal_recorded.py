@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_kit.auditor import Auditor
+from realtime_kit.incoming import IncomingCall
+from realtime_kit.web import RunningCalls, router
 from realtime_simulator import Simulator, brain_at, call_tool, cli
 from realtime_simulator._rehearsal import caller as callers
 from realtime_simulator.rehearsal import Caller, Rehearsal, RehearsalFailure, Script
@@ -15,9 +18,6 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from realtime_ext import RealtimeClient, SessionBuilder
-from realtime_ext.integrations.auditor import Auditor
-from realtime_ext.integrations.incoming import IncomingCall
-from realtime_ext.integrations.web import RunningCalls, router
 from tests.simulator.endpoints import Answering, Asked, serving
 from tests.simulator.test_rehearsal import EXAMPLE, restaurant
 from tests.simulator.test_rehearsal_suite import App

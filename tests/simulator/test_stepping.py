@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_kit.auditor import Auditor
 from realtime_simulator import Simulator, call_tool, cli
 from realtime_simulator._media.voice import speech
 from realtime_simulator._records.state import Event, state_after
@@ -17,7 +18,6 @@ from realtime_simulator._stepping.rerun import run_on
 from realtime_simulator._stepping.walk import Walk, WalkError
 
 from realtime_ext import RealtimeClient, SessionBuilder
-from realtime_ext.integrations.auditor import Auditor
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
 

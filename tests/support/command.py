@@ -17,12 +17,12 @@ from unittest import mock
 
 import attrs
 import pytest
+from realtime_kit.cli import main
 from realtime_simulator import Simulator
 
-from realtime_ext.cli import main
 from tests.support.waiting import PATIENCE
 
-COMMAND = [sys.executable, "-m", "realtime_ext.cli"]
+COMMAND = [sys.executable, "-m", "realtime_kit.cli"]
 # A company's proxy, which has no way to this machine's own servers.
 PROXIED = {**dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:1"), "NO_PROXY": ""}
 

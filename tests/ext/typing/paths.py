@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import realtime_ext.web
+import realtime_kit.web
+from realtime_kit.devices import Headset
+from realtime_kit.fleet import Fleet
+from realtime_kit.incoming import IncomingCall
+from realtime_kit.media_stream import MediaStream
+from realtime_kit.recorder import Recorder
+from realtime_kit.web import RunningCalls
+
 from realtime_ext.client import CallLike, Calls, ItemLike, Timeout
-from realtime_ext.devices import Headset
-from realtime_ext.fleet import Fleet
-from realtime_ext.incoming import IncomingCall
-from realtime_ext.media_stream import MediaStream
-from realtime_ext.recorder import Recorder
 from realtime_ext.session import SessionBuilder, SessionLike
-from realtime_ext.web import RunningCalls
 
 fleet: Fleet = Fleet.in_memory()
-misspelt = realtime_ext.web.RunningCals  # wrong
+misspelt = realtime_kit.web.RunningCals  # wrong
 fleet_of_text: str = Fleet.in_memory()  # wrong
 recorder: Recorder = Recorder("call.wav")
 session: SessionLike = SessionBuilder("gpt-realtime")

@@ -1,0 +1,159 @@
+"""What an app that serves calls does in another way by each API: make, attach, hang up, check at start.
+
+It must not own calls: `web` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from realtime_ext.client import call_id_of, session_id_of
+from realtime_ext.webhooks import Api
+
+if TYPE_CHECKING:
+    from realtime_ext.client import AsyncRealtimeClient
+    from realtime_ext.connection import AsyncConnection
+    from realtime_ext.tools import Toolbox
+
+
+@attrs.frozen
+class MadeCall:
+    """A call of a page.
+
+    Args:
+        id: Its id; with the Live API the session's.
+        sdp_answer: The answer for the page.
+        location: Where it is at the API.
+    """
+
+    id: str
+    sdp_answer: str
+    location: str
+
+
+class CallApi(Protocol):
+    """The calls of one API."""
+
+    def check_id(self, call: object) -> str:
+        """Return a call's id; raises TypeError or ValueError if there is none."""
+
+    def with_tools(self, session: Any, tools: Toolbox) -> Any:
+        """Return a session that has the tools."""
+
+    def check(self, session: Any, expires_after: Any, *, validate: bool) -> None:
+        """Raise SessionConfigError if the API would refuse a session, or the lifetime of a secret."""
+
+    async def create(
+        self, client: AsyncRealtimeClient, offer: bytes, session: Any, safety_identifier: Any
+    ) -> MadeCall:
+        """Make a call from a page's offer; raises as `client.calls.create`."""
+
+    async def accept(self, client: AsyncRealtimeClient, call_id: str, session: Any) -> None:
+        """Accept a telephone call."""
+
+    async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
+        """Reject a telephone call."""
+
+    def attach(self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None) -> Any:
+        """Return the async context manager of a sideband that runs the tools."""
+
+    async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
+        """End a call."""
+
+
+class _Realtime:
+    def check_id(self, call: object) -> str:
+        return call_id_of(call)
+
+    def with_tools(self, session: Any, tools: Toolbox) -> Any:
+        from realtime_ext.session import with_tools
+
+        return with_tools(session, tools)
+
+    def check(self, session: Any, expires_after: Any, *, validate: bool) -> None:
+        from realtime_ext.session import resolve, resolve_lifetime
+
+        resolve_lifetime(expires_after, validate=validate)
+        if session is not None:
+            resolve(session, validate=validate)
+
+    async def create(
+        self, client: AsyncRealtimeClient, offer: bytes, session: Any, safety_identifier: Any
+    ) -> MadeCall:
+        call = await client.calls.create(offer, session, safety_identifier=safety_identifier)
+        return MadeCall(call.id, call.sdp_answer, call.location)
+
+    async def accept(self, client: AsyncRealtimeClient, call_id: str, session: Any) -> None:
+        await client.calls.accept(call_id, session)
+
+    async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
+        await client.calls.reject(call_id, status_code)
+
+    @contextlib.asynccontextmanager
+    async def attach(
+        self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None
+    ) -> AsyncIterator[AsyncConnection]:
+        async with client.connect(call_id=call_id) as connection:
+            if tools is not None:  # which the call's session has already
+                connection.run_tools(tools)
+            yield connection
+
+    async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
+        await client.calls.hangup(call_id)
+
+
+class _Live:
+    def check_id(self, call: object) -> str:
+        return session_id_of(call)
+
+    def with_tools(self, session: Any, tools: Toolbox) -> Any:
+        from realtime_ext.session import with_backend_tools
+
+        return with_backend_tools(session, tools)
+
+    def check(self, session: Any, expires_after: Any, *, validate: bool) -> None:
+        from realtime_ext.session import resolve
+
+        if session is not None:
+            resolve(session, validate=validate, kinds=("live_call",))
+
+    async def create(
+        self, client: AsyncRealtimeClient, offer: bytes, session: Any, safety_identifier: Any
+    ) -> MadeCall:
+        if safety_identifier is not None:
+            from realtime_ext.session import merge
+
+            session = merge(session, {"safety_identifier": safety_identifier})
+        call = await client.live.calls.create(offer, session)
+        location = call.location or f"/v1/live/sessions/{call.session_id}"
+        return MadeCall(call.session_id, call.sdp_answer, location)
+
+    async def accept(self, client: AsyncRealtimeClient, call_id: str, session: Any) -> None:
+        await client.live.calls.accept(call_id, session)
+
+    async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
+        await client.live.calls.reject(call_id, status_code)
+
+    def attach(self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None) -> Any:
+        return client.live.attach(call_id, tools=tools)
+
+    async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
+        await client.live.calls.hangup(call_id)
+
+
+_APIS: dict[str, CallApi] = {"realtime": _Realtime(), "live": _Live()}
+
+
+def call_api(api: Api) -> CallApi:
+    """Return the calls of an API.
+
+    Raises:
+        ValueError: There is no such API.
+    """
+    if api not in _APIS:
+        raise ValueError(f"api: expected 'realtime' or 'live', got {api!r}")
+    return _APIS[api]

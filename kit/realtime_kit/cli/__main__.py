@@ -1,0 +1,5 @@
+"""`python -m realtime_kit.cli` is `realtime`."""
+
+from . import main
+
+main()

@@ -1,0 +1,395 @@
+"""The model's function calls within a fleet: each is answered once, also if the call's owner changes.
+
+Each function call is recorded when it arrives, its output before it is sent, and it is over once the model
+has gone on from it. So a new owner knows what a former one left: it runs what has no output, with the same id
+for `once`, sends what is not in the conversation, and asks the model to go on.
+
+A call that came while no worker was attached is in no record, and a sideband gets no history. But inserting
+an item shows which one it follows, and an item can be retrieved by its id: so the last one is found, since
+the model waits behind it. The model is asked to repeat others of the same response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from realtime_ext.errors import APITimeoutError, ConnectionClosedError, OwnershipLost, RealtimeError
+from realtime_ext.tasks import wait
+from realtime_ext.tools import Toolbox, ToolContext, ToolResult
+
+from ._store import FunctionRecord, Store
+
+if TYPE_CHECKING:
+    from realtime_ext.connection import AsyncConnection
+
+    from ._owned_call import OwnedCall
+
+logger: logging.Logger = logging.getLogger("realtime_kit.fleet")
+
+ANSWER = 5.0  # seconds that the API has for each step, before all are tried again
+PAUSE = 0.5  # seconds before they are, if the link was lost
+PROBE, NOTE = "fleet_probe_", "fleet_note_"  # how the ids of items begin that this inserts
+FLUSH = 1.0  # seconds
+RESPONSES = 8  # whose starts are kept
+REPEAT = (
+    "The tools were out of reach for a moment. If a function that you called has no output, and you have not "
+    "repeated it since, call it again with the same arguments."
+)
+
+
+@attrs.define(eq=False)
+class _Function:
+    """A function call, as this owner has it."""
+
+    record: FunctionRecord
+    is_former: bool  # the connection does not answer it: it came before its tools were registered
+    is_recorded: bool
+    is_live: bool = False  # the connection sends its output
+
+
+class Functions(Toolbox):
+    """A toolbox whose calls are recorded.
+
+    Args:
+        toolbox: The tools.
+        call: The call.
+        store: Where the records are.
+        former: What former owners left.
+    """
+
+    def __init__(
+        self, toolbox: Toolbox, call: OwnedCall, store: Store, former: Iterable[FunctionRecord]
+    ) -> None:
+        super().__init__(state=toolbox.state)
+        self._toolbox = toolbox
+        self._call = call
+        self._store = store
+        self._functions: dict[str, _Function] = {
+            record.id: _Function(record, is_former=True, is_recorded=True) for record in former
+        }
+        self._known = frozenset(self._functions)  # what former owners knew of
+        self._unsent: dict[str, list[str]] = {}  # at the start of each response
+        self._has_note = False  # whether the next response follows a note
+        self._repeating: set[str] = set()  # the responses that do
+        self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
+        self._turn = asyncio.Lock()  # one function runs at a time, in whatever order they came
+        self._recording = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
+        self._sent: set[str] = set()  # to be written
+        self._over: set[str] = set()
+
+    @property
+    def has_former(self) -> bool:
+        """Whether former owners left something."""
+        return bool(self._left())
+
+    @property
+    def definitions(self) -> list[Any]:
+        """What goes into a session's `tools`."""
+        return self._toolbox.definitions
+
+    async def arun(
+        self, name: str, arguments: str | bytes, *, context: ToolContext[Any] | None = None
+    ) -> ToolResult:
+        """Run a tool unless its output is recorded; never returns once the call belongs to another worker."""
+        text = arguments if isinstance(arguments, str) else arguments.decode(errors="replace")
+        context = ToolContext(state=self.state) if context is None else context
+        function = self._arrive(context.call_id, name, text, "")
+        function.is_live = True
+        return await self._run(function, context)
+
+    async def _run(self, function: _Function, context: ToolContext[Any]) -> ToolResult:
+        try:
+            return await self._run_once(function, context)
+        except OwnershipLost:
+            self._call._lose()  # closes the connection, and so ends the task that waits here
+            await asyncio.get_running_loop().create_future()
+            raise
+
+    async def _run_once(self, function: _Function, context: ToolContext[Any]) -> ToolResult:
+        async with self._turn:
+            await self._record(function)
+            record = function.record
+            if record.output is not None:
+                return ToolResult(output=record.output, silent=record.is_silent)
+            await self._call._confirm()
+            context = attrs.evolve(context, call_id=record.key)
+            result = await self._toolbox.arun(record.name, record.arguments, context=context)
+            if result.failure is not None and isinstance(result.failure.error, OwnershipLost):
+                raise result.failure.error
+            await self._call._confirm()
+            await self._finish(function, result.output, is_silent=result.silent)
+            return result
+
+    # Records
+
+    def observe(self, direction: str, event: Any, _: int) -> None:
+        """Record what the connection's events say of function calls."""
+        if direction != "in":
+            return
+        item = getattr(event, "item", None)
+        match getattr(event, "type", None):
+            case "response.created":
+                self._begun(getattr(event.response, "id", None))
+            case "response.output_item.done" if getattr(item, "type", None) == "function_call" and getattr(
+                item, "status", None
+            ) not in ("incomplete", "in_progress"):
+                call_id, name = getattr(item, "call_id", None), getattr(item, "name", None)
+                if isinstance(call_id, str) and isinstance(name, str):
+                    arguments = getattr(item, "arguments", None) or ""
+                    function = self._arrive(call_id, name, arguments, getattr(event, "response_id", "") or "")
+                    self._write(self._record(function))
+            case "conversation.item.added" | "conversation.item.created" | "conversation.item.done" if (
+                getattr(item, "type", None) == "function_call_output"
+            ):
+                self._answered(getattr(item, "call_id", None))
+
+    def _arrive(
+        self, call_id: str, name: str, arguments: str, response_id: str, *, is_missed: bool = False
+    ) -> _Function:
+        known = self._functions.get(call_id)
+        if known is None:
+            record = FunctionRecord(
+                id=call_id,
+                key=self._key(call_id, name, arguments, response_id, is_missed=is_missed),
+                name=name,
+                arguments=arguments,
+                response_id=response_id,
+                is_repeat=response_id in self._repeating,
+            )
+            known = self._functions[call_id] = _Function(record, is_former=is_missed, is_recorded=False)
+            if is_missed:  # it came before all responses that this connection knows of
+                for unsent in self._unsent.values():
+                    unsent.append(call_id)
+        return known
+
+    def _key(self, call_id: str, name: str, arguments: str, response_id: str, *, is_missed: bool) -> str:
+        """Return the id under which a new function call's effects are recorded.
+
+        It repeats another one, of the same function with the same arguments, if the model had the output of
+        that one neither when the response began nor since; or if that one was itself repeated because of a
+        note, which makes the model repeat it each time. In one response it is repeated once. A missed one
+        came before those of this connection, which may repeat it because of the note that looked for it.
+        """
+        unsent = self._unsent.get(response_id)
+        repeated = self._repeated.setdefault(response_id, set())
+        for earlier in self._functions.values():
+            known = earlier.record
+            was_unanswered = not known.is_sent if unsent is None else known.id in unsent
+            was_unanswered |= is_missed and not earlier.is_former
+            if (
+                (was_unanswered or (known.is_repeat and response_id in self._repeating))
+                and (known.response_id != response_id or not response_id)
+                and (known.key not in repeated or not response_id)
+                and known.name == name
+                and _same(known.arguments, arguments)
+            ):
+                logger.info("%s: %s repeats %s", self._call.id, call_id, known.key)
+                repeated.add(known.key)
+                return known.key
+        return call_id
+
+    def _left(self) -> list[_Function]:
+        """Return what former owners left, oldest first."""
+        return [one for one in self._functions.values() if one.is_former and not one.record.is_over]
+
+    def _begun(self, response_id: str | None) -> None:
+        """A response has begun: the model goes on from all outputs that are in the conversation."""
+        if response_id is not None:
+            self._opened(response_id)
+        sent = [one for one in self._functions.values() if one.record.is_sent]
+        self._end([one for one in sent if response_id is None or one.record.response_id != response_id])
+
+    def _opened(self, response_id: str) -> None:
+        unsent = [one.record.id for one in self._functions.values() if not one.record.is_sent]
+        self._unsent[response_id] = unsent
+        while len(self._unsent) > RESPONSES:
+            del self._unsent[next(iter(self._unsent))]
+        if self._has_note:
+            self._repeating.add(response_id)
+            self._has_note = False
+
+    def _answered(self, call_id: Any) -> None:
+        """An output is in the conversation."""
+        function = self._functions.get(call_id)
+        if function is None or function.record.is_sent:
+            return
+        function.record = attrs.evolve(function.record, is_sent=True)
+        if function.record.is_silent:
+            self._end([function])
+        else:
+            self._sent.add(call_id)
+            self._write(self._record_answers())
+
+    def _end(self, functions: Iterable[_Function]) -> None:
+        """The model goes on from function calls."""
+        ending = [one for one in functions if not one.record.is_over]
+        if ending:
+            for one in ending:
+                one.record = attrs.evolve(one.record, is_over=True)
+            self._over.update(one.record.id for one in ending)
+            self._write(self._record_answers())
+
+    async def _record(self, function: _Function) -> None:
+        async with self._recording:
+            if not function.is_recorded:
+                await self._call._own_write(
+                    lambda: self._store.begin_function(self._call.id, self._call.epoch, function.record)
+                )
+                function.is_recorded = True
+
+    async def _record_answers(self) -> None:
+        async with self._recording:
+            sent, self._sent = self._sent, set()
+            over, self._over = self._over, set()
+            if sent or over:
+                await self._call._own_write(
+                    lambda: self._store.answer_functions(
+                        self._call.id, self._call.epoch, sent=[*sent], over=[*over]
+                    )
+                )
+
+    async def _finish(self, function: _Function, output: str, *, is_silent: bool = False) -> None:
+        call = self._call
+        await call._own_write(
+            lambda: self._store.finish_function(
+                call.id, call.epoch, function.record.id, output, is_silent=is_silent
+            )
+        )
+        function.record = attrs.evolve(function.record, output=output, is_silent=is_silent)
+
+    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Write in the background; once the call is another worker's, its records are too."""
+
+        async def write() -> None:
+            try:
+                await work
+            except OwnershipLost:
+                self._call._lose()
+
+        task = asyncio.create_task(write(), name=f"fleet functions {self._call.id}")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def flush(self) -> None:
+        """Wait a moment for what is being recorded, before the call is handed on."""
+        if self._writes:
+            await wait(self._writes, FLUSH)
+
+    # What former owners left
+
+    def attached(self) -> None:
+        """Record that the connection answers function calls from now on, and no earlier ones."""
+        for function in self._functions.values():
+            function.is_former = True
+
+    async def resume(self, connection: AsyncConnection) -> None:
+        """Answer the function calls that former owners left, and one that came while no worker was attached.
+
+        Args:
+            connection: A new sideband of the call.
+        """
+        while not connection.is_closed:
+            try:
+                return await self._resume(connection)
+            except APITimeoutError as error:
+                logger.info("%s: %s", connection.call_id, error)
+            except ConnectionClosedError as error:  # a sideband that reconnects goes on
+                logger.info("%s: %s", connection.call_id, error)
+                await asyncio.sleep(PAUSE)
+            except RealtimeError as error:
+                logger.warning("%s: could not look for missed function calls: %s", self._call.id, error)
+                return
+
+    async def _resume(self, connection: AsyncConnection) -> None:
+        former = self._left()
+        probe, last, has_note = await self._last_item(connection)
+        wants_response = has_note
+        kind, call_id = getattr(last, "type", None), getattr(last, "call_id", None)
+        is_missed = (
+            kind == "function_call"
+            and isinstance(call_id, str)
+            and call_id not in self._known
+            and (call_id not in self._functions or self._functions[call_id].is_former)
+            and getattr(last, "status", None) != "in_progress"
+        )
+        # Else a call without an output may be hidden behind the item: then the note stays.
+        if last is None or is_missed or call_id in self._known:
+            await connection.delete_item(probe)
+        if kind == "function_call_output" and call_id in [one.record.id for one in former]:
+            for one in former:  # outputs are sent in the order of the calls
+                if one.record.output is not None or one.record.id == call_id:
+                    wants_response |= not one.record.is_silent
+                    self._answered(one.record.id)
+                if one.record.id == call_id:
+                    break
+        if is_missed and call_id not in self._functions:
+            former.append(self._arrive(str(call_id), last.name, last.arguments or "", "", is_missed=True))
+        if is_missed or has_note:  # before anything else, so that the next owner finds it if this one dies
+            await self._insert(connection, NOTE, REPEAT)
+        for one in former:
+            if one.record.is_sent or one.is_live:
+                continue
+            context: ToolContext[Any] = ToolContext(connection, one.record.id, self.state)
+            result = await self._run(one, context)
+            item: Any = {"type": "function_call_output", "call_id": one.record.id, "output": result.output}
+            await connection.create_item(item)
+            wants_response |= not result.silent
+        self._has_note |= is_missed or has_note
+        if wants_response:
+            await connection.create_response()
+
+    async def _last_item(self, connection: AsyncConnection) -> tuple[str, Any, bool]:
+        """Insert a note; return its id, the item that it follows, and whether the model is to be asked.
+
+        Notes of former owners at the end are removed, each once: deleting one may have no effect.
+        """
+        has_note = False
+        removed: set[str] = set()
+        while True:
+            probe, last_id = await self._insert(connection, PROBE, REPEAT)
+            if last_id is None or last_id in removed:
+                return probe, None, has_note
+            if not last_id.startswith((PROBE, NOTE)):
+                return probe, await self._retrieve(connection, last_id), has_note
+            has_note |= last_id.startswith(NOTE)
+            removed.add(last_id)
+            for item_id in (last_id, probe):
+                await connection.delete_item(item_id)
+
+    async def _retrieve(self, connection: AsyncConnection, item_id: str) -> Any:
+        with connection.expect(
+            "conversation.item.retrieved", where=lambda event: _id_of(event) == item_id
+        ) as retrieved:
+            await connection.retrieve_item(item_id)
+        return (await retrieved.wait(ANSWER)).item
+
+    async def _insert(self, connection: AsyncConnection, prefix: str, text: str) -> tuple[str, str | None]:
+        """Insert a note for the model; return its id, and that of the item that it follows."""
+        item_id = f"{prefix}{uuid.uuid4().hex[: 32 - len(prefix)]}"
+        content = [{"type": "input_text", "text": text}]
+        item: Any = {"id": item_id, "type": "message", "role": "system", "content": content}
+        with connection.expect(
+            "conversation.item.added", where=lambda event: _id_of(event) == item_id
+        ) as added:
+            await connection.create_item(item)
+        return item_id, (await added.wait(ANSWER)).previous_item_id
+
+
+def _id_of(event: Any) -> str | None:
+    return getattr(event.item, "id", None)
+
+
+def _same(one: str, other: str) -> bool:
+    """Return whether two texts are the same arguments."""
+    try:
+        return one == other or bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False

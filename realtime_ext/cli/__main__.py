@@ -1,5 +1,0 @@
-"""`python -m realtime_ext.cli` is `realtime`."""
-
-from . import main
-
-main()

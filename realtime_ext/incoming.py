@@ -1,3 +1,0 @@
-"""Webhook endpoints that answer phone calls: a short name for `realtime_ext.integrations.incoming`."""
-
-from .integrations.incoming import *  # noqa: F403
