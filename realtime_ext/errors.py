@@ -13,13 +13,10 @@
     │   ├── NotFoundError 404         ConflictError 409             UnprocessableEntityError 422
     │   └── RateLimitError 429        InternalServerError 500 and above
     ├── APIResponseError                       status_code, body, request_id
-    ├── ConnectionClosedError                  code, reason, unsent
-    │   ├── SessionExpired
-    │   ├── TurnLost                           has_begun
-    │   └── BudgetExceeded
-    └── FleetError                             the database of a fleet is unavailable
-        ├── OwnershipLost
-        └── EffectUnknown
+    └── ConnectionClosedError                  code, reason, unsent
+        ├── SessionExpired
+        ├── TurnLost                           has_begun
+        └── BudgetExceeded
 
 Errors pickle and copy with their attributes. A wrong argument that concerns none of these subjects is a plain
 ValueError or TypeError. This module must not import anything that does I/O.
@@ -44,13 +41,10 @@ __all__ = [
     "BudgetExceeded",
     "ConflictError",
     "ConnectionClosedError",
-    "EffectUnknown",
-    "FleetError",
     "InternalServerError",
     "MissingApiKeyError",
     "ModelDeprecationWarning",
     "NotFoundError",
-    "OwnershipLost",
     "PermissionDeniedError",
     "RateLimitError",
     "RealtimeError",
@@ -350,15 +344,3 @@ class TurnLost(ConnectionClosedError):
     def __str__(self) -> str:
         how = self.reason or ("no close code" if self.code is None else f"code {self.code}")
         return f"the turn was lost with its link ({how}); the connection reconnects: ask again"
-
-
-class FleetError(RealtimeError):
-    """The database of a fleet is unavailable, or this worker can't act on a call any more."""
-
-
-class OwnershipLost(FleetError):
-    """Another worker owns the call, or may: this one must not act on it any more."""
-
-
-class EffectUnknown(FleetError):
-    """An effect that must happen once was begun, and its outcome is not recorded."""

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from realtime_simulator._engine import config as simulated
 
-from realtime_ext._core import models
+from realtime_ext import models
 from tests.support.runner import Runner
 
 pytest_plugins = ["tests.support.time_limit", "tests.support.unstable"]

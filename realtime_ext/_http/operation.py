@@ -14,9 +14,9 @@ import attrs
 
 from .. import errors
 from .._core import json as _json
-from .._core.models import with_end
 from .._core.secrets import Secret, mask, redact
 from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
+from ..models import with_end
 from .receiving import LIMIT
 from .retry import parse_retry_after
 

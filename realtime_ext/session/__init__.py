@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._core.models import LIVE_MODEL, MODEL, TRANSCRIPTION_MODEL, TRANSLATION_MODEL
 from ._builders import SessionBuilder, TranscriptionSessionBuilder, TranslationSessionBuilder, with_tools
 from ._check import check_response, resolve, resolve_lifetime, resolve_update
 from ._coerce import SessionInput, merge
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "LIVE_MODEL",
-    "MODEL",
-    "TRANSCRIPTION_MODEL",
-    "TRANSLATION_MODEL",
     "ConversationLike",
     "LiveSessionBuilder",
     "LiveSessionChanges",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import attrs
 from realtime_api.types import UNSET, Unset
 
-from .._core.models import TRANSCRIPTION_MODEL
 from .._core.schema import member, place
 from ..errors import SessionConfigError, SessionProblem
+from ..models import TRANSCRIPTION_MODEL
 from ._check import examine, report
 from ._coerce import Extras, SessionInput, SupportsToDict, as_request, plain, problem, read
 from ._kinds import KINDS

@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from .._core import models
+from .. import models
 from .._core.schema import ABSENT, SECRET_FIELDS, Violation, bounds, check, place, shown
 from .._core.warnings import warn
 from ..errors import ModelDeprecationWarning, SessionConfigError, SessionConfigWarning, SessionProblem

@@ -20,11 +20,9 @@ from realtime_ext.errors import (
     BudgetExceeded,
     ConflictError,
     ConnectionClosedError,
-    EffectUnknown,
     InternalServerError,
     MissingApiKeyError,
     NotFoundError,
-    OwnershipLost,
     PermissionDeniedError,
     RateLimitError,
     RealtimeError,
@@ -68,8 +66,6 @@ EXAMPLES: list[RealtimeError] = [
     SessionExpired(1001, "session_expired"),
     TurnLost(1006, "the connection was lost", has_begun=True),
     BudgetExceeded(1000, "the budget is spent: 61 of 60 seconds"),
-    OwnershipLost("call rtc_1 no longer belongs to this worker"),
-    EffectUnknown("a: a former owner began it"),
 ]
 
 

@@ -320,7 +320,7 @@ def test_failures_of_the_recorder_are_logged_as_such(
     tape = Tape(tmp_path)
     tape.answer(0.0, loud(0.1))
     tape.close()
-    assert "realtime_ext failed to record response.output_audio.delta; please report this" in caplog.text
+    assert "failed to record response.output_audio.delta; please report this" in caplog.text
     assert "Traceback" in caplog.text
 
 

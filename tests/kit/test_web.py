@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from realtime_kit import incoming as incoming_module
+from realtime_kit._core import starlette as starlette_module
 from realtime_kit.web import IncomingCall, RunningCalls, router, webhook_endpoint
 from realtime_simulator import Simulator, call_tool, sequence
 from starlette.applications import Starlette
@@ -304,7 +304,7 @@ async def test_a_page_that_disconnects_during_its_offer_makes_no_call() -> None:
 
 @run_async
 async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incoming_module, "_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(starlette_module, "_BODY_SECONDS", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b"v=0"

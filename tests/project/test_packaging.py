@@ -25,14 +25,17 @@ SOURCES = {
     "realtime_api": ROOT / "generated",
     "realtime_simulator": ROOT / "simulator",
     "realtime_ext": ROOT,
+    "realtime_kit": ROOT / "kit",
 }
-GENERATED, SIMULATOR, OURS = (
+GENERATED, SIMULATOR, OURS, KIT = (
     tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for source in SOURCES.values()
 )
 
 
-SIMULATOR["version"] = realtime_simulator.__version__  # the build reads it from there
+# The build reads them from there.
+SIMULATOR["version"] = realtime_simulator.__version__
+OURS["version"] = __version__
 
 
 def normal(requirement: str) -> str:
@@ -44,7 +47,7 @@ def normal(requirement: str) -> str:
 
 def test_each_version_has_one_source() -> None:
     """`_core/version.py` and `SOURCE.toml`; the generated version is compared by test_pinning."""
-    assert OURS["dynamic"] == ["version"] and "version" not in OURS
+    assert OURS["dynamic"] == SIMULATOR["dynamic"] == KIT["dynamic"] == ["version"]
     assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
@@ -53,22 +56,26 @@ def test_each_version_has_one_source() -> None:
     [
         (OURS["dependencies"], GENERATED),
         (SIMULATOR["dependencies"], GENERATED),
-        (OURS["optional-dependencies"]["simulator"], SIMULATOR),
+        (KIT["dependencies"], GENERATED),
+        (KIT["dependencies"], OURS),
+        (KIT["optional-dependencies"]["all"], SIMULATOR),
     ],
-    ids=["realtime-ext on the generated", "realtime-simulator on it", "realtime-ext on the simulator"],
+    ids=["ext on generated", "simulator on generated", "kit on generated", "kit on ext", "kit on simulator"],
 )
 def test_the_packages_are_within_the_ranges_that_work_together(needs: list[str], package: dict) -> None:
     (stated,) = [need for need in needs if normal(need) == package["name"]]
     assert Requirement(stated).specifier.contains(package["version"], prereleases=True)
 
 
-@pytest.mark.parametrize("package", [OURS, GENERATED, SIMULATOR], ids=lambda package: str(package["name"]))
+@pytest.mark.parametrize(
+    "package", [OURS, GENERATED, SIMULATOR, KIT], ids=lambda package: str(package["name"])
+)
 def test_metadata_has_the_usual_urls(package: dict) -> None:
     if package is not SIMULATOR:
         assert {"Source", "Documentation", "Changelog", "Issues"} <= {*package["urls"]}
     urls = [urlsplit(url) for url in package["urls"].values()]
     assert {url.scheme for url in urls} == {"https"}
-    assert {url.hostname for url in urls} == {"platform.openai.com", "github.com"}
+    assert {url.hostname for url in urls} <= {"platform.openai.com", "github.com"}
 
 
 def test_the_simulator_does_not_need_the_client() -> None:
@@ -77,9 +84,10 @@ def test_the_simulator_does_not_need_the_client() -> None:
 
 
 def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses() -> None:
-    every = [*OURS["dependencies"], *GENERATED["dependencies"], *SIMULATOR["dependencies"]]
-    needs = {normal(need) for need in every}
-    needs |= {normal(need) for extra in OURS["optional-dependencies"].values() for need in extra}
+    ours = (OURS, GENERATED, SIMULATOR, KIT)
+    needs = {normal(need) for package in ours for need in package["dependencies"]}
+    extras = [*OURS["optional-dependencies"].values(), *KIT["optional-dependencies"].values()]
+    needs |= {normal(need) for extra in extras for need in extra}
     for name in ("requirements.txt", "requirements-peers.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
@@ -88,12 +96,12 @@ def test_everything_that_is_needed_is_pinned_with_hashes_and_without_addresses()
         assert all("==" in pin and "--hash=sha256:" in pin for pin in pins if not pin.startswith("#"))
         if name == "requirements.txt":
             missing = needs - {normal(pin) for pin in pins}
-            assert missing == {normal(package["name"]) for package in (OURS, GENERATED, SIMULATOR)}
+            assert missing == {normal(package["name"]) for package in ours}
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The three wheels, by the name of their package."""
+    """The four wheels, by the name of their package."""
     out = tmp_path_factory.mktemp("wheels")
     found = {}
     for name, source in SOURCES.items():
@@ -230,7 +238,17 @@ def test_realtime_ext_works_without_its_extras_and_names_a_missing_one(
     value, extras, message = json.loads(printed)
     assert (value, extras) == ("ek_", [])
     assert "pip install 'realtime-ext[webrtc]'" in message
-    assert "pip install 'realtime-ext[cli]'" in run([programs / "realtime", "demo"], status=2)
+    assert not (programs / "realtime").exists()
+
+
+@pytest.mark.slow
+def test_the_kit_works_without_its_extras_and_names_a_missing_one(
+    wheels: dict[str, Path], environment: Callable[..., Path]
+) -> None:
+    programs = environment(*(str(wheels[name]) for name in ("realtime_api", "realtime_ext", "realtime_kit")))
+    modules = "from realtime_kit import auditor, devices, fleet, media_stream, recorder"
+    assert run([programs / "python", "-c", modules]) == ""
+    assert "pip install 'realtime-kit[cli]'" in run([programs / "realtime", "demo"], status=2)
 
 
 USE_BOTH = """
@@ -270,8 +288,8 @@ def test_it_is_installed_beside_the_official_package_and_the_agents_sdk(
 def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
     environment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """As the README says: pip install ./generated ./simulator '.[all]'."""
-    programs = environment(str(ROOT / "generated"), str(ROOT / "simulator"), f"{ROOT}[all]")
+    """As the README says: pip install ./generated ./simulator . './kit[all]'."""
+    programs = environment(*(str(ROOT / name) for name in ("generated", "simulator", ".", "kit[all]")))
     printed = run([programs / "realtime", "demo", "--out", tmp_path / "out"])
     assert "✓ heard here" in printed
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"reply.wav", "call.png"}
@@ -283,9 +301,9 @@ def test_the_commands_work_with_the_newest_typer(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
     """The generator, in requirements.txt, allows older versions only."""
-    ext = f"{wheels['realtime_ext']}[cli,simulator]"
-    packages = (wheels["realtime_api"], wheels["realtime_simulator"])
-    programs = environment(*map(str, packages), ext, pins="requirements-peers.txt")
+    kit = f"{wheels['realtime_kit']}[cli]"
+    packages = (wheels["realtime_api"], wheels["realtime_simulator"], wheels["realtime_ext"])
+    programs = environment(*map(str, packages), kit, pins="requirements-peers.txt")
     assert "--webhook-secret whsec_…" in run([programs / "realtime", "simulator", "--help"])
     assert "{call_id} {keys}" in run([programs / "realtime", "simulator", "press", "--help"])
     wrong = run([programs / "realtime", "listen", "--port=99999"], status=2)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from realtime_ext.session import MODEL
+from realtime_ext.models import MODEL
 
 from . import _profiles
 from ._call_commands import calls, secrets

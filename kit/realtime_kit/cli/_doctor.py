@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from realtime_ext import models
+
 from .._core.extras import install
 from .._core.shells import set_line
 from ._failures import EXTRAS, FAILED, WRONG_USE, CommandError, explain, key_variable
@@ -199,9 +201,7 @@ def _used_models() -> dict[str, str]:
     """Return model → where it is named: an environment variable, or this package's defaults."""
     from realtime_api.shutdowns import MODEL_SHUTDOWNS
 
-    from realtime_ext import session
-
-    defaults = (session.MODEL, session.TRANSCRIPTION_MODEL, session.TRANSLATION_MODEL)
+    defaults = (models.MODEL, models.TRANSCRIPTION_MODEL, models.TRANSLATION_MODEL)
     named = {value: name for name, value in sorted(os.environ.items()) if value in MODEL_SHUTDOWNS}
     return {**dict.fromkeys(defaults, "default"), **named}
 
@@ -217,8 +217,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _end(place: str, model: str, end: datetime.date, successor: str | None) -> Finding:
-    today = datetime.datetime.now(datetime.UTC).date()  # shutdowns are announced in UTC
-    verb, state = ("ends", "missing") if today < end else ("ended", "failed")
+    verb, state = ("ends", "missing") if models.today() < end else ("ended", "failed")
     return Finding(place, state, f"{model} {verb} on {end}", f"use {successor}" if successor else "")
 
 

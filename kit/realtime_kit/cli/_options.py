@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from realtime_ext.session import LIVE_MODEL, MODEL
+from realtime_ext.models import LIVE_MODEL, MODEL
 
 from ._failures import WRONG_USE, CommandError
 from ._output import write

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from realtime_ext.session import TRANSCRIPTION_MODEL
+from realtime_ext.models import TRANSCRIPTION_MODEL
 
 from ._failures import WRONG_USE, CommandError
 from ._options import (

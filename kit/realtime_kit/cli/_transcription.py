@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from realtime_ext.session import LIVE_MODEL, TRANSCRIPTION_MODEL
+from realtime_ext.models import LIVE_MODEL, TRANSCRIPTION_MODEL
 
 from ._failures import WRONG_USE, CommandError
 from ._options import Json, Live, ServerDialect, Simulated, read_bytes

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from realtime_ext.session import TRANSLATION_MODEL
+from realtime_ext.models import TRANSLATION_MODEL
 
 from ._failures import CommandError
 from ._options import Json, Simulated

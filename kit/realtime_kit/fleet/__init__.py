@@ -7,8 +7,7 @@ interface that `postgres_store` (on procrastinate's queue) and `memory_store` im
 
 from __future__ import annotations
 
-from realtime_ext.errors import EffectUnknown, FleetError, OwnershipLost
-
+from ._errors import EffectUnknown, FleetError, OwnershipLost
 from ._fleet import Fleet
 from ._owned_call import OwnedCall
 from ._owner import Handler, Observer

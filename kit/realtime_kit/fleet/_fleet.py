@@ -13,12 +13,12 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from realtime_ext.errors import FleetError
 from realtime_ext.sip import SipHeaders
 from realtime_ext.tasks import contained
 from realtime_ext.webhooks import Api
 
 from .._call_apis import call_api
+from ._errors import FleetError
 from ._memory_store import MemoryStore
 from ._owned_call import RETRY
 from ._owner import Handler, Observer, Owner, Policy, logger

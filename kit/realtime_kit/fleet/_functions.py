@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_ext.errors import APITimeoutError, ConnectionClosedError, OwnershipLost, RealtimeError
+from realtime_ext.errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from realtime_ext.tasks import wait
 from realtime_ext.tools import Toolbox, ToolContext, ToolResult
 
+from ._errors import OwnershipLost
 from ._store import FunctionRecord, Store
 
 if TYPE_CHECKING:

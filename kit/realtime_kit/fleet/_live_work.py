@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from realtime_ext.connection import Handover
-from realtime_ext.errors import OwnershipLost, RealtimeError
+from realtime_ext.errors import RealtimeError
 from realtime_ext.tasks import contained
 from realtime_ext.tools import Toolbox, error_output
 
+from ._errors import OwnershipLost
 from ._functions import Functions
 from ._store import FunctionRecord, Store
 

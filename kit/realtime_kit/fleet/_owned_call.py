@@ -20,10 +20,7 @@ from realtime_ext.errors import (
     APIConnectionError,
     APIStatusError,
     ConflictError,
-    EffectUnknown,
-    FleetError,
     NotFoundError,
-    OwnershipLost,
     RealtimeError,
 )
 from realtime_ext.sip import SipHeaders
@@ -32,6 +29,7 @@ from realtime_ext.webhooks import Api
 
 from .._call_apis import call_api
 from .._core.json import as_stored
+from ._errors import EffectUnknown, FleetError, OwnershipLost
 from ._store import CallRecord, CallState, Effect, FunctionRecord, Store
 from ._sweeper import token
 

@@ -21,7 +21,6 @@ from realtime_ext.errors import (
     APIConnectionError,
     BudgetExceeded,
     ConnectionClosedError,
-    FleetError,
     InternalServerError,
     RateLimitError,
     RealtimeError,
@@ -29,6 +28,7 @@ from realtime_ext.errors import (
 )
 from realtime_ext.tasks import Countdown, contained_call, raise_if_interrupt
 
+from ._errors import FleetError
 from ._owned_call import RETRY, Lease, OwnedCall, boot_time, close_call
 from ._probes import Metrics, serving
 from ._store import HEALTHY, CallRecord, SetupError, Store, Tenure

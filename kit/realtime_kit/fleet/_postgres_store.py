@@ -17,12 +17,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from realtime_ext.errors import FleetError
 from realtime_ext.tasks import TimeLimit
 from realtime_ext.webhooks import Api
 
 from .._core.extras import install
 from . import _schema
+from ._errors import FleetError
 from ._statements import (
     ADMIT,
     ANSWER_FUNCTIONS,

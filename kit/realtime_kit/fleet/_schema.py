@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from realtime_ext.errors import FleetError
-
+from ._errors import FleetError
 from ._store import Phase, SetupError
 
 if TYPE_CHECKING:

@@ -26,8 +26,9 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
-from realtime_ext.errors import FleetError
 from realtime_ext.webhooks import Api
+
+from ._errors import FleetError
 
 CallState: TypeAlias = Literal["offered", "accepting", "accepted", "attached", "closing", "ended"]
 Outcome: TypeAlias = Literal["done", "gone", "failed", "rejected"]

@@ -5,10 +5,10 @@ Source: https://platform.openai.com/docs/api-reference/realtime-server-events/er
 
 from __future__ import annotations
 
-from ..._core.models import with_end
 from ..._core.secrets import mask
 from ..._http.operation import status_error_class
 from ...errors import APIStatusError
+from ...models import with_end
 from .messages import JSON, text_or_none
 
 # The API's error types and codes, with the HTTP status of each; an error event has no status of its own.

@@ -101,7 +101,7 @@ EXTRAS = {
     "numpy": "cli",
     "matplotlib": "cli",
     "aiortc": "webrtc",
-    "realtime_simulator": "simulator",
+    "realtime_simulator": "realtime-simulator",
 }
 
 
@@ -120,4 +120,5 @@ def test_a_missing_extra_is_named_at_once() -> None:
     assert len(ended) == len(EXTRAS), done.stderr
     for (missing, extra), (status, out, err) in zip(EXTRAS.items(), ended, strict=True):
         assert (status, out) == (2, ""), missing
-        assert f"pip install 'realtime-ext[{extra}]'" in err and "Traceback" not in err, missing
+        package = {"cli": "'realtime-kit[cli]'", "webrtc": "'realtime-ext[webrtc]'"}.get(extra, extra)
+        assert f"pip install {package}" in err and "Traceback" not in err, missing

@@ -14,7 +14,7 @@ import pytest
 from realtime_simulator import Simulator
 
 from realtime_ext import __version__, webhooks
-from realtime_ext._core.models import TRANSCRIPTION_MODEL
+from realtime_ext.models import TRANSCRIPTION_MODEL
 from realtime_ext.testing import sample_offer
 from tests.support.command import environment, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION

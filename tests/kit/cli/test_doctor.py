@@ -15,7 +15,7 @@ import certifi
 import pytest
 from realtime_simulator import Simulator
 
-from realtime_ext._core import models
+from realtime_ext import models
 from tests.support.command import of, realtime_here
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_kit import cli
 from realtime_kit.cli import _output as output, _tail as tail
 from realtime_simulator import Simulator, call_tool
 
-from realtime_ext import cli
 from tests.support.command import realtime_here, terminal
 from tests.support.loopback import Loopback, answer
 from tests.support.rows import each

@@ -207,7 +207,7 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
     ("arguments", "status", "message"),
     [
         (["--audio-in=gone.wav"], 1, "gone.wav"),
-        (["--audio-in=mic"], 2, "realtime-ext[devices]"),
+        (["--audio-in=mic"], 2, "realtime-kit[devices]"),
         (["--audio-in=mic", "--audio-in=a.wav"], 2, "either"),
         (["--session=-", "Hello"], 1, "invalid JSON"),
         (["--session=-"], 2, "no messages to send"),

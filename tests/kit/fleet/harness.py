@@ -9,14 +9,13 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from realtime_kit.fleet import Fleet
+from realtime_kit.fleet import Fleet, FleetError
 from realtime_kit.fleet._owned_call import boot_time
 from realtime_kit.fleet._store import CallRecord, Store
 from realtime_kit.fleet._sweeper import Sweeper, token
 from realtime_simulator import Simulator
 
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.errors import FleetError
 from tests.support.waiting import PATIENCE
 
 __all__ = [

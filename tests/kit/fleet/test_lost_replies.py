@@ -7,10 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from realtime_kit.fleet import Fleet, OwnedCall
+from realtime_kit.fleet import Fleet, OwnedCall, OwnershipLost
 from realtime_simulator import Simulator
 
-from realtime_ext.errors import OwnershipLost
 from tests.kit.fleet.cluster import Cluster
 from tests.kit.fleet.conftest import MakeFleet
 from tests.kit.fleet.harness import (

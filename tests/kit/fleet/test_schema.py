@@ -6,11 +6,10 @@ import asyncio
 
 import psycopg
 import pytest
-from realtime_kit.fleet import Fleet, OwnedCall, _schema
+from realtime_kit.fleet import Fleet, FleetError, OwnedCall, _schema
 from realtime_kit.fleet._schema import Migration
 
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.errors import FleetError
 from tests.kit.fleet.cluster import Cluster
 from tests.kit.fleet.harness import claimed, registered, run_async
 

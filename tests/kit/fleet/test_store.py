@@ -11,12 +11,11 @@ from typing import Any
 import attrs
 import psycopg
 import pytest
-from realtime_kit.fleet import Fleet
+from realtime_kit.fleet import Fleet, FleetError
 from realtime_kit.fleet._postgres_store import PostgresStore
 from realtime_kit.fleet._store import HEALTHY, CallRecord, FunctionRecord, Limits, Store
 from realtime_kit.fleet._sweeper import Sweeper
 
-from realtime_ext.errors import FleetError
 from tests.kit.fleet.cluster import Cluster, running_cluster
 from tests.kit.fleet.conftest import MakeFleet
 from tests.kit.fleet.harness import Sweeping, claimed, registered, run_async, swept, until

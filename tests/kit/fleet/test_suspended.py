@@ -17,7 +17,7 @@ WORKER = """
 import asyncio, time
 from realtime_simulator import Simulator
 from realtime_ext import AsyncRealtimeClient, SessionBuilder
-from realtime_ext.errors import OwnershipLost
+from realtime_kit.fleet import OwnershipLost
 from realtime_kit.fleet import Fleet
 
 begun, is_kept = time.monotonic(), sys.argv[1] == "kept"

@@ -6,12 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from realtime_kit.fleet import Fleet, OwnedCall
+from realtime_kit.fleet import EffectUnknown, Fleet, OwnedCall, OwnershipLost
 from realtime_kit.fleet._owned_call import boot_time
 from realtime_simulator import Simulator, call_tool
 
 from realtime_ext import AsyncRealtimeClient
-from realtime_ext.errors import EffectUnknown, OwnershipLost
 from realtime_ext.tools import ToolContext
 from realtime_ext.usage import Budget, Usage
 from tests.kit.fleet.conftest import MakeFleet

@@ -12,6 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from realtime_api.shutdowns import Shutdown
 
+__all__ = [
+    "LIVE_MODEL",
+    "MODEL",
+    "TRANSCRIPTION_MODEL",
+    "TRANSLATION_MODEL",
+    "ending",
+    "today",
+    "with_end",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MODEL = "gpt-realtime-2.1"
 LIVE_MODEL = "gpt-live-1"
 TRANSCRIPTION_MODEL = "gpt-realtime-whisper"

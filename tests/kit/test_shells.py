@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime_ext._core.shells import set_line
+from realtime_kit._core.shells import set_line
 
 
 def test_a_line_is_for_powershell_on_windows_and_for_posix_shells_elsewhere() -> None:

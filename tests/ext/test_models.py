@@ -17,8 +17,8 @@ from realtime_ext import (
     RealtimeClient,
     SessionBuilder,
     TranscriptionSessionBuilder,
+    models,
 )
-from realtime_ext._core import models
 from realtime_ext.session import _check
 from tests.support.runner import Runner
 
