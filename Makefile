@@ -81,7 +81,7 @@ fleet-faults: .venv/.installed    ## inject faults into a fleet of 300 calls: ki
 mutate: .venv/.installed     ## list mutants that survive the tests (ONLY=path SEED=…)
 	@nice -n 10 $(BIN)/python tests/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
-regen: .venv/.installed      ## regenerate generated/ and realtime_ext/types.py from openapi/
+regen: .venv/.installed      ## regenerate generated/ from openapi/
 	@$(BIN)/python scripts/regen.py
 
 regen-check: .venv/.installed    ## fail if generated code is out of date

@@ -40,7 +40,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_logger: logging.Logger = logging.getLogger("realtime_ext")
+_logger: logging.Logger = logging.getLogger("realtime_kit")
 
 _RATE = 24000
 _BLOCK_MS = 20

@@ -44,7 +44,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_logger: logging.Logger = logging.getLogger("realtime_ext")
+_logger: logging.Logger = logging.getLogger("realtime_kit")
 
 _BYTES_PER_MS = 8  # of G.711: 8 kHz, one byte a sample
 _PIECE = 100 * _BYTES_PER_MS  # the size of one message, counted by one mark

@@ -38,7 +38,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_logger: logging.Logger = logging.getLogger("realtime_ext")
+_logger: logging.Logger = logging.getLogger("realtime_kit")
 
 _RATE = 24000
 _KEPT_S = 5.0  # how long after its audio an item can still be cut

@@ -3,7 +3,7 @@
 Where realtime_ext is installed, pytest has these fixtures:
 
 - `realtime_client`, `async_realtime_client`: clients of `realtime_simulator`, the fixture of
-  realtime-simulator (extra `simulator`).
+  realtime-simulator.
 - `no_network`: only this machine may be reached.
 
     def test_the_call_is_answered(realtime_simulator, realtime_client):

@@ -272,6 +272,18 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
             out=out,
         )
     planned = ready.plan
+    with _step("types"):
+        if inputs.vendored:
+            chosen = type_names.read(inputs.openapi / type_names.FILE)
+            text = type_names.source(
+                chosen,
+                ready.package.names.module,
+                planned.names,
+                {member.name for member in planned.params.members},
+                templates=inputs.openapi / "templates",
+            )
+            module = out / ready.package.names.module / f"{chosen.module}.py"
+            module.write_text(text, encoding="utf-8")
     say(
         "generate",
         f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
@@ -279,9 +291,9 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
     with _step("output"):
         # The licence has to be in every copy.
         shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
-        module = ready.package.names.module
-        output.add_headers(out / module)
-        output.format_package(out / module)
+        package = out / ready.package.names.module
+        output.add_headers(package)
+        output.format_package(package)
         modules = output.import_all(out)
         output.lock(
             out,
@@ -297,26 +309,6 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
         )
     say("output", f"{modules} modules import")
     return planned
-
-
-def type_module(inputs: Inputs, planned: plan.Plan) -> tuple[Path, str]:
-    """Return path and source of the module of official names.
-
-    Raises:
-        SpecError: `types.toml` does not fit the plan.
-    """
-    with _step("types"):
-        chosen = type_names.read(inputs.openapi / type_names.FILE)
-        target = ROOT / chosen.module
-        source = type_names.source(
-            chosen,
-            inputs.config.package.module,
-            planned.names,
-            {member.name for member in planned.params.members},
-            templates=inputs.openapi / "templates",
-            target=target,
-        )
-    return target, source
 
 
 @contextlib.contextmanager

@@ -16,10 +16,9 @@ import attrs
 import jinja2
 
 from .errors import SpecError, reading
-from .output import HEADER, format_module
 
 FILE = "types.toml"
-_TABLES = ("siblings", "rules", "spelling", "exceptions", "lists", "params")
+_TABLES = ("rules", "spelling", "exceptions", "lists", "params")
 
 
 @attrs.frozen
@@ -27,9 +26,8 @@ class TypeNames:
     """The contents of `types.toml`.
 
     Attributes:
-        module: Path of the module to write, from the repository's root.
+        module: Name of the module in the generated package.
         docstring: Its docstring.
-        siblings: Neighbouring module → names that are exported from there as well.
         rules: Pattern on a schema's name → official name.
         spelling: Word in the result of a rule → the official package's spelling of it.
         exceptions: Official name → schema.
@@ -41,7 +39,6 @@ class TypeNames:
 
     module: str
     docstring: str
-    siblings: dict[str, list[str]]
     rules: dict[str, str]
     spelling: dict[str, str]
     exceptions: dict[str, str]
@@ -85,7 +82,6 @@ def source(
     sent: Collection[str],
     *,
     templates: Path,
-    target: Path,
 ) -> str:
     """Return the module's source.
 
@@ -95,7 +91,6 @@ def source(
         schemas: Names in its `models`.
         sent: Names in its `params`.
         templates: The folder of templates.
-        target: Path of the module; the formatter's rules are those that apply there.
 
     Raises:
         SpecError: `types.toml` names a schema that does not exist, two schemas have one official name, or a
@@ -112,12 +107,11 @@ def source(
     typed_dicts = {name: one for name, one in typed_dicts.items() if one in sent}
     models = [name for name in schemas if name not in classes]
     params = [f"{name}Param" for name in models if f"{name}Param" in sent]
-    siblings = [name for group in names.siblings.values() for name in group]
     lists = [form for name in names.lists for form in (name, f"{name}Param")]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), trim_blocks=True, lstrip_blocks=True
     )
-    text = environment.get_template("type_names.py.jinja").render(
+    return environment.get_template("type_names.py.jinja").render(
         names=names,
         package=package,
         models=models,
@@ -125,9 +119,8 @@ def source(
         classes=dict(sorted(classes.items())),
         typed_dicts=dict(sorted(typed_dicts.items())),
         aliases=dict(sorted((classes | typed_dicts).items())),
-        exported=sorted({*models, *params, *classes, *typed_dicts, *siblings, *lists}),
+        exported=sorted({*models, *params, *classes, *typed_dicts, *lists}),
     )
-    return format_module(HEADER + text, target)
 
 
 _REMOVE = "remove the name, or give it the schema's new name; it is public, so this breaks users"

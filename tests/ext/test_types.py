@@ -18,7 +18,7 @@ from typing import Any
 
 import attrs
 import pytest
-from realtime_api import events, models, params
+from realtime_api import events, models, official as official_names, params
 
 from realtime_ext import types
 from tests.support.examples import check_each
@@ -197,12 +197,12 @@ def test_events_and_items_are_the_classes_that_parse_event_returns() -> None:
 
 
 def test_type_checkers_see_the_names_of_the_run_time() -> None:
-    tree = ast.parse(inspect.getsource(types))
+    tree = ast.parse(inspect.getsource(official_names))
     ifs = [
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     imported = {
-        alias.name: f"realtime_ext.{node.module}" if node.level else str(node.module)
+        alias.name: str(node.module)
         for node in ifs[0].body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
@@ -213,7 +213,8 @@ def test_type_checkers_see_the_names_of_the_run_time() -> None:
         for node in ifs[0].body
         if isinstance(node, ast.Assign)
     }
-    assert sorted([*imported, *official]) == sorted(types.__all__) == dir(types)
+    assert sorted([*imported, *official]) == sorted(official_names.__all__) == dir(official_names)
+    assert {*official_names.__all__} < {*types.__all__} and sorted(types.__all__) == dir(types)
     for name, value in official.items():
         expected = eval(value, {"_models": models, "_params": params})
         assert getattr(types, name) == expected, name

@@ -223,7 +223,7 @@ def test_a_failure_to_send_what_the_microphone_hears_is_logged_as_one_of_this_pa
 
     with Simulator(pacing="none") as simulator:
         asyncio.run(talk(simulator))
-    assert "realtime_ext failed to send the microphone's audio; please report this" in caplog.text
+    assert "failed to send the microphone's audio; please report this" in caplog.text
     assert "Traceback" in caplog.text
 
 

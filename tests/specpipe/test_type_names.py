@@ -6,16 +6,14 @@ from pathlib import Path
 
 import attrs
 import pytest
-import regen
-from specpipe import output, pipeline, type_names
+from specpipe import pipeline, type_names
 from specpipe.errors import SpecError
 
 from tests.support.rows import each
 
 NAMES = type_names.TypeNames(
-    module="package/types.py",
+    module="names",
     docstring="Names.",
-    siblings={"events": ["Event"]},
     rules={r"ServerEvent(.+)": r"\1Event", r"(MCP.+)": r"\1", r"(.+)GA": r"\1"},
     spelling={"MCP": "Mcp"},
     exceptions={"Failed": "ServerEventError"},
@@ -35,13 +33,12 @@ SCHEMAS = [
 SENT = {"SessionParam", "SessionGAParam", "ToolParam"}
 
 
-def source(names: type_names.TypeNames, target: Path, schemas: list[str] = SCHEMAS) -> str:
-    templates = pipeline.OPENAPI / "templates"
-    return type_names.source(names, "api", schemas, SENT, templates=templates, target=target)
+def source(names: type_names.TypeNames) -> str:
+    return type_names.source(names, "api", SCHEMAS, SENT, templates=pipeline.OPENAPI / "templates")
 
 
-def test_rules_and_exceptions_give_official_names(tmp_path: Path) -> None:
-    module = source(NAMES, tmp_path / "types.py")
+def test_rules_and_exceptions_give_official_names() -> None:
+    module = source(NAMES)
     for line in (
         "DoneEvent = _models.ServerEventDone",
         "Failed = _models.ServerEventError",
@@ -54,14 +51,14 @@ def test_rules_and_exceptions_give_official_names(tmp_path: Path) -> None:
     assert "ErrorEvent" not in module and "InternalEvent" not in module
 
 
-def test_schemas_can_be_left_out(tmp_path: Path) -> None:
-    module = source(attrs.evolve(NAMES, without="MCP.+|ServerEventDone"), tmp_path / "types.py")
+def test_schemas_can_be_left_out() -> None:
+    module = source(attrs.evolve(NAMES, without="MCP.+|ServerEventDone"))
     assert "McpTool" not in module and "MCPTool" not in module and "DoneEvent" not in module
     assert "    Failed = _models.ServerEventError\n" in module
 
 
-def test_an_official_name_shadows_a_schema_of_that_name(tmp_path: Path) -> None:
-    module = source(NAMES, tmp_path / "types.py")
+def test_an_official_name_shadows_a_schema_of_that_name() -> None:
+    module = source(NAMES)
     assert "    Session = _models.SessionGA\n" in module
     assert "        Session,\n" not in module and "        SessionGA,\n" in module
 
@@ -77,11 +74,9 @@ def test_an_official_name_shadows_a_schema_of_that_name(tmp_path: Path) -> None:
         ({"exceptions": {"DoneEvent": "ServerEventError"}}, "the same official name DoneEvent"),
     ],
 )
-def test_a_name_that_does_not_fit_is_an_error(
-    tmp_path: Path, change: dict[str, object], message: str
-) -> None:
+def test_a_name_that_does_not_fit_is_an_error(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
-        source(attrs.evolve(NAMES, **change), tmp_path / "types.py")
+        source(attrs.evolve(NAMES, **change))
 
 
 @each("text", ["module = 1", "docstring = ", "[unnamed]\nschemas = []\nmodule = 'x'", "unnamed = 3"])
@@ -90,19 +85,3 @@ def test_a_malformed_file_is_an_error(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(SpecError, match=r"cannot read types\.toml"):
         type_names.read(path)
-
-
-@pytest.mark.slow
-def test_check_notices_a_changed_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(output, "import_all", lambda folder: 1)
-    real = pipeline.type_module
-    path = pipeline.ROOT / "realtime_ext" / "types.py"
-    before = path.read_bytes()
-    monkeypatch.setattr(pipeline, "type_module", lambda *args: (path, real(*args)[1] + "# changed\n"))
-    assert regen.main(["--check"]) == 1
-    said = capsys.readouterr().err
-    assert "the table of official names is out of date" in said
-    assert "  differs  realtime_ext/types.py" in said
-    assert path.read_bytes() == before
