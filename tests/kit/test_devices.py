@@ -166,7 +166,7 @@ def test_the_missing_extra_and_the_missing_library_are_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(ImportError, match="realtime-ext\\[devices\\]"), Microphone():
+    with pytest.raises(ImportError, match="realtime-kit\\[devices\\]"), Microphone():
         pass
     monkeypatch.delitem(sys.modules, "sounddevice")
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")

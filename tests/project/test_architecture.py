@@ -312,7 +312,6 @@ FOREIGN = frozenset(
             )
         ),
         ("ice.py", "_connection"),
-        ("_simulator.py", "_actions"),  # argparse lists a parser's options nowhere else
         ("warnings.py", "_getframe"),  # of sys, documented
         # A request of httpx's can't be ended from another thread otherwise.
         *(

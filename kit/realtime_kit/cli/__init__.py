@@ -22,7 +22,8 @@ def main() -> None:
     """
     warnings.showwarning = _show_warning
     # Logged warnings are also raised or shown; once is enough.
-    logging.getLogger("realtime_ext").addHandler(logging.NullHandler())
+    for name in ("realtime_ext", "realtime_kit"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         from ._commands import app
         from ._output import inert_log

@@ -17,7 +17,7 @@ from ._fleet import fleet
 from ._listen import listen
 from ._options import Json
 from ._output import write
-from ._simulator import Shortcut, rehearse, simulator, step
+from ._simulator import SimulatorCommand, rehearse, simulator, step
 from ._tail import tail
 from ._talk import talk
 from ._transcription import transcribe
@@ -81,15 +81,15 @@ def demo(
     raise typer.Exit(run(live=live, out=out, model=model or chosen, as_json=as_json))
 
 
-app.add_typer(simulator, name="simulator")
+app.command(cls=SimulatorCommand)(simulator)
 app.add_typer(calls, name="call")
 app.add_typer(secrets, name="secret")
 app.add_typer(sessions, name="session")
 app.add_typer(offers, name="sdp")
 app.add_typer(deliveries, name="webhook")
 app.add_typer(fleet, name="fleet")
-app.command(cls=Shortcut)(rehearse)
-app.command(cls=Shortcut)(step)
+app.command(cls=SimulatorCommand)(rehearse)
+app.command(cls=SimulatorCommand)(step)
 app.command()(talk)
 app.command()(transcribe)
 app.command()(translate)

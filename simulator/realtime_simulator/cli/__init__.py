@@ -1,12 +1,11 @@
 """The command `realtime-simulator`: serve until a signal, or control a running simulator.
 
-`realtime simulator` of realtime-ext and `python -m realtime_simulator` are equivalent. Importing this module
+`realtime simulator` of realtime-kit and `python -m realtime_simulator` are equivalent. Importing this module
 loads nothing of the simulator, so that printing help is fast.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 
@@ -14,7 +13,7 @@ from realtime_simulator.cli import _conformance, _control, _recordings, _rehears
 from realtime_simulator.cli._parsing import ACTIONS, CONFORM, CONFORMANCE, PROGRAM, RECORD, REHEARSE, STEP
 from realtime_simulator.cli._serve import arguments
 
-__all__ = ["arguments", "commands", "main"]
+__all__ = ["arguments", "main"]
 
 _RUN: Mapping[str, Callable[[list[str], str], int]] = {
     RECORD: _recordings.record,
@@ -47,16 +46,3 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
     if first in _RUN:
         return _RUN[first](words[1:], program)
     return _serve.run(words, program)
-
-
-def commands(program: str = PROGRAM) -> dict[str, argparse.ArgumentParser]:
-    """Return the parsers of all commands that follow the program's name, by their names."""
-    _, actions = _control.arguments(program)
-    return {
-        **actions,
-        RECORD: _recordings.record_arguments(program),
-        CONFORM: _recordings.conform_arguments(program),
-        CONFORMANCE: _conformance.arguments(program),
-        REHEARSE: _rehearse.arguments(program),
-        STEP: _step.arguments(program),
-    }

@@ -18,8 +18,8 @@ _CONTROL = "the simulator's base URL (OPENAI_BASE_URL, or this machine's port 87
 _REQUEST_SECONDS = 30.0
 
 
-def arguments(program: str) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """Return the parser of the actions on a running simulator, and that of each."""
+def arguments(program: str) -> argparse.ArgumentParser:
+    """Return the parser of the actions on a running simulator."""
     parser = Parser(prog=program, description="Control a running simulator on this machine.")
     actions = parser.add_subparsers(dest="action", required=True)
     shared = Parser(add_help=False)
@@ -76,7 +76,7 @@ def arguments(program: str) -> tuple[argparse.ArgumentParser, dict[str, argparse
 
     scenario = action("scenario", "add the rules of a YAML file")
     scenario.add_argument("file")
-    return parser, dict(actions.choices)
+    return parser
 
 
 def run(words: list[str], program: str) -> int:
@@ -85,7 +85,7 @@ def run(words: list[str], program: str) -> int:
 
     from realtime_simulator._simulator.endpoint import PREFIX
 
-    parser, _ = arguments(program)
+    parser = arguments(program)
     options = parser.parse_args(words)
     command = f"{program} {options.action}"
     try:

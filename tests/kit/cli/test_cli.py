@@ -80,7 +80,7 @@ import contextlib, io, json, sys
 sys.argv = ["realtime", "demo"]
 for missing in json.loads(sys.stdin.readline()):
     hidden = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] == missing}
-    for name in [name for name in sys.modules if name.startswith("realtime_ext")]:
+    for name in [name for name in sys.modules if name.startswith(("realtime_ext", "realtime_kit"))]:
         del sys.modules[name]
     sys.modules[missing] = None
     out, err = io.StringIO(), io.StringIO()
