@@ -1,4 +1,4 @@
-"""`realtime simulator`, `rehearse` and `step`: the simulator's own commands, which read all words themselves."""
+"""`realtime simulator`, `rehearse`, `step`: the simulator's own commands, which read all words themselves."""
 
 from __future__ import annotations
 
