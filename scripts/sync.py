@@ -20,19 +20,9 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from specpipe import (
-    apply,
-    changes,
-    diff,
-    document_io,
-    output,
-    patches,
-    pipeline,
-    slice,
-    source,
-    upstream as baseline,
-)
+from specpipe import document_io, output, patches, pipeline, slice, source
 from specpipe.errors import SpecError
+from specpipe.sync import apply, changes, diff, upstream as baseline
 from specpipe.terminal import inert, write, write_error
 
 FAILED = 3

@@ -198,3 +198,12 @@ def without(node: Any, dropped: Collection[str], *, names: bool = False) -> Any:
 def words(name: str) -> list[str]:
     """Split an API name into words: `RemoteMCPTool.audio_id` → Remote, MCP, Tool, audio, id."""
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+
+
+def kind_of_media(media: str) -> str:
+    """Return the kind of body of a content type."""
+    plain = media.split(";")[0].strip().lower()
+    if plain == "application/json" or plain.endswith("+json"):
+        return "json"
+    kinds = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
+    return kinds.get(plain, "content")

@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 
 from . import docs, generator
 from .document import REF_PREFIX, Document
+from .parsed import Parsed
 from .plan import Plan
 from .plan.expressions import decoder_name
 from .shutdowns import Shutdowns
@@ -44,7 +45,7 @@ class Package:
     renamed: dict[str, str] = attrs.field(factory=dict)
 
 
-def write(parsed: generator.Parsed, plan: Plan, package: Package, *, templates: Path, out: Path) -> None:
+def write(parsed: Parsed, plan: Plan, package: Package, *, templates: Path, out: Path) -> None:
     """Write the package folder.
 
     Args:
@@ -63,7 +64,7 @@ def write(parsed: generator.Parsed, plan: Plan, package: Package, *, templates: 
         raise generator.template_error(error) from error
 
 
-def _write(parsed: generator.Parsed, plan: Plan, package: Package, templates: Path, out: Path) -> None:
+def _write(parsed: Parsed, plan: Plan, package: Package, templates: Path, out: Path) -> None:
     target = out / package.names.module
     render = generator.render(
         parsed,

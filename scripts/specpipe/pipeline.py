@@ -30,6 +30,7 @@ from . import (
 )
 from .document import Document
 from .errors import SpecError
+from .parsed import Parsed
 from .transforms import notation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +103,7 @@ class Prepared:
         unneeded: Indices of `by_shape` patches that no union needs.
     """
 
-    parsed: generator.Parsed
+    parsed: Parsed
     plan: plan.Plan
     package: generate.Package
     source_sha256: str
@@ -272,18 +273,6 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
             out=out,
         )
     planned = ready.plan
-    with _step("types"):
-        if inputs.vendored:
-            chosen = type_names.read(inputs.openapi / type_names.FILE)
-            text = type_names.source(
-                chosen,
-                ready.package.names.module,
-                planned.names,
-                {member.name for member in planned.params.members},
-                templates=inputs.openapi / "templates",
-            )
-            module = out / ready.package.names.module / f"{chosen.module}.py"
-            module.write_text(text, encoding="utf-8")
     say(
         "generate",
         f"{len(planned.operations)} operations, {len(planned.models)} models, {len(planned.aliases)} aliases",
@@ -309,6 +298,27 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
         )
     say("output", f"{modules} modules import")
     return planned
+
+
+def add_official_names(inputs: Inputs, planned: plan.Plan, out: Path) -> None:
+    """Add the module of official names to a package that `make` has generated in `out`.
+
+    Raises:
+        SpecError: `types.toml` does not fit the plan.
+    """
+    with _step("types"):
+        chosen = type_names.read(inputs.openapi / type_names.FILE)
+        package = inputs.config.package.module
+        text = type_names.source(
+            chosen,
+            package,
+            planned.names,
+            {member.name for member in planned.params.members},
+            templates=inputs.openapi / "templates",
+        )
+        path = out / package / f"{chosen.module}.py"
+        path.write_text(output.HEADER + text, encoding="utf-8")
+        output.format_package(path)
 
 
 @contextlib.contextmanager

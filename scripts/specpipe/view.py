@@ -14,11 +14,20 @@ from typing import Any
 import attrs
 from openapi_python_client import strings
 
-from .document import SCHEMAS, Document, escape, operations, parameters_of, rebuild, ref_name, ref_to, words
+from .document import (
+    SCHEMAS,
+    Document,
+    escape,
+    kind_of_media,
+    operations,
+    parameters_of,
+    rebuild,
+    ref_name,
+    ref_to,
+    words,
+)
 from .errors import SpecError
-from .plan.bodies import kind_of_media
-from .plan.graph import Graph
-from .plan.models import is_quoted
+from .graph import Graph
 from .transforms.kinds import SCALARS
 
 #: Content types that the generator supports, by kind of body in the plan.
@@ -74,7 +83,7 @@ def build(document: Document, graph: Graph) -> View:
         SpecError: the path's parameters are not the described ones, or a response has no status code.
     """
     classes = [name for name in graph.schemas if graph.is_model(name)]
-    seen = [*classes, *(name for name in graph.schemas if name not in classes and not is_quoted(graph, name))]
+    seen = [*classes, *(name for name in graph.schemas if name not in classes and not graph.is_quoted(name))]
     shown = {name: name if class_name(name) == name else f"Model{number}" for number, name in enumerate(seen)}
     keys: dict[str, dict[str, str]] = {}
 

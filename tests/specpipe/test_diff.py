@@ -6,7 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from specpipe import diff, slice
+from specpipe import slice
+from specpipe.sync import diff
 
 from tests.specpipe.cases import OTHERS, document, ref
 from tests.support.rows import each

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specpipe import generator, pipeline, plan
+from specpipe.graph import Graph
 from specpipe.plan import ServerEvent
-from specpipe.plan.graph import Graph
 from specpipe.plan.models import Field
 from specpipe.plan.params import Param
 from specpipe.plan.tables import Shape, Table, table

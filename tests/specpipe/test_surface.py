@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from specpipe import pipeline, surface
-from specpipe.surface import SurfaceChange
+from specpipe import pipeline
+from specpipe.sync import surface
+from specpipe.sync.surface import SurfaceChange
 
 from tests.support.rows import each
 

@@ -16,8 +16,9 @@ from typing import Any
 import attrs
 import pytest
 import sync
-from specpipe import apply, document_io, names, output, patches, pipeline, prose, source
+from specpipe import document_io, names, output, patches, pipeline, prose, source
 from specpipe.errors import SpecError
+from specpipe.sync import apply
 
 from tests.specpipe.conftest import sample_folder
 from tests.specpipe.packages import forget, load

@@ -8,18 +8,15 @@ generated code: annotations, decoding, discriminator tables, attribute names, pa
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import attrs
 
 from ..document import Document
+from ..parsed import Parsed
 from .models import Alias, Model, build_alias, build_model
 from .operations import Operation, build_operations
 from .params import Params, build_params
 from .tables import tags_left_out
-
-if TYPE_CHECKING:
-    from ..generator import Parsed
 
 
 @attrs.frozen

@@ -9,13 +9,13 @@ import attrs
 from openapi_python_client.parser.bodies import Body as FoundBody
 from openapi_python_client.parser.responses import Response
 
-from ..document import escape, ref_name
+from ..document import escape, kind_of_media, ref_name
 from ..errors import SpecError
+from ..graph import Graph
 from ..transforms.kinds import SCALARS
 from ..transforms.notation import NULL
 from . import expressions
 from .expressions import Scope
-from .graph import Graph
 
 #: The generator's kinds of request bodies.
 _KINDS = {"json": "json", "data": "form", "files": "multipart", "content": "content"}
@@ -97,15 +97,6 @@ class Answer:
     bodies: tuple[Content, ...]
     description: str
     headers: tuple[tuple[str, str], ...] = ()
-
-
-def kind_of_media(media: str) -> str:
-    """Return the kind of body of a content type."""
-    plain = media.split(";")[0].strip().lower()
-    if plain == "application/json" or plain.endswith("+json"):
-        return "json"
-    kinds = {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}
-    return kinds.get(plain, "content")
 
 
 def build_bodies(scope: Scope, bodies: list[FoundBody], content: dict[str, Any], at: str) -> tuple[Body, ...]:

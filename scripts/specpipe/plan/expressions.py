@@ -14,9 +14,9 @@ import attrs
 
 from ..document import ref_name, union_of
 from ..errors import SpecError
+from ..graph import Graph
 from ..names import module_name
 from ..transforms.notation import NULL
-from .graph import Graph
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 #: Names used by methods and attrs, which an attribute must not have.

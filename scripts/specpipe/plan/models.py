@@ -7,13 +7,13 @@ from typing import Any
 import attrs
 from openapi_python_client.parser.properties import ModelProperty, Property
 
-from ..document import ref_name, references, union_of
+from ..document import ref_name, union_of
+from ..graph import Graph
 from ..names import module_name
 from ..transforms.kinds import SCALARS
 from ..transforms.notation import NULL
 from . import expressions
 from .expressions import Scope
-from .graph import Graph
 from .tables import Table, guessed, table
 
 
@@ -215,7 +215,7 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         module=module_name(name),
         description=expressions.described(schema),
         annotation=shown,
-        quoted=is_quoted(graph, name),
+        quoted=graph.is_quoted(name),
         decodes=holds,
         table=choice,
         list_items=tuple(items),
@@ -228,18 +228,6 @@ def build_alias(graph: Graph, name: str, schema: dict[str, Any]) -> Alias:
         sent=name in graph.sent,
         received=name in graph.received,
     )
-
-
-def is_quoted(graph: Graph, name: str) -> bool:
-    """Whether an alias is quoted, because it cannot be evaluated when its module is imported.
-
-    That is so if it, or an alias it refers to, is part of a cycle, or is None, which does not support `|`
-    with None.
-    """
-    if name in graph.cycles:
-        return True
-    aliases = [target for target in references(graph.schemas[name]) if not graph.is_model(target)]
-    return any(graph.schemas[target].get("type") == "null" or is_quoted(graph, target) for target in aliases)
 
 
 def _imports(scope: Scope, more: set[str]) -> Imports:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 from openapi_python_client.parser.openapi import Endpoint
 
 from ..document import escape, parameters_of
 from ..names import module_name
+from ..parsed import Parsed
 from .bodies import Answer, Body, Content, build_answer, build_bodies
 from .expressions import Scope, decoder_name
 from .parameters import Parameter, build_parameters
-
-if TYPE_CHECKING:
-    from ..generator import Parsed
 
 
 @attrs.frozen

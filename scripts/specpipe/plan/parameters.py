@@ -7,12 +7,11 @@ from typing import Any
 
 import attrs
 
-from ..document import ref_name
+from ..document import kind_of_media, ref_name
 from ..errors import SpecError
+from ..graph import Graph
 from . import expressions
-from .bodies import kind_of_media
 from .expressions import Scope
-from .graph import Graph
 
 #: Names reserved by the generated functions.
 _RESERVED = (

@@ -11,9 +11,8 @@ from typing import Any
 import attrs
 
 from ..document import ref_name, references
+from ..graph import Graph
 from .expressions import Scope, annotation, described
-from .graph import Graph
-from .models import is_quoted
 
 
 @attrs.frozen
@@ -148,7 +147,7 @@ def _typed_dict(scope: Scope, schema: dict[str, Any], is_class: bool, *, is_upda
 
 def _alias(scope: Scope, schema: dict[str, Any]) -> Param:
     shown = annotation(scope, schema, lenient=False)
-    quoted = is_quoted(scope.graph, scope.owner)
+    quoted = scope.graph.is_quoted(scope.owner)
     return Param(f"{scope.owner}Param", described(schema), alias=repr(shown) if quoted else shown)
 
 

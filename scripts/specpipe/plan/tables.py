@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
+from ..graph import Graph
 from ..transforms.notation import NULL
-from .graph import Graph
 
 #: (property, model) → the discriminator values of the model.
 Declared = Mapping[tuple[str, str], tuple[Any, ...]]

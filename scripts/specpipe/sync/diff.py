@@ -10,14 +10,14 @@ from typing import Any
 
 import attrs
 
-from . import transforms
+from .. import transforms
+from ..document import METHODS, SCHEMAS, Document, escape, operations, parameters_of, union_of
+from ..graph import directions
+from ..slice import Slice
+from ..transforms import notation
+from ..transforms.walk import each_schema
 from .changes import Change, Direction
 from .diff_schemas import SchemaDiff
-from .document import METHODS, SCHEMAS, Document, escape, operations, parameters_of, union_of
-from .plan.graph import directions
-from .slice import Slice
-from .transforms import notation
-from .transforms.walk import each_schema
 
 _SPELLINGS = (
     *("inline_parts", "strip_prose_keys", "upgrade_to_3_1", "infer_types", "split_type_lists", "null_unions"),

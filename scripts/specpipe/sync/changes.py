@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .transforms.kinds import AT_LEAST, AT_MOST
+from ..transforms.kinds import AT_LEAST, AT_MOST
 
 Action = Literal["added", "removed", "changed"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import attrs
 
-from ..cycles import find_cycles, reached
-from ..document import operations, ref_name, ref_to, references, union_of
-from ..slice import Slice
-from ..transforms.notation import NULL
+from .cycles import find_cycles, reached
+from .document import operations, ref_name, ref_to, references, union_of
+from .slice import Slice
+from .transforms.notation import NULL
 
 
 @attrs.frozen
@@ -44,6 +44,17 @@ class Graph:
     def is_model(self, name: str) -> bool:
         """Whether a schema becomes a class: an object with properties.  Others become type aliases."""
         return bool(self.schemas[name].get("properties"))
+
+    def is_quoted(self, name: str) -> bool:
+        """Whether an alias is quoted, because it cannot be evaluated when its module is imported.
+
+        That is so if it, or an alias it refers to, is part of a cycle, or is None, which does not support `|`
+        with None.
+        """
+        if name in self.cycles:
+            return True
+        aliases = [target for target in references(self.schemas[name]) if not self.is_model(target)]
+        return any(self.schemas[one].get("type") == "null" or self.is_quoted(one) for one in aliases)
 
     def only_received(self, name: str) -> bool:
         """Whether a model is never sent, so that absent and null need not be distinguished."""

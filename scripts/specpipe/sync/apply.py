@@ -15,8 +15,7 @@ from typing import Any
 
 import attrs
 
-from . import (
-    diff,
+from .. import (
     document_io,
     names,
     output,
@@ -24,16 +23,13 @@ from . import (
     pipeline,
     prose,
     source,
-    surface,
-    toml_edits,
     transforms,
-    upstream as baseline,
-    wording,
 )
-from .document import Document
-from .errors import SpecError
-from .slice import Slice
-from .transforms import notation
+from ..document import Document
+from ..errors import SpecError
+from ..slice import Slice
+from ..transforms import notation
+from . import diff, surface, toml_edits, upstream as baseline, wording
 
 
 @attrs.frozen
@@ -195,7 +191,8 @@ def _committed(openapi: Path, spec: str) -> surface.Surface | None:
     config = pipeline.Inputs(spec=openapi / spec, openapi=openapi, vendored=True).config
     package = openapi.parent / "generated" / config.package.module
     if package.is_dir():
-        return surface.read(package)
+        found = surface.read(package)
+        return {name: entry for name, entry in found.items() if name != "official"}  # aliases of the others
     try:
         return _surface(openapi, spec)
     except SpecError:

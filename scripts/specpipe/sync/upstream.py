@@ -14,11 +14,11 @@ from typing import Any
 
 import attrs
 
-from . import output
+from .. import output
+from ..document import NAME_MAPS, SCHEMAS, Document, escape, operations
+from ..errors import SpecError, reading
+from ..slice import Slice, under
 from .changes import Change
-from .document import NAME_MAPS, SCHEMAS, Document, escape, operations
-from .errors import SpecError, reading
-from .slice import Slice, under
 
 FILE = "upstream.json"
 _TEXTS = ("description", "summary")

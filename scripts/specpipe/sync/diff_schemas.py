@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from ..document import Document, escape, ref_name, union_of
+from ..transforms import notation
 from .changes import LIMITS, Action, Change, Direction, shown, tightened
-from .document import Document, escape, ref_name, union_of
-from .transforms import notation
 
 #: Keywords that are compared by themselves, or that do not constrain a value.
 _HANDLED = (

@@ -10,8 +10,8 @@ import re
 import tomllib
 from collections.abc import Collection, Sequence
 
-from .prose import PROVISIONAL
-from .source import Source
+from ..prose import PROVISIONAL
+from ..source import Source
 
 _NOTE = "# No longer applies as of {date}:"
 _OFFER = "# New as of {date}, with derived names: choose better ones and uncomment, or remove."

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..document import METHODS, Document, ref_name, union_of, without
+from ..transforms.notation import NULL
 from .diff_schemas import label_of
-from .document import METHODS, Document, ref_name, union_of, without
-from .transforms.notation import NULL
 
 _PROSE = ("description", "summary", "title", "example", "examples", "externalDocs")
 _MAPS = ("properties", "patternProperties", "$defs")
