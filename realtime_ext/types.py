@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from realtime_api import official
+import realtime_api.official as official  # not from realtime_api: pyright would read that package's __all__
 
 if TYPE_CHECKING:
     from realtime_api.official import *  # noqa: F403

@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.node]
 
 HERE = ROOT / "tests" / "project" / "pyright"
+BOTH = ROOT / "tests" / "ext" / "typing"
 PYRIGHT = ROOT / "build" / "node" / "node_modules" / ".bin" / "pyright"
 
 
@@ -46,15 +47,19 @@ def test_every_public_name_has_a_known_type(package: str) -> None:
 
 
 def test_right_use_passes_and_wrong_use_is_rejected() -> None:
+    """In the programs for pyright and in those for both type checkers, which one run reads."""
     found = pyright("-p", HERE)["generalDiagnostics"]
     errors = {
-        (Path(error["file"]).name, error["range"]["start"]["line"]): error["message"]
+        (Path(error["file"]).name, error["range"]["start"]["line"] + 1): error["message"]
         for error in found
         if error["severity"] == "error" and error.get("rule") not in ("reportUnusedExpression",)
     }
-    lines = (HERE / "mistakes.py").read_text(encoding="utf-8").splitlines()
-    wrong = {("mistakes.py", number) for number, line in enumerate(lines) if line.endswith("# wrong")}
-    assert len(wrong) == 8
-    missed = [lines[number] for _, number in sorted(wrong - set(errors))]
-    assert not missed
+    wrong = {
+        (path.name, number): line
+        for path in (HERE / "mistakes.py", *BOTH.glob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if line.endswith("# wrong")
+    }
+    assert sum(name == "mistakes.py" for name, _ in wrong) == 8 < len(wrong)
+    assert {place: line for place, line in wrong.items() if place not in errors} == {}
     assert {place: message for place, message in errors.items() if place not in wrong} == {}
