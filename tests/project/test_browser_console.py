@@ -6,8 +6,9 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TABS = ("Call", "Phone", "Faults", "Scenario")
 VIEWS = ("Timeline", "Chat", "Compare", "Requests")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HOSTILE = "<img src=x onerror=\"document.title='pwned'\"><script>document.title='pwned'</script>"
 CONTROL = "\x1b[2J\u202egnirts\x07"
 
@@ -902,11 +904,10 @@ def busy(page: Page, sim: Simulator) -> None:
     tab(page, "Timeline")
 
 
-@pytest.mark.parametrize("width", [360, 380, 800, 1180, 1440])
-def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator, width: int) -> None:
+def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator) -> None:
     busy(console, sim)
-    console.set_viewport_size({"width": width, "height": 740})
-    for name in (*TABS, *VIEWS):
+    for width, name in product((360, 380, 800, 1180, 1440), (*TABS, *VIEWS)):
+        console.set_viewport_size({"width": width, "height": 740})
         tab(console, name)
         overflowing = console.evaluate(
             """() => [...document.querySelectorAll("body, body *")].filter((node) => {
@@ -916,8 +917,8 @@ def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator, width:
                 return width > 0 && (right > innerWidth + 0.5 || isCut) && !node.closest(".skip");
             }).map((node) => node.outerHTML.slice(0, 80))"""
         )
-        assert overflowing == []
-        assert console.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert overflowing == [], (width, name)
+        assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), (width, name)
 
 
 def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simulator) -> None:
@@ -1010,13 +1011,12 @@ def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator)
     assert outlined
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(console: Page, sim: Simulator, scheme: Any) -> None:
+def test_text_stands_out_from_its_ground(console: Page, sim: Simulator) -> None:
     busy(console, sim)
-    console.emulate_media(color_scheme=scheme)
-    for name in VIEWS:
+    for scheme, name in product(SCHEMES, VIEWS):
+        console.emulate_media(color_scheme=scheme)
         tab(console, name)
-        assert weak_text(console) == []
+        assert weak_text(console) == [], (scheme, name)
 
 
 def weak_text(page: Page) -> Any:
