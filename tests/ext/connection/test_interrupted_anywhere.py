@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import sys
 import threading
@@ -29,9 +30,13 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def interrupted_at(number: int) -> Iterator[Callable[[], int]]:
-    """Raise at the line of that number, counted from here; give the count of lines so far."""
+    """Raise at the line of that number, counted from here; give the count of lines so far.
+
+    Each line counts the first two times that it runs for a line of its caller.
+    """
     count = 0
     latest: dict[FrameType, int] = {}
+    runs: collections.Counter[tuple[str, int, int]] = collections.Counter()
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal count
@@ -42,7 +47,11 @@ def interrupted_at(number: int) -> Iterator[Callable[[], int]]:
             line = frame.f_lineno
             leaves = line < latest.get(frame, 0) and lines[line - 1].lstrip().startswith("with ")
             latest[frame] = line
-            if not leaves:  # Python runs no signal handler between a block's end and `__exit__`
+            caller = frame.f_back
+            place = (frame.f_code.co_filename, line, caller.f_lineno if caller else 0)
+            # Python runs no signal handler between a block's end and `__exit__`.
+            if not leaves and runs[place] < 2:
+                runs[place] += 1
                 count += 1
                 if count == number:
                     raise Interrupted(frame.f_code.co_name)

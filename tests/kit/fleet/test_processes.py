@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 PROGRAM = ROOT / "examples" / "fleet" / "phone.py"
-CALLS = 40
+CALLS = 20
 
 
 class Service:
