@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from realtime_api.models import (
         LiveClientEvent,
         LiveForkClientEvent,
-        LiveServerEvent,
         LiveSidebandClientEvent,
+        LiveSidebandServerEvent,
         RealtimeClientEvent,
         RealtimeServerEvent,
         RealtimeTranslationClientEvent,
@@ -193,21 +193,23 @@ if TYPE_CHECKING:
         RealtimeServerEvent | RealtimeTranslationServerEvent | UnknownEvent | Reconnected | SessionExpiring
     )
     """An event that comes in on a connection of the Realtime API."""
-    LiveEvent: TypeAlias = LiveServerEvent | UnknownEvent | Reconnected | SessionExpiring | TalkedOver
+    LiveEvent: TypeAlias = LiveSidebandServerEvent | UnknownEvent | Reconnected | SessionExpiring | TalkedOver
     """An event that comes in on a connection of the Live API."""
     ClientEvent: TypeAlias = RealtimeClientEvent | RealtimeTranslationClientEvent
     """An event that is sent."""
-    _LiveEvent: TypeAlias = LiveServerEvent | LiveClientEvent | LiveForkClientEvent | LiveSidebandClientEvent
+    _LiveEvent: TypeAlias = (
+        LiveSidebandServerEvent | LiveClientEvent | LiveForkClientEvent | LiveSidebandClientEvent
+    )
     Event: TypeAlias = ServerEvent | TalkedOver | ClientEvent | _LiveEvent
     """An event of either direction, of the Realtime API or the Live API."""
 else:
     _SERVER = ("RealtimeServerEvent", "RealtimeTranslationServerEvent")
     _LOCAL = (UnknownEvent, Reconnected, SessionExpiring)
     _CLIENT = ("RealtimeClientEvent", "RealtimeTranslationClientEvent")
-    _LIVE = ("LiveServerEvent", "LiveClientEvent", "LiveForkClientEvent", "LiveSidebandClientEvent")
+    _LIVE = ("LiveSidebandServerEvent", "LiveClientEvent", "LiveForkClientEvent", "LiveSidebandClientEvent")
     _UNIONS = {
         "ServerEvent": (*_SERVER, *_LOCAL),
-        "LiveEvent": ("LiveServerEvent", *_LOCAL, TalkedOver),
+        "LiveEvent": ("LiveSidebandServerEvent", *_LOCAL, TalkedOver),
         "ClientEvent": _CLIENT,
         "Event": (*_SERVER, *_LOCAL, TalkedOver, *_CLIENT, *_LIVE),
     }
@@ -232,9 +234,9 @@ def parse_event(
 def parse_event(data: str | bytes | Mapping[str, Any], *, live: bool = False) -> Event:
     """Read one event, whichever side sent it.
 
-    Where conversation and translation sessions share a type (`session.created`, `session.updated`,
-    `session.update`), the session inside decides the class. Where a Live session shares it, the event's
-    fields decide; those of `response.create`, `session.close` and most errors cannot.
+    Where sessions of several kinds share a type, the event's fields decide the class, those of the session
+    inside above all. An event that fits several (`response.create`, `session.close`, most errors, an empty
+    `session.update`) is a conversation's; if not, a translation's; and only then a Live session's.
 
     Args:
         data: One message of the connection: JSON text or its bytes in UTF-8; or the object, already decoded.
@@ -427,7 +429,7 @@ def _live_tables() -> tuple[events.EventTable, ...]:
     from realtime_api import events
 
     return (
-        *(events.LIVE_SERVER_EVENTS, events.LIVE_CLIENT_EVENTS),
+        *(events.LIVE_SIDEBAND_SERVER_EVENTS, events.LIVE_CLIENT_EVENTS),
         *(events.LIVE_FORK_CLIENT_EVENTS, events.LIVE_SIDEBAND_CLIENT_EVENTS),
     )
 
@@ -468,7 +470,7 @@ def _is_live(kind: str, content: dict[str, Any]) -> bool:
         return "event_id" not in content
     session, error = content.get("session"), content.get("error")
     if isinstance(session, dict):
-        return "type" not in session and (not session or not session.keys().isdisjoint(_LIVE_SESSION))
+        return "type" not in session and not session.keys().isdisjoint(_LIVE_SESSION)
     return isinstance(error, dict) and "client_event_id" in error
 
 
@@ -485,7 +487,7 @@ def _choose_by_session(conversation: _Reader, translation: _Reader, name: str) -
 def _is_translation(name: str, session: Any) -> bool:
     # Conversation and transcription sessions always have their type, updates of translation sessions never:
     # a session without one is a translation's if it has what that needs and nothing beside it.
-    if not isinstance(session, dict):
+    if not isinstance(session, dict) or not session:
         return False
     if session.get("type") is not None:
         return bool(session["type"] == "translation")

@@ -498,7 +498,11 @@ def _check(at: Place, value: Any, path: str, secret: bool, found: list[Violation
         return
     siblings = forms
     if len(forms) > 1 and isinstance(value, dict):
-        forms = _meant(forms, value, path, secret, found)
+        # A form for whatever its siblings do not describe says so by `not`.
+        meant = [
+            form for form in forms if form.excluded is None or _violations(form.excluded, value, path, known)
+        ]
+        forms = _meant(meant or forms, value, path, secret, found)
     if len(forms) == 1 and forms[0].is_bare:
         _check_form(at, forms[0], siblings, value, path, secret, found, known)
     elif forms:

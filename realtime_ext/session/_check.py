@@ -555,7 +555,24 @@ def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
         if name not in known and not any(name.startswith(f"{one}-") for one in known):
             near = difflib.get_close_matches(name, known, 1, _LIKELY)
             found += [f"{path}: {name!r} is not known; did you mean {one!r}?" for one in near]
+    found += _unknown_tools(session)
     return found + (_misspelt_events(session) if "client" in session else [])
+
+
+def _unknown_tools(session: dict[str, Any]) -> list[str]:
+    """Return warnings for tools of a Live session's backend whose kind is not known."""
+    settings = _delegation(session).get("responses")
+    tools = settings.get("tools") if isinstance(settings, dict) else None
+    tools = tools if isinstance(tools, list) else []
+    known = {form.tag for form in place("LiveTool").forms} if tools else set()
+    found = []
+    for index, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if isinstance(kind, str) and kind not in known:
+            near = difflib.get_close_matches(kind, [one for one in known if one], 1, _LIKELY)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            found.append(f"{_SETTINGS}.tools[{index}].type: {kind!r} is not known, sent unchanged{hint}")
+    return found
 
 
 def _misspelt_events(session: dict[str, Any]) -> list[str]:
@@ -563,7 +580,10 @@ def _misspelt_events(session: dict[str, Any]) -> list[str]:
     from realtime_api import events
 
     found = []
-    for field, table in (("client", events.LIVE_CLIENT_EVENTS), ("server", events.LIVE_SERVER_EVENTS)):
+    for field, table in (
+        ("client", events.LIVE_CLIENT_EVENTS),
+        ("server", events.LIVE_SIDEBAND_SERVER_EVENTS),
+    ):
         path = f"client.data_channel.allowed_{field}_events"
         listed: Any = session
         for step in path.split("."):

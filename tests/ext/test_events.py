@@ -193,6 +193,7 @@ def test_the_session_decides_between_classes_of_one_type(file: str, kind: str, c
         ({"audio": {"output": {"voice": "marin"}}}, False),
         ({"instructions": "Be brief."}, False),
         ({"audio": "loud"}, False),
+        ({}, False),
         (None, False),
         ("translation", False),
         ([], False),
@@ -226,14 +227,14 @@ def test_each_union_has_every_class_and_unknown_events() -> None:
     }
     assert client == {*tables.CLIENT_EVENTS.values(), *tables.TRANSLATION_CLIENT_EVENTS.values()}
     live = {
-        *tables.LIVE_SERVER_EVENTS.values(),
+        *tables.LIVE_SIDEBAND_SERVER_EVENTS.values(),
         *tables.LIVE_CLIENT_EVENTS.values(),
         *tables.LIVE_FORK_CLIENT_EVENTS.values(),
         *tables.LIVE_SIDEBAND_CLIENT_EVENTS.values(),
     }
     assert set(typing.get_args(events.Event)) == server | client | live | {TalkedOver}
     local = {UnknownEvent, Reconnected, SessionExpiring, TalkedOver}
-    assert set(typing.get_args(events.LiveEvent)) == {*tables.LIVE_SERVER_EVENTS.values(), *local}
+    assert set(typing.get_args(events.LiveEvent)) == {*tables.LIVE_SIDEBAND_SERVER_EVENTS.values(), *local}
     with pytest.raises(AttributeError, match="SeverEvent"):
         events.SeverEvent  # type: ignore[attr-defined]  # noqa: B018
 

@@ -14,15 +14,20 @@ from realtime_ext.events import UnknownEvent, encode_event, parse_event
 from tests.support.examples import check_each
 from tests.support.newcomers import is_new
 from tests.support.paths import SAMPLES
+from tests.support.rows import each
 
 FOLDER = SAMPLES / "events" / "live"
 TABLES = {
-    "server": (tables.LIVE_SERVER_EVENTS,),
+    "server": (tables.LIVE_SIDEBAND_SERVER_EVENTS,),
     "client": (tables.LIVE_CLIENT_EVENTS, tables.LIVE_SIDEBAND_CLIENT_EVENTS),
     "fork": (tables.LIVE_FORK_CLIENT_EVENTS,),
 }
-#: Types that both APIs have, and that no field tells apart.
-ALIKE = {"response.create", "session.close"}
+
+
+def is_alike(content: dict[str, Any]) -> bool:
+    """Whether no field of an event tells its API."""
+    is_empty = content["type"] == "session.update" and not content["session"]
+    return is_empty or content["type"] in ("response.create", "session.close")
 
 
 def lines(name: str) -> list[str]:
@@ -61,9 +66,10 @@ def test_the_samples_hold_every_type() -> None:
         assert sampled == every if name != "fork" else sampled == {"session.start"}
 
 
-def test_the_tables_of_a_sideband_and_a_fork_differ_in_what_is_sent() -> None:
-    assert dict(tables.LIVE_SIDEBAND_SERVER_EVENTS) == dict(tables.LIVE_FORK_SERVER_EVENTS)
-    assert dict(tables.LIVE_SIDEBAND_SERVER_EVENTS) == dict(tables.LIVE_SERVER_EVENTS)
+def test_a_sideband_sends_no_audio_and_alone_has_standby() -> None:
+    assert dict(tables.LIVE_FORK_SERVER_EVENTS) == dict(tables.LIVE_SERVER_EVENTS)
+    received = {*tables.LIVE_SIDEBAND_SERVER_EVENTS} - {*tables.LIVE_SERVER_EVENTS}
+    assert received == {"session.paused", "session.resumed"}
     sideband, primary = {*tables.LIVE_SIDEBAND_CLIENT_EVENTS}, {*tables.LIVE_CLIENT_EVENTS}
     assert primary - sideband == {"session.start", "session.input_audio.append"}
     assert sideband - primary == {"transport.dtmf.send"}
@@ -75,7 +81,7 @@ def test_an_event_becomes_its_class_and_is_written_unchanged(subtests: pytest.Su
     def check(row: tuple[str, str]) -> None:
         name, line = row
         content = content_of(line)
-        if content["type"] in ALIKE and not live:
+        if is_alike(content) and not live:
             return
         event = parse_event(line, live=True) if live else parse_event(line)
         assert type(event) in [table[content["type"]] for table in TABLES[name] if content["type"] in table]
@@ -87,16 +93,66 @@ def test_an_event_becomes_its_class_and_is_written_unchanged(subtests: pytest.Su
     check_each(subtests, ALL, check, lambda row: f"{row[0]} {content_of(row[1])['type']}")
 
 
-def test_ambiguous_events_belong_to_the_realtime_api_by_default() -> None:
-    for kind, model in (
-        ("response.create", models.RealtimeClientEventResponseCreate),
-        ("session.close", models.RealtimeTranslationClientEventSessionClose),
-    ):
-        assert type(parse_event({"type": kind})) is model
-        assert type(parse_event({"type": kind}, live=True)) is tables.LIVE_CLIENT_EVENTS[kind]
-    plain = {"type": "error", "event_id": "e", "error": {"type": "x", "code": "y", "message": "z"}}
-    assert type(parse_event(plain)) is models.RealtimeServerEventError
-    assert type(parse_event(plain, live=True)) is models.LiveErrorEvent
+CONVERSATION = (tables.SERVER_EVENTS, tables.CLIENT_EVENTS)
+TRANSLATION = (tables.TRANSLATION_SERVER_EVENTS, tables.TRANSLATION_CLIENT_EVENTS)
+LIVE = (tables.LIVE_SIDEBAND_SERVER_EVENTS, tables.LIVE_CLIENT_EVENTS)
+FAILURE = {"type": "x", "code": "y", "message": "z"}
+SPANISH = {"audio": {"output": {"language": "es"}}}
+STATUS = {"id": "live_1", "model": "m", "status": "active"}
+SHARED: list[tuple[str, dict[str, Any], Any]] = [
+    ("error", {"event_id": "e", "error": FAILURE}, CONVERSATION),
+    ("error", {"event_id": "e", "error": {**FAILURE, "client_event_id": "c"}}, LIVE),
+    ("error", {"event_id": "e", "client_event_id": "c", "error": FAILURE}, LIVE),
+    ("session.created", {"event_id": "e", "session": {}}, CONVERSATION),
+    ("session.created", {"event_id": "e", "session": {"type": "realtime"}}, CONVERSATION),
+    ("session.created", {"event_id": "e", "session": {"type": "translation", **SPANISH}}, TRANSLATION),
+    ("session.updated", {"event_id": "e", "session": {}}, CONVERSATION),
+    ("session.updated", {"event_id": "e", "session": {"type": "transcription"}}, CONVERSATION),
+    ("session.updated", {"event_id": "e", "session": {"type": "translation", **SPANISH}}, TRANSLATION),
+    ("session.updated", {"event_id": "e", "session": STATUS}, LIVE),
+    ("session.updated", {"event_id": "e", "client_event_id": "c", "session": {}}, LIVE),
+    ("session.update", {"session": {}}, CONVERSATION),
+    ("session.update", {"session": {"type": "realtime"}}, CONVERSATION),
+    ("session.update", {"session": {"type": None}}, CONVERSATION),
+    ("session.update", {"session": SPANISH}, TRANSLATION),
+    ("session.update", {"session": {"delegation": {"type": "responses"}}}, LIVE),
+    ("session.update", {"session": {"triggers": []}}, LIVE),
+    ("response.create", {}, CONVERSATION),
+    ("response.create", {"response": {}}, CONVERSATION),
+    ("session.closed", {"event_id": "e"}, TRANSLATION),
+    (
+        "session.closed",
+        {"event_id": "e", "reason": "expired", "session": STATUS, "usage": {"seconds": 1}},
+        LIVE,
+    ),
+    ("session.close", {}, TRANSLATION),
+    ("session.close", {"event_id": "e"}, TRANSLATION),
+    ("session.output_audio.delta", {"event_id": "e", "delta": ""}, TRANSLATION),
+    ("session.output_audio.delta", {"event_id": "e", "delta": "", "elapsed_ms": 0}, TRANSLATION),
+    ("session.output_audio.delta", {"delta": ""}, LIVE),
+    ("session.output_audio.delta", {"delta": "", "start_ms": 0, "end_ms": 200}, LIVE),
+    ("session.input_transcript.delta", {"event_id": "e", "delta": "", "elapsed_ms": 0}, TRANSLATION),
+    ("session.input_transcript.delta", {"event_id": "e", "delta": "", "start_ms": 0, "end_ms": 200}, LIVE),
+    ("session.output_transcript.delta", {"event_id": "e", "delta": "", "elapsed_ms": 0}, TRANSLATION),
+    ("session.output_transcript.delta", {"event_id": "e", "delta": "", "start_ms": 0, "end_ms": 200}, LIVE),
+]
+
+
+@each("kind, fields, api", SHARED)
+def test_an_event_that_fits_several_apis_is_a_conversations_then_a_translations(
+    kind: str, fields: dict[str, Any], api: tuple[tables.EventTable, ...]
+) -> None:
+    expected = next(table[kind] for table in api if kind in table)
+    content = {"type": kind, **fields}
+    assert type(parse_event(content)) is type(parse_event(json.dumps(content))) is expected
+    own = [table[kind] for table in LIVE if kind in table]
+    assert type(parse_event(content, live=True)) in [*own, UnknownEvent]
+
+
+def test_every_shared_type_has_its_rows() -> None:
+    apis = [frozenset().union(*api) for api in (CONVERSATION, TRANSLATION, LIVE)]
+    shared = {kind for kind in apis[0] | apis[1] | apis[2] if sum(kind in api for api in apis) > 1}
+    assert {kind for kind, _, _ in SHARED} == shared
 
 
 def test_a_live_session_has_no_event_of_the_realtime_api() -> None:

@@ -284,7 +284,7 @@ def test_a_type_checker_exhausts_the_unions_and_rejects_a_misspelt_name(tmp_path
     expected = {"spelt": [], "misspelt": ["name-defined"]}
     for union, tables in (
         ("ServerEvent", (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS)),
-        ("LiveEvent", (events.LIVE_SERVER_EVENTS,)),
+        ("LiveEvent", (events.LIVE_SIDEBAND_SERVER_EVENTS,)),
         ("ClientEvent", (events.CLIENT_EVENTS, events.TRANSLATION_CLIENT_EVENTS)),
     ):
         names = sorted({cls.__name__ for table in tables for cls in table.values()})

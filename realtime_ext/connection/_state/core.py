@@ -642,7 +642,7 @@ def log_failure(kind: str, content: JSON, error: Exception) -> None:
     """Log the failure of an event's effect: the server's where the event violates its schema, else ours."""
     from realtime_api import events
 
-    tables = (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS, events.LIVE_SERVER_EVENTS)
+    tables = (events.SERVER_EVENTS, events.TRANSLATION_SERVER_EVENTS, events.LIVE_SIDEBAND_SERVER_EVENTS)
     model = next((table[kind] for table in tables if kind in table), None)
     try:
         violations = [] if model is None else check(place(model.__name__), dict(content))

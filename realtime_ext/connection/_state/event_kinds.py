@@ -65,7 +65,6 @@ def server_types() -> frozenset[str]:
     return frozenset().union(
         events.SERVER_EVENTS,
         events.TRANSLATION_SERVER_EVENTS,
-        events.LIVE_SERVER_EVENTS,
         events.LIVE_SIDEBAND_SERVER_EVENTS,
     )
 

@@ -103,7 +103,7 @@ def describe(setting: Setting) -> str:
 
 @functools.cache
 def _server_events() -> frozenset[str]:
-    unions = ("RealtimeServerEvent", "RealtimeTranslationServerEvent", "LiveServerEvent")
+    unions = ("RealtimeServerEvent", "RealtimeTranslationServerEvent", "LiveSidebandServerEvent")
     return frozenset(name for union in unions for name in schema.event_schemas(union))
 
 
