@@ -21,7 +21,7 @@ SPEC_VERSION = "2.3.0"
 #: Date of the API description, YYYY-MM-DD, or "" if unknown.
 SPEC_DATE = "2026-11-23"
 #: SHA-256 of the API description's file.
-SPEC_SHA256 = "470cb2dc774691cbce2081dafff906ef19e8152bc48f4784a0a8a64907e5e01d"
+SPEC_SHA256 = "6f26e1ca06577169c933330a328ea4ed793f7852b8ca40a1f161d327e0adfbfe"
 
 if not TYPE_CHECKING:
 

@@ -413,6 +413,8 @@ LIVE_SIDEBAND_SERVER_EVENTS = EventTable(
             "LiveOutputAudioFixturePlayed",
         ),
         "transport.dtmf.sent": (".models.live_transport_dtmf_sent", "LiveTransportDTMFSent"),
+        "session.paused": (".models.live_session_paused", "LiveSessionPaused"),
+        "session.resumed": (".models.live_session_resumed", "LiveSessionResumed"),
     }
 )
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         LiveOutputTranscriptDelta,
         LiveResponseEvent,
         LiveSessionClosed,
+        LiveSessionPaused,
+        LiveSessionResumed,
         LiveSessionStarted,
         LiveSessionUpdated,
         LiveSessionUsageUpdated,
@@ -93,6 +95,8 @@ ServerEventType: TypeAlias = Literal[
     "session.output_audio.fixture.playing",
     "session.output_audio.fixture.played",
     "transport.dtmf.sent",
+    "session.paused",
+    "session.resumed",
 ]
 """A server event type."""
 
@@ -360,6 +364,20 @@ class WaitFor(Protocol[KindT, AnyT_co]):
     ) -> LiveTransportDTMFSent: ...
     @overload
     def __call__(
+        self,
+        kind: Literal["session.paused"],
+        where: Callable[[LiveSessionPaused], object] | None = None,
+        timeout: float | None = 60.0,
+    ) -> LiveSessionPaused: ...
+    @overload
+    def __call__(
+        self,
+        kind: Literal["session.resumed"],
+        where: Callable[[LiveSessionResumed], object] | None = None,
+        timeout: float | None = 60.0,
+    ) -> LiveSessionResumed: ...
+    @overload
+    def __call__(
         self, kind: type[EventT], where: Callable[[EventT], object] | None = None, timeout: float | None = 60.0
     ) -> EventT: ...
     @overload
@@ -571,6 +589,20 @@ class AsyncWaitFor(Protocol[KindT, AnyT_co]):
     ) -> Coroutine[Any, Any, LiveTransportDTMFSent]: ...
     @overload
     def __call__(
+        self,
+        kind: Literal["session.paused"],
+        where: Callable[[LiveSessionPaused], object] | None = None,
+        timeout: float | None = 60.0,
+    ) -> Coroutine[Any, Any, LiveSessionPaused]: ...
+    @overload
+    def __call__(
+        self,
+        kind: Literal["session.resumed"],
+        where: Callable[[LiveSessionResumed], object] | None = None,
+        timeout: float | None = 60.0,
+    ) -> Coroutine[Any, Any, LiveSessionResumed]: ...
+    @overload
+    def __call__(
         self, kind: type[EventT], where: Callable[[EventT], object] | None = None, timeout: float | None = 60.0
     ) -> Coroutine[Any, Any, EventT]: ...
     @overload
@@ -715,6 +747,14 @@ class Expect(Protocol[KindT, AnyT_co]):
         self, kind: Literal["transport.dtmf.sent"], where: Callable[[LiveTransportDTMFSent], object] | None = None
     ) -> Expected[LiveTransportDTMFSent]: ...
     @overload
+    def __call__(
+        self, kind: Literal["session.paused"], where: Callable[[LiveSessionPaused], object] | None = None
+    ) -> Expected[LiveSessionPaused]: ...
+    @overload
+    def __call__(
+        self, kind: Literal["session.resumed"], where: Callable[[LiveSessionResumed], object] | None = None
+    ) -> Expected[LiveSessionResumed]: ...
+    @overload
     def __call__(self, kind: type[EventT], where: Callable[[EventT], object] | None = None) -> Expected[EventT]: ...
     @overload
     def __call__(self, kind: KindT, where: Callable[[Any], object] | None = None) -> Expected[AnyT_co]: ...
@@ -855,6 +895,14 @@ class AsyncExpect(Protocol[KindT, AnyT_co]):
     def __call__(
         self, kind: Literal["transport.dtmf.sent"], where: Callable[[LiveTransportDTMFSent], object] | None = None
     ) -> AsyncExpected[LiveTransportDTMFSent]: ...
+    @overload
+    def __call__(
+        self, kind: Literal["session.paused"], where: Callable[[LiveSessionPaused], object] | None = None
+    ) -> AsyncExpected[LiveSessionPaused]: ...
+    @overload
+    def __call__(
+        self, kind: Literal["session.resumed"], where: Callable[[LiveSessionResumed], object] | None = None
+    ) -> AsyncExpected[LiveSessionResumed]: ...
     @overload
     def __call__(
         self, kind: type[EventT], where: Callable[[EventT], object] | None = None
@@ -1080,6 +1128,18 @@ class Register(Protocol[KindT]):
     def __call__(
         self, kind: Literal["transport.dtmf.sent"], handler: None = None
     ) -> Registering[LiveTransportDTMFSent]: ...
+    @overload
+    def __call__(
+        self, kind: Literal["session.paused"], handler: Callable[[LiveSessionPaused], ResultT]
+    ) -> Callable[[LiveSessionPaused], ResultT]: ...
+    @overload
+    def __call__(self, kind: Literal["session.paused"], handler: None = None) -> Registering[LiveSessionPaused]: ...
+    @overload
+    def __call__(
+        self, kind: Literal["session.resumed"], handler: Callable[[LiveSessionResumed], ResultT]
+    ) -> Callable[[LiveSessionResumed], ResultT]: ...
+    @overload
+    def __call__(self, kind: Literal["session.resumed"], handler: None = None) -> Registering[LiveSessionResumed]: ...
     @overload
     def __call__(self, kind: type[EventT], handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]: ...
     @overload

@@ -43,6 +43,7 @@ __all__ = (
     "LiveClientConfigParam",
     "LiveClientDelegationParam",
     "LiveClientEventParam",
+    "LiveCodeInterpreterContainerParam",
     "LiveCodeInterpreterToolInputParam",
     "LiveCommentaryAppendParam",
     "LiveComputerToolInputParam",
@@ -131,6 +132,7 @@ __all__ = (
     "LiveSIPTrunkParam",
     "LiveTextVerbosityParam",
     "LiveThinkingAppendParam",
+    "LiveToolCallersParam",
     "LiveToolChoiceEnumParam",
     "LiveToolChoiceParam",
     "LiveToolParam",
@@ -138,7 +140,10 @@ __all__ = (
     "LiveTransportDTMFSendEventParam",
     "LiveTransportParam",
     "LiveVoiceParam",
+    "LiveWakePolicyParam",
     "LiveWebRTCTransportParam",
+    "LiveWebSearchFiltersParam",
+    "LiveWebSearchLocationParam",
     "LiveWebSearchToolInputParam",
     "MCPAllowedToolsParam",
     "MCPApprovalRequestParam",
@@ -444,11 +449,12 @@ class LiveAllowedServerEventParam(TypedDict):
 
 
 class LiveApplyPatchToolInputParam(TypedDict):
-    """Edits of files as patches, applied by the application. Its other fields are those of the Responses API
-    and pass unchanged."""
+    """Edits of files as patches, applied by the application."""
 
     type: Required["Literal['apply_patch']"]
     """Discriminator, always `apply_patch`."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
 
 
 class LiveCallAcceptRequestParam(TypedDict):
@@ -514,11 +520,15 @@ class LiveClientDelegationParam(TypedDict):
 
 
 class LiveCodeInterpreterToolInputParam(TypedDict):
-    """Python in a container, run by the API. Its other fields are those of the Responses API and pass
-    unchanged."""
+    """Python in a container, run by the API."""
 
     type: Required["Literal['code_interpreter']"]
     """Discriminator, always `code_interpreter`."""
+    container: NotRequired["LiveCodeInterpreterContainerParam"]
+    """Where the code runs: the identifier of a container, or the settings of a new one, as the Responses API
+    has them."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
 
 
 class LiveCommentaryAppendParam(TypedDict):
@@ -538,19 +548,27 @@ class LiveCommentaryAppendParam(TypedDict):
 
 
 class LiveComputerToolInputParam(TypedDict):
-    """Control of a screen, mouse and keyboard, carried out by the application. Its other fields are those of
-    the Responses API and pass unchanged."""
+    """Control of a screen, mouse and keyboard, carried out by the application."""
 
     type: Required["Literal['computer']"]
     """Discriminator, always `computer`."""
 
 
 class LiveCustomToolInputParam(TypedDict):
-    """A tool of the application whose input is free text instead of JSON. Its other fields are those of the
-    Responses API and pass unchanged."""
+    """A tool of the application whose input is free text instead of JSON."""
 
     type: Required["Literal['custom']"]
     """Discriminator, always `custom`."""
+    name: NotRequired["str"]
+    """Name under which the model calls the tool."""
+    description: NotRequired["str"]
+    """What the tool does, for the model; absent means none."""
+    format: NotRequired["dict[str, Any]"]
+    """Form of its input, as the Responses API has it: any text by default, or a grammar."""
+    defer_loading: NotRequired["bool"]
+    """Whether the tool stays out of the context until a tool search finds it; false by default."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
 
 
 class LiveCustomVoiceParam(TypedDict):
@@ -760,11 +778,18 @@ class LiveDelegationTextInputParam(TypedDict):
 
 
 class LiveFileSearchToolInputParam(TypedDict):
-    """Search in vector stores, run by the API. Its other fields are those of the Responses API and pass
-    unchanged."""
+    """Search in vector stores, run by the API."""
 
     type: Required["Literal['file_search']"]
     """Discriminator, always `file_search`."""
+    vector_store_ids: NotRequired["list[str]"]
+    """Identifiers of the vector stores to search, `vs_…`."""
+    max_num_results: NotRequired["int"]
+    """Most results that are read, from 1 to 50."""
+    ranking_options: NotRequired["dict[str, Any]"]
+    """How results are ranked, as the Responses API has it."""
+    filters: NotRequired["dict[str, Any] | None"]
+    """Comparisons by which files are chosen, as the Responses API has them; null or absent means all files."""
 
 
 class LiveForkAudioParam(TypedDict):
@@ -821,23 +846,52 @@ class LiveFunctionToolInputParam(TypedDict):
     """JSON Schema of the arguments; null or absent means no arguments."""
     strict: NotRequired["bool | None"]
     """Whether arguments follow the schema exactly; null or absent leaves the choice to the API."""
+    output_schema: NotRequired["dict[str, Any] | None"]
+    """JSON Schema of the output; null or absent means that it is not described."""
+    defer_loading: NotRequired["bool"]
+    """Whether the function stays out of the context until a tool search finds it; false by default."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
 
 
 class LiveHostedShellToolInputParam(TypedDict):
-    """Shell commands, run in a container of the API. Its other fields are those of the Responses API and pass
-    unchanged."""
+    """Shell commands, run in a container of the API."""
 
     type: Required["Literal['shell']"]
     """Discriminator, always `shell`."""
     environment: NotRequired["dict[str, Any] | None"]
     """Where commands run, as the Responses API describes it; null or absent means its default."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
 
 
 class LiveImageGenerationToolInputParam(TypedDict):
-    """Drawing of pictures, run by the API. Its other fields are those of the Responses API and pass unchanged."""
+    """Drawing of pictures, run by the API."""
 
     type: Required["Literal['image_generation']"]
     """Discriminator, always `image_generation`."""
+    action: NotRequired["str"]
+    """Whether to `generate` or to `edit`, or `auto` (default)."""
+    model: NotRequired["str"]
+    """Name of the model that draws."""
+    quality: NotRequired["str"]
+    """Quality of the picture: `low`, `medium`, `high` or `auto` (default)."""
+    size: NotRequired["str"]
+    """Width and height in pixels, such as `1024x1536`; `auto` by default."""
+    background: NotRequired["str"]
+    """Background of the picture: `transparent`, `opaque` or `auto` (default)."""
+    moderation: NotRequired["str"]
+    """Strictness of moderation: `auto` (default) or `low`."""
+    output_format: NotRequired["str"]
+    """Format of the file: `png` (default), `webp` or `jpeg`."""
+    output_compression: NotRequired["int"]
+    """Quality of the compression in percent, from 0 to 100 (default)."""
+    partial_images: NotRequired["int"]
+    """Pictures that are sent before the finished one, from 0 (default) to 3."""
+    input_fidelity: NotRequired["str | None"]
+    """How closely a given picture is followed: `high` or `low`; null or absent as by default."""
+    input_image_mask: NotRequired["dict[str, Any]"]
+    """Part of a given picture that may change, as the Responses API has it."""
 
 
 class LiveInitialAssistantMessageItemParam(TypedDict):
@@ -978,15 +1032,33 @@ class LiveInstructionsAppendParam(TypedDict):
 
 
 class LiveMCPToolInputParam(TypedDict):
-    """Tools of a remote MCP server, called by the API. Its other fields are those of the Responses API and
-    pass unchanged."""
+    """Tools of a remote MCP server, called by the API."""
 
     type: Required["Literal['mcp']"]
     """Discriminator, always `mcp`."""
+    server_label: NotRequired["str"]
+    """Name that the application gives to the server; calls refer to it."""
+    server_url: NotRequired["str"]
+    """Address of the server; needed unless `connector_id` or `tunnel_id` stands in for it."""
+    connector_id: NotRequired["str"]
+    """Hosted service to use instead, such as `connector_gmail`; deprecated for models released after 1
+    September 2026."""
+    tunnel_id: NotRequired["str"]
+    """Secure tunnel to a server without a public address, `tunnel_…`."""
+    server_description: NotRequired["str"]
+    """What the server is good for, for the model."""
     authorization: NotRequired["str"]
-    """Access token for the server; absent means none."""
+    """Access token for the server; absent means none, and the service never returns it."""
     headers: NotRequired["dict[str, str] | None"]
     """HTTP headers of every request to the server; null or absent means none."""
+    allowed_tools: NotRequired["MCPAllowedToolsParam | None"]
+    """Names of the tools that may be used, or a filter; null or absent sets no limit."""
+    allowed_callers: NotRequired["LiveToolCallersParam"]
+    """Who may call it; null or absent sets no limit."""
+    require_approval: NotRequired["MCPRequireApprovalParam | None"]
+    """Calls that wait for the application's approval: `always` (default), `never`, or one filter for each."""
+    defer_loading: NotRequired["bool"]
+    """Whether the tools stay out of the context until a tool search finds them; false by default."""
 
 
 class LiveMediaSessionAudioParam(TypedDict):
@@ -1019,6 +1091,11 @@ class LiveMediaSessionCreateParamsParam(TypedDict):
     """Questions that are answered whenever someone speaks; none when absent."""
     safety_identifier: NotRequired["str | None"]
     """Stable identifier of the end user for abuse detection, such as a hash; null or absent means none."""
+    idle_timeout_s: NotRequired["int"]
+    """Whole seconds without speech after which a WebRTC session with a wake policy pauses: its connection and
+    history stay, and it costs less; never when absent."""
+    wake_policy: NotRequired["LiveWakePolicyParam"]
+    """What resumes a paused session; absent means that it never pauses."""
 
 
 class LiveMediaSessionForkParamsParam(TypedDict):
@@ -1033,10 +1110,16 @@ class LiveMediaSessionForkParamsParam(TypedDict):
 
 
 class LiveNamespaceToolInputParam(TypedDict):
-    """A group of tools under one name. Its other fields are those of the Responses API and pass unchanged."""
+    """A group of tools under one name."""
 
     type: Required["Literal['namespace']"]
     """Discriminator, always `namespace`."""
+    name: NotRequired["str"]
+    """Name of the group."""
+    description: NotRequired["str"]
+    """What the group is for, for the model."""
+    tools: NotRequired["list[dict[str, Any]]"]
+    """Its functions and custom tools."""
 
 
 class LiveOutputAudioFixturePlayParam(TypedDict):
@@ -1053,8 +1136,7 @@ class LiveOutputAudioFixturePlayParam(TypedDict):
 
 
 class LiveProgrammaticToolInputParam(TypedDict):
-    """Calls of tools from code that the model writes. Its other fields are those of the Responses API and pass
-    unchanged."""
+    """Calls of tools from code that the model writes."""
 
     type: Required["Literal['programmatic_tool_calling']"]
     """Discriminator, always `programmatic_tool_calling`."""
@@ -1310,11 +1392,16 @@ class LiveThinkingAppendParam(TypedDict):
 
 
 class LiveToolSearchToolInputParam(TypedDict):
-    """Lookup of tools that are loaded only when they are needed. Its other fields are those of the Responses
-    API and pass unchanged."""
+    """Lookup of tools that are loaded only when they are needed."""
 
     type: Required["Literal['tool_search']"]
     """Discriminator, always `tool_search`."""
+    execution: NotRequired["str"]
+    """Who searches: the API (`server`, the default) or the application (`client`)."""
+    description: NotRequired["str | None"]
+    """When to search, for the model; for searches by the application only."""
+    parameters: NotRequired["dict[str, Any] | None"]
+    """JSON Schema of the arguments; for searches by the application only."""
 
 
 class LiveTransportDTMFSendEventParam(TypedDict):
@@ -1330,6 +1417,15 @@ class LiveTransportDTMFSendEventParam(TypedDict):
     """The key: a digit, a letter from A to D, `*` or `#`."""
 
 
+class LiveWakePolicyParam(TypedDict):
+    """How a paused session wakes: by speech."""
+
+    type: Required["Literal['speech']"]
+    """Discriminator of the policy, always `speech`."""
+    vad_threshold: NotRequired["float"]
+    """How sure the detection of speech must be, from 0 to 1; 0.5 by default."""
+
+
 class LiveWebRTCTransportParam(TypedDict):
     """Media over WebRTC: the offer in requests, the answer in responses."""
 
@@ -1339,11 +1435,41 @@ class LiveWebRTCTransportParam(TypedDict):
     """Session description with its CRLF line ends."""
 
 
+class LiveWebSearchFiltersParam(TypedDict):
+    """Limits of what is searched."""
+
+    allowed_domains: NotRequired["list[str] | None"]
+    """Domains to search, their subdomains included; null, absent or empty means all."""
+
+
+class LiveWebSearchLocationParam(TypedDict):
+    """About where the user is; each part is optional."""
+
+    type: NotRequired["Literal['approximate']"]
+    """Kind of location, always `approximate`."""
+    country: NotRequired["str | None"]
+    """Country as its two-letter code (ISO 3166-1); null or absent means unknown."""
+    region: NotRequired["str | None"]
+    """Region or state, as text; null or absent means unknown."""
+    city: NotRequired["str | None"]
+    """City, as text; null or absent means unknown."""
+    timezone: NotRequired["str | None"]
+    """IANA name of the time zone, such as `Europe/Madrid`; null or absent means unknown."""
+
+
 class LiveWebSearchToolInputParam(TypedDict):
-    """Search of the web, run by the API. Its other fields are those of the Responses API and pass unchanged."""
+    """Search of the web, run by the API."""
 
     type: Required["Literal['web_search']"]
     """Discriminator, always `web_search`."""
+    search_context_size: NotRequired["Literal['low', 'medium', 'high']"]
+    """How much of what is found is read; `medium` by default."""
+    filters: NotRequired["LiveWebSearchFiltersParam | None"]
+    """Where to search; null or absent means everywhere."""
+    user_location: NotRequired["LiveWebSearchLocationParam | None"]
+    """About where the user is, for results near by; null or absent means unknown."""
+    external_web_access: NotRequired["bool"]
+    """Whether pages are fetched live, rather than from a cache; true by default."""
 
 
 class MCPApprovalRequestParam(TypedDict):
@@ -2616,6 +2742,10 @@ LiveClientEventParam: TypeAlias = (
 )
 """An event that a client sends on a primary WebSocket; told apart by `type`."""
 
+LiveCodeInterpreterContainerParam: TypeAlias = str | dict[str, Any]
+"""Where the code runs: the identifier of a container, or the settings of a new one, as the Responses API has
+them."""
+
 LiveDecisionContentParam: TypeAlias = (
     InputTextContentParam
     | InputImageContentParam
@@ -2734,7 +2864,13 @@ LiveToolParam: TypeAlias = (
     | LiveProgrammaticToolInputParam
     | LiveComputerToolInputParam
     | LiveApplyPatchToolInputParam
+    | dict[str, Any]
 )
+"""A tool of the backend, told apart by `type`; a kind without a class here passes as a plain object."""
+
+LiveToolCallersParam: TypeAlias = list[CallableToolAllowedCallerParam] | None
+"""Who may call the tool: the backend model itself (`direct`), a program that it writes (`programmatic`), or
+both; null or absent sets no limit."""
 
 LiveToolChoiceEnumParam: TypeAlias = Literal["auto", "none", "required"]
 """Whether the backend model may, must or must not call tools."""
@@ -2787,10 +2923,10 @@ LiveVoiceParam: TypeAlias = (
 """Name of a built-in voice, or a custom voice by id; `marin` by default."""
 
 MCPAllowedToolsParam: TypeAlias = list[str] | MCPToolFilterParam
-"""Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
+"""Names of the tools that may be used, or a filter; null or absent sets no limit."""
 
 MCPRequireApprovalParam: TypeAlias = MCPToolApprovalFilterParam | Literal["always", "never"]
-"""Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
+"""Calls that wait for the application's approval: `always` (default), `never`, or one filter for each."""
 
 MessagePhaseParam: TypeAlias = Literal["commentary", "final_answer"]
 """Whether an answer is remarks along the way or the final one."""
@@ -2799,8 +2935,8 @@ MetadataParam: TypeAlias = dict[str, str] | None
 """Up to 16 string pairs the client attaches to an object, keys up to 64 and values up to 512 characters; null
 means none."""
 
-ModelIdsLiveParam: TypeAlias = str | Literal["gpt-live-1"]
-"""Name of a full-duplex voice model; `gpt-live-1` is the known one, others are accepted as strings."""
+ModelIdsLiveParam: TypeAlias = str | Literal["gpt-live-1", "gpt-live-1.1"]
+"""Name of a full-duplex voice model; the listed ones are known, others are accepted as strings."""
 
 NoiseReductionTypeParam: TypeAlias = Literal["near_field", "far_field"]
 """Microphone situation to filter for: `near_field` for headsets, `far_field` for laptops and meeting rooms."""

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .live_client_config import LiveClientConfig as LiveClientConfig
     from .live_client_delegation import LiveClientDelegation as LiveClientDelegation
     from .live_client_event import LiveClientEvent as LiveClientEvent
+    from .live_code_interpreter_container import LiveCodeInterpreterContainer as LiveCodeInterpreterContainer
     from .live_code_interpreter_tool_input import LiveCodeInterpreterToolInput as LiveCodeInterpreterToolInput
     from .live_commentary_append import LiveCommentaryAppend as LiveCommentaryAppend
     from .live_commentary_appended import LiveCommentaryAppended as LiveCommentaryAppended
@@ -186,7 +187,9 @@ if TYPE_CHECKING:
     from .live_session_create_params import LiveSessionCreateParams as LiveSessionCreateParams
     from .live_session_create_request import LiveSessionCreateRequest as LiveSessionCreateRequest
     from .live_session_create_response import LiveSessionCreateResponse as LiveSessionCreateResponse
+    from .live_session_paused import LiveSessionPaused as LiveSessionPaused
     from .live_session_resource import LiveSessionResource as LiveSessionResource
+    from .live_session_resumed import LiveSessionResumed as LiveSessionResumed
     from .live_session_start_event import LiveSessionStartEvent as LiveSessionStartEvent
     from .live_session_started import LiveSessionStarted as LiveSessionStarted
     from .live_session_update import LiveSessionUpdate as LiveSessionUpdate
@@ -206,6 +209,7 @@ if TYPE_CHECKING:
     from .live_thinking_append import LiveThinkingAppend as LiveThinkingAppend
     from .live_thinking_appended import LiveThinkingAppended as LiveThinkingAppended
     from .live_tool import LiveTool as LiveTool
+    from .live_tool_callers import LiveToolCallers as LiveToolCallers
     from .live_tool_choice import LiveToolChoice as LiveToolChoice
     from .live_tool_choice_enum import LiveToolChoiceEnum as LiveToolChoiceEnum
     from .live_tool_search_tool_input import LiveToolSearchToolInput as LiveToolSearchToolInput
@@ -222,7 +226,10 @@ if TYPE_CHECKING:
     from .live_transport_response import LiveTransportResponse as LiveTransportResponse
     from .live_transport_ringing import LiveTransportRinging as LiveTransportRinging
     from .live_voice import LiveVoice as LiveVoice
+    from .live_wake_policy import LiveWakePolicy as LiveWakePolicy
     from .live_web_rtc_transport import LiveWebRTCTransport as LiveWebRTCTransport
+    from .live_web_search_filters import LiveWebSearchFilters as LiveWebSearchFilters
+    from .live_web_search_location import LiveWebSearchLocation as LiveWebSearchLocation
     from .live_web_search_tool_input import LiveWebSearchToolInput as LiveWebSearchToolInput
     from .log_prob_properties import LogProbProperties as LogProbProperties
     from .mcp_allowed_tools import MCPAllowedTools as MCPAllowedTools
@@ -695,6 +702,7 @@ __all__ = (
     "LiveClientConfig",
     "LiveClientDelegation",
     "LiveClientEvent",
+    "LiveCodeInterpreterContainer",
     "LiveCodeInterpreterToolInput",
     "LiveCommentaryAppend",
     "LiveCommentaryAppended",
@@ -816,7 +824,9 @@ __all__ = (
     "LiveSessionCreateParams",
     "LiveSessionCreateRequest",
     "LiveSessionCreateResponse",
+    "LiveSessionPaused",
     "LiveSessionResource",
+    "LiveSessionResumed",
     "LiveSessionStartEvent",
     "LiveSessionStarted",
     "LiveSessionUpdate",
@@ -832,6 +842,7 @@ __all__ = (
     "LiveThinkingAppend",
     "LiveThinkingAppended",
     "LiveTool",
+    "LiveToolCallers",
     "LiveToolChoice",
     "LiveToolChoiceEnum",
     "LiveToolSearchToolInput",
@@ -848,7 +859,10 @@ __all__ = (
     "LiveTransportResponse",
     "LiveTransportRinging",
     "LiveVoice",
+    "LiveWakePolicy",
     "LiveWebRTCTransport",
+    "LiveWebSearchFilters",
+    "LiveWebSearchLocation",
     "LiveWebSearchToolInput",
     "LogProbProperties",
     "MCPAllowedTools",
@@ -1128,6 +1142,7 @@ _MODULES: dict[str, str] = {
     "LiveClientConfig": ".live_client_config",
     "LiveClientDelegation": ".live_client_delegation",
     "LiveClientEvent": ".live_client_event",
+    "LiveCodeInterpreterContainer": ".live_code_interpreter_container",
     "LiveCodeInterpreterToolInput": ".live_code_interpreter_tool_input",
     "LiveCommentaryAppend": ".live_commentary_append",
     "LiveCommentaryAppended": ".live_commentary_appended",
@@ -1249,7 +1264,9 @@ _MODULES: dict[str, str] = {
     "LiveSessionCreateParams": ".live_session_create_params",
     "LiveSessionCreateRequest": ".live_session_create_request",
     "LiveSessionCreateResponse": ".live_session_create_response",
+    "LiveSessionPaused": ".live_session_paused",
     "LiveSessionResource": ".live_session_resource",
+    "LiveSessionResumed": ".live_session_resumed",
     "LiveSessionStartEvent": ".live_session_start_event",
     "LiveSessionStarted": ".live_session_started",
     "LiveSessionUpdate": ".live_session_update",
@@ -1265,6 +1282,7 @@ _MODULES: dict[str, str] = {
     "LiveThinkingAppend": ".live_thinking_append",
     "LiveThinkingAppended": ".live_thinking_appended",
     "LiveTool": ".live_tool",
+    "LiveToolCallers": ".live_tool_callers",
     "LiveToolChoice": ".live_tool_choice",
     "LiveToolChoiceEnum": ".live_tool_choice_enum",
     "LiveToolSearchToolInput": ".live_tool_search_tool_input",
@@ -1281,7 +1299,10 @@ _MODULES: dict[str, str] = {
     "LiveTransportResponse": ".live_transport_response",
     "LiveTransportRinging": ".live_transport_ringing",
     "LiveVoice": ".live_voice",
+    "LiveWakePolicy": ".live_wake_policy",
     "LiveWebRTCTransport": ".live_web_rtc_transport",
+    "LiveWebSearchFilters": ".live_web_search_filters",
+    "LiveWebSearchLocation": ".live_web_search_location",
     "LiveWebSearchToolInput": ".live_web_search_tool_input",
     "LogProbProperties": ".log_prob_properties",
     "MCPAllowedTools": ".mcp_allowed_tools",

@@ -17,8 +17,7 @@ from .._base import new as _new
 
 @_attrs.define(kw_only=True)
 class LiveComputerToolInput(_Model):
-    """Control of a screen, mouse and keyboard, carried out by the application. Its other fields are those of
-    the Responses API and pass unchanged.
+    """Control of a screen, mouse and keyboard, carried out by the application.
 
     Attributes:
         type: Discriminator, always `computer`.

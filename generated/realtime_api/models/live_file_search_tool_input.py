@@ -13,18 +13,27 @@ from .._base import keep as _keep
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
 from .._base import new as _new
+from ..types import UNSET, Unset
 
 
 @_attrs.define(kw_only=True)
 class LiveFileSearchToolInput(_Model):
-    """Search in vector stores, run by the API. Its other fields are those of the Responses API and pass
-    unchanged.
+    """Search in vector stores, run by the API.
 
     Attributes:
         type: Discriminator, always `file_search`.
+        vector_store_ids: Identifiers of the vector stores to search, `vs_…`.
+        max_num_results: Most results that are read, from 1 to 50.
+        ranking_options: How results are ranked, as the Responses API has it.
+        filters: Comparisons by which files are chosen, as the Responses API has them; null or absent means all
+            files.
     """
 
     type: Literal["file_search"] = "file_search"
+    vector_store_ids: list[str] | None = None
+    max_num_results: int | None = None
+    ranking_options: dict[str, Any] | None = None
+    filters: dict[str, Any] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -32,6 +41,14 @@ class LiveFileSearchToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.vector_store_ids is not None:
+            out["vector_store_ids"] = _encode(self.vector_store_ids)
+        if self.max_num_results is not None:
+            out["max_num_results"] = self.max_num_results
+        if self.ranking_options is not None:
+            out["ranking_options"] = _encode(self.ranking_options)
+        if self.filters is not UNSET:
+            out["filters"] = _encode(self.filters)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -39,7 +56,15 @@ class LiveFileSearchToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "vector_store_ids",
+        "max_num_results",
+        "ranking_options",
+        "filters",
+    )
+)
 
 
 @_decoder(LiveFileSearchToolInput)
@@ -56,7 +81,38 @@ def decode_live_file_search_tool_input(
         made.type = "file_search" if (v0 := data["type"]) == "file_search" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.vector_store_ids = data["vector_store_ids"]
+            made.max_num_results = data["max_num_results"]
+            made.ranking_options = data["ranking_options"]
+            made.filters = data["filters"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "vector_store_ids" in data:
+        made.vector_store_ids = data["vector_store_ids"]
+    else:
+        absent += 1
+        made.vector_store_ids = None
+    if "max_num_results" in data:
+        made.max_num_results = data["max_num_results"]
+    else:
+        absent += 1
+        made.max_num_results = None
+    if "ranking_options" in data:
+        made.ranking_options = data["ranking_options"]
+    else:
+        absent += 1
+        made.ranking_options = None
+    if "filters" in data:
+        made.filters = data["filters"]
+    else:
+        absent += 1
+        made.filters = UNSET
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 5:
         _keep(made, data, _KNOWN, unknown)
     return made

@@ -13,17 +13,40 @@ from .._base import keep as _keep
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
 from .._base import new as _new
+from ..types import UNSET, Unset
 
 
 @_attrs.define(kw_only=True)
 class LiveImageGenerationToolInput(_Model):
-    """Drawing of pictures, run by the API. Its other fields are those of the Responses API and pass unchanged.
+    """Drawing of pictures, run by the API.
 
     Attributes:
         type: Discriminator, always `image_generation`.
+        action: Whether to `generate` or to `edit`, or `auto` (default).
+        model: Name of the model that draws.
+        quality: Quality of the picture: `low`, `medium`, `high` or `auto` (default).
+        size: Width and height in pixels, such as `1024x1536`; `auto` by default.
+        background: Background of the picture: `transparent`, `opaque` or `auto` (default).
+        moderation: Strictness of moderation: `auto` (default) or `low`.
+        output_format: Format of the file: `png` (default), `webp` or `jpeg`.
+        output_compression: Quality of the compression in percent, from 0 to 100 (default).
+        partial_images: Pictures that are sent before the finished one, from 0 (default) to 3.
+        input_fidelity: How closely a given picture is followed: `high` or `low`; null or absent as by default.
+        input_image_mask: Part of a given picture that may change, as the Responses API has it.
     """
 
     type: Literal["image_generation"] = "image_generation"
+    action: str | None = None
+    model: str | None = None
+    quality: str | None = None
+    size: str | None = None
+    background: str | None = None
+    moderation: str | None = None
+    output_format: str | None = None
+    output_compression: int | None = None
+    partial_images: int | None = None
+    input_fidelity: str | None | Unset = UNSET
+    input_image_mask: dict[str, Any] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -31,6 +54,28 @@ class LiveImageGenerationToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.action is not None:
+            out["action"] = self.action
+        if self.model is not None:
+            out["model"] = self.model
+        if self.quality is not None:
+            out["quality"] = self.quality
+        if self.size is not None:
+            out["size"] = self.size
+        if self.background is not None:
+            out["background"] = self.background
+        if self.moderation is not None:
+            out["moderation"] = self.moderation
+        if self.output_format is not None:
+            out["output_format"] = self.output_format
+        if self.output_compression is not None:
+            out["output_compression"] = self.output_compression
+        if self.partial_images is not None:
+            out["partial_images"] = self.partial_images
+        if self.input_fidelity is not UNSET:
+            out["input_fidelity"] = self.input_fidelity
+        if self.input_image_mask is not None:
+            out["input_image_mask"] = _encode(self.input_image_mask)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -38,7 +83,22 @@ class LiveImageGenerationToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "action",
+        "model",
+        "quality",
+        "size",
+        "background",
+        "moderation",
+        "output_format",
+        "output_compression",
+        "partial_images",
+        "input_fidelity",
+        "input_image_mask",
+    )
+)
 
 
 @_decoder(LiveImageGenerationToolInput)
@@ -55,7 +115,80 @@ def decode_live_image_generation_tool_input(
         made.type = "image_generation" if (v0 := data["type"]) == "image_generation" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 12:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.action = data["action"]
+            made.model = data["model"]
+            made.quality = data["quality"]
+            made.size = data["size"]
+            made.background = data["background"]
+            made.moderation = data["moderation"]
+            made.output_format = data["output_format"]
+            made.output_compression = data["output_compression"]
+            made.partial_images = data["partial_images"]
+            made.input_fidelity = data["input_fidelity"]
+            made.input_image_mask = data["input_image_mask"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "action" in data:
+        made.action = data["action"]
+    else:
+        absent += 1
+        made.action = None
+    if "model" in data:
+        made.model = data["model"]
+    else:
+        absent += 1
+        made.model = None
+    if "quality" in data:
+        made.quality = data["quality"]
+    else:
+        absent += 1
+        made.quality = None
+    if "size" in data:
+        made.size = data["size"]
+    else:
+        absent += 1
+        made.size = None
+    if "background" in data:
+        made.background = data["background"]
+    else:
+        absent += 1
+        made.background = None
+    if "moderation" in data:
+        made.moderation = data["moderation"]
+    else:
+        absent += 1
+        made.moderation = None
+    if "output_format" in data:
+        made.output_format = data["output_format"]
+    else:
+        absent += 1
+        made.output_format = None
+    if "output_compression" in data:
+        made.output_compression = data["output_compression"]
+    else:
+        absent += 1
+        made.output_compression = None
+    if "partial_images" in data:
+        made.partial_images = data["partial_images"]
+    else:
+        absent += 1
+        made.partial_images = None
+    if "input_fidelity" in data:
+        made.input_fidelity = data["input_fidelity"]
+    else:
+        absent += 1
+        made.input_fidelity = UNSET
+    if "input_image_mask" in data:
+        made.input_image_mask = data["input_image_mask"]
+    else:
+        absent += 1
+        made.input_image_mask = None
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 12:
         _keep(made, data, _KNOWN, unknown)
     return made

@@ -19,6 +19,7 @@ from .live_decision_trigger import LiveDecisionTrigger, decode_live_decision_tri
 from .live_delegation import decode_live_delegation
 from .live_initial_item import decode_live_initial_item
 from .live_media_session_audio import LiveMediaSessionAudio, decode_live_media_session_audio
+from .live_wake_policy import LiveWakePolicy, decode_live_wake_policy
 
 if TYPE_CHECKING:
     from .live_delegation import LiveDelegation
@@ -42,6 +43,9 @@ class LiveMediaSessionCreateParams(_Model):
         triggers: Questions that are answered whenever someone speaks; none when absent.
         safety_identifier: Stable identifier of the end user for abuse detection, such as a hash; null or absent means
             none.
+        idle_timeout_s: Whole seconds without speech after which a WebRTC session with a wake policy pauses: its
+            connection and history stay, and it costs less; never when absent.
+        wake_policy: What resumes a paused session; absent means that it never pauses.
     """
 
     model: ModelIdsLive
@@ -53,6 +57,8 @@ class LiveMediaSessionCreateParams(_Model):
     client: LiveClientConfig | None = None
     triggers: list[LiveDecisionTrigger] | None = None
     safety_identifier: str | None | Unset = UNSET
+    idle_timeout_s: int | None = None
+    wake_policy: LiveWakePolicy | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -76,6 +82,10 @@ class LiveMediaSessionCreateParams(_Model):
             out["triggers"] = _encode(self.triggers)
         if self.safety_identifier is not UNSET:
             out["safety_identifier"] = self.safety_identifier
+        if self.idle_timeout_s is not None:
+            out["idle_timeout_s"] = self.idle_timeout_s
+        if self.wake_policy is not None:
+            out["wake_policy"] = _encode(self.wake_policy)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -94,6 +104,8 @@ _KNOWN = frozenset(
         "client",
         "triggers",
         "safety_identifier",
+        "idle_timeout_s",
+        "wake_policy",
     )
 )
 
@@ -155,7 +167,17 @@ def decode_live_media_session_create_params(
     else:
         absent += 1
         made.safety_identifier = UNSET
+    if "idle_timeout_s" in data:
+        made.idle_timeout_s = data["idle_timeout_s"]
+    else:
+        absent += 1
+        made.idle_timeout_s = None
+    if "wake_policy" in data:
+        made.wake_policy = None if (v0 := data["wake_policy"]) is None else decode_live_wake_policy(v0, False)
+    else:
+        absent += 1
+        made.wake_policy = None
     made.missing = ()
-    if unknown := len(data) + absent - 9:
+    if unknown := len(data) + absent - 11:
         _keep(made, data, _KNOWN, unknown)
     return made

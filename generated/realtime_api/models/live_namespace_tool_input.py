@@ -17,13 +17,19 @@ from .._base import new as _new
 
 @_attrs.define(kw_only=True)
 class LiveNamespaceToolInput(_Model):
-    """A group of tools under one name. Its other fields are those of the Responses API and pass unchanged.
+    """A group of tools under one name.
 
     Attributes:
         type: Discriminator, always `namespace`.
+        name: Name of the group.
+        description: What the group is for, for the model.
+        tools: Its functions and custom tools.
     """
 
     type: Literal["namespace"] = "namespace"
+    name: str | None = None
+    description: str | None = None
+    tools: list[dict[str, Any]] | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -31,6 +37,12 @@ class LiveNamespaceToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.name is not None:
+            out["name"] = self.name
+        if self.description is not None:
+            out["description"] = self.description
+        if self.tools is not None:
+            out["tools"] = _encode(self.tools)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -38,7 +50,14 @@ class LiveNamespaceToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "name",
+        "description",
+        "tools",
+    )
+)
 
 
 @_decoder(LiveNamespaceToolInput)
@@ -55,7 +74,32 @@ def decode_live_namespace_tool_input(
         made.type = "namespace" if (v0 := data["type"]) == "namespace" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.name = data["name"]
+            made.description = data["description"]
+            made.tools = data["tools"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "name" in data:
+        made.name = data["name"]
+    else:
+        absent += 1
+        made.name = None
+    if "description" in data:
+        made.description = data["description"]
+    else:
+        absent += 1
+        made.description = None
+    if "tools" in data:
+        made.tools = data["tools"]
+    else:
+        absent += 1
+        made.tools = None
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 4:
         _keep(made, data, _KNOWN, unknown)
     return made

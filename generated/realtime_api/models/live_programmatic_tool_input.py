@@ -17,8 +17,7 @@ from .._base import new as _new
 
 @_attrs.define(kw_only=True)
 class LiveProgrammaticToolInput(_Model):
-    """Calls of tools from code that the model writes. Its other fields are those of the Responses API and pass
-    unchanged.
+    """Calls of tools from code that the model writes.
 
     Attributes:
         type: Discriminator, always `programmatic_tool_calling`.

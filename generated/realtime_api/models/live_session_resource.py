@@ -45,7 +45,7 @@ class LiveSessionResource(_Model):
             none.
     """
 
-    model: ModelIdsLive
+    model: ModelIdsLive | str
     instructions: str | None = None
     input: list[LiveInitialItem | dict[str, Any]] | None = None
     audio: LiveInitialSessionAudio | None = None

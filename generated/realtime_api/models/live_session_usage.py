@@ -21,9 +21,15 @@ class LiveSessionUsage(_Model):
 
     Attributes:
         seconds: Seconds of the timeline so far, cut to whole seconds.
+        active_seconds: Seconds of the total that were active or prepaid, in whole seconds; absent where they are not
+            reported.
+        paused_seconds: Seconds of the total in which the session was paused, at the lower price and in whole seconds;
+            absent where they are not reported.
     """
 
     seconds: float
+    active_seconds: int | None = None
+    paused_seconds: int | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -31,6 +37,10 @@ class LiveSessionUsage(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["seconds"] = self.seconds
+        if self.active_seconds is not None:
+            out["active_seconds"] = self.active_seconds
+        if self.paused_seconds is not None:
+            out["paused_seconds"] = self.paused_seconds
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -38,7 +48,13 @@ class LiveSessionUsage(_Model):
         return out
 
 
-_KNOWN = frozenset(("seconds",))
+_KNOWN = frozenset(
+    (
+        "seconds",
+        "active_seconds",
+        "paused_seconds",
+    )
+)
 
 
 @_decoder(LiveSessionUsage)
@@ -53,7 +69,26 @@ def decode_live_session_usage(data: Any, strict: bool = True, cls: type[LiveSess
         made.seconds = data["seconds"]
     except KeyError as error:
         return _lacking(cls, data, ("seconds",), error, strict)
+    if len(data) == 3:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.active_seconds = data["active_seconds"]
+            made.paused_seconds = data["paused_seconds"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "active_seconds" in data:
+        made.active_seconds = data["active_seconds"]
+    else:
+        absent += 1
+        made.active_seconds = None
+    if "paused_seconds" in data:
+        made.paused_seconds = data["paused_seconds"]
+    else:
+        absent += 1
+        made.paused_seconds = None
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 3:
         _keep(made, data, _KNOWN, unknown)
     return made

@@ -23,6 +23,8 @@ from .live_output_audio_fixture_playing import LiveOutputAudioFixturePlaying, de
 from .live_output_transcript_delta import LiveOutputTranscriptDelta, decode_live_output_transcript_delta
 from .live_response_event import LiveResponseEvent, decode_live_response_event
 from .live_session_closed import LiveSessionClosed, decode_live_session_closed
+from .live_session_paused import LiveSessionPaused, decode_live_session_paused
+from .live_session_resumed import LiveSessionResumed, decode_live_session_resumed
 from .live_session_started import LiveSessionStarted, decode_live_session_started
 from .live_session_updated import LiveSessionUpdated, decode_live_session_updated
 from .live_session_usage_updated import LiveSessionUsageUpdated, decode_live_session_usage_updated
@@ -63,6 +65,8 @@ LiveSidebandServerEvent: TypeAlias = (
     | LiveOutputAudioFixturePlaying
     | LiveOutputAudioFixturePlayed
     | LiveTransportDTMFSent
+    | LiveSessionPaused
+    | LiveSessionResumed
 )
 """An event that a sideband receives; told apart by `type`."""
 
@@ -97,6 +101,8 @@ decode_live_sideband_server_event: _Decoder = _by_tag(
         "session.output_audio.fixture.playing": decode_live_output_audio_fixture_playing,
         "session.output_audio.fixture.played": decode_live_output_audio_fixture_played,
         "transport.dtmf.sent": decode_live_transport_dtmf_sent,
+        "session.paused": decode_live_session_paused,
+        "session.resumed": decode_live_session_resumed,
     },
     None,
 )

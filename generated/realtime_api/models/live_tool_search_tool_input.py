@@ -13,18 +13,24 @@ from .._base import keep as _keep
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
 from .._base import new as _new
+from ..types import UNSET, Unset
 
 
 @_attrs.define(kw_only=True)
 class LiveToolSearchToolInput(_Model):
-    """Lookup of tools that are loaded only when they are needed. Its other fields are those of the Responses
-    API and pass unchanged.
+    """Lookup of tools that are loaded only when they are needed.
 
     Attributes:
         type: Discriminator, always `tool_search`.
+        execution: Who searches: the API (`server`, the default) or the application (`client`).
+        description: When to search, for the model; for searches by the application only.
+        parameters: JSON Schema of the arguments; for searches by the application only.
     """
 
     type: Literal["tool_search"] = "tool_search"
+    execution: str | None = None
+    description: str | None | Unset = UNSET
+    parameters: dict[str, Any] | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -32,6 +38,12 @@ class LiveToolSearchToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.execution is not None:
+            out["execution"] = self.execution
+        if self.description is not UNSET:
+            out["description"] = self.description
+        if self.parameters is not UNSET:
+            out["parameters"] = _encode(self.parameters)
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -39,7 +51,14 @@ class LiveToolSearchToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "execution",
+        "description",
+        "parameters",
+    )
+)
 
 
 @_decoder(LiveToolSearchToolInput)
@@ -56,7 +75,32 @@ def decode_live_tool_search_tool_input(
         made.type = "tool_search" if (v0 := data["type"]) == "tool_search" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 4:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.execution = data["execution"]
+            made.description = data["description"]
+            made.parameters = data["parameters"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "execution" in data:
+        made.execution = data["execution"]
+    else:
+        absent += 1
+        made.execution = None
+    if "description" in data:
+        made.description = data["description"]
+    else:
+        absent += 1
+        made.description = UNSET
+    if "parameters" in data:
+        made.parameters = data["parameters"]
+    else:
+        absent += 1
+        made.parameters = UNSET
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 4:
         _keep(made, data, _KNOWN, unknown)
     return made

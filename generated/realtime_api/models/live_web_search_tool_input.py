@@ -13,17 +13,28 @@ from .._base import keep as _keep
 from .._base import lacking as _lacking
 from .._base import leave_out as _leave_out
 from .._base import new as _new
+from ..types import UNSET, Unset
+from .live_web_search_filters import LiveWebSearchFilters, decode_live_web_search_filters
+from .live_web_search_location import LiveWebSearchLocation, decode_live_web_search_location
 
 
 @_attrs.define(kw_only=True)
 class LiveWebSearchToolInput(_Model):
-    """Search of the web, run by the API. Its other fields are those of the Responses API and pass unchanged.
+    """Search of the web, run by the API.
 
     Attributes:
         type: Discriminator, always `web_search`.
+        search_context_size: How much of what is found is read; `medium` by default.
+        filters: Where to search; null or absent means everywhere.
+        user_location: About where the user is, for results near by; null or absent means unknown.
+        external_web_access: Whether pages are fetched live, rather than from a cache; true by default.
     """
 
     type: Literal["web_search"] = "web_search"
+    search_context_size: Literal["low", "medium", "high"] | str | None = None
+    filters: LiveWebSearchFilters | None | Unset = UNSET
+    user_location: LiveWebSearchLocation | None | Unset = UNSET
+    external_web_access: bool | None = None
     additional_properties: dict[str, Any] = _attrs.field(init=False)
     missing: _Missing = _attrs.field(init=False, default=(), repr=False)
 
@@ -31,6 +42,14 @@ class LiveWebSearchToolInput(_Model):
         """Return the JSON object, without absent properties."""
         out: dict[str, Any] = {}
         out["type"] = self.type
+        if self.search_context_size is not None:
+            out["search_context_size"] = self.search_context_size
+        if self.filters is not UNSET:
+            out["filters"] = _encode(self.filters)
+        if self.user_location is not UNSET:
+            out["user_location"] = _encode(self.user_location)
+        if self.external_web_access is not None:
+            out["external_web_access"] = self.external_web_access
         for key, value in self.additional_properties.items():
             out.setdefault(key, _encode(value))
         if self.missing:
@@ -38,7 +57,15 @@ class LiveWebSearchToolInput(_Model):
         return out
 
 
-_KNOWN = frozenset(("type",))
+_KNOWN = frozenset(
+    (
+        "type",
+        "search_context_size",
+        "filters",
+        "user_location",
+        "external_web_access",
+    )
+)
 
 
 @_decoder(LiveWebSearchToolInput)
@@ -55,7 +82,42 @@ def decode_live_web_search_tool_input(
         made.type = "web_search" if (v0 := data["type"]) == "web_search" else v0
     except KeyError as error:
         return _lacking(cls, data, ("type",), error, strict)
+    if len(data) == 5:  # the service mostly sends them all: then none is looked up twice
+        try:
+            made.search_context_size = data["search_context_size"]
+            made.filters = None if (v0 := data["filters"]) is None else decode_live_web_search_filters(v0, False)
+            made.user_location = (
+                None if (v0 := data["user_location"]) is None else decode_live_web_search_location(v0, False)
+            )
+            made.external_web_access = data["external_web_access"]
+            made.missing = ()
+            return made
+        except KeyError:
+            pass
+    absent = 0
+    if "search_context_size" in data:
+        made.search_context_size = data["search_context_size"]
+    else:
+        absent += 1
+        made.search_context_size = None
+    if "filters" in data:
+        made.filters = None if (v0 := data["filters"]) is None else decode_live_web_search_filters(v0, False)
+    else:
+        absent += 1
+        made.filters = UNSET
+    if "user_location" in data:
+        made.user_location = (
+            None if (v0 := data["user_location"]) is None else decode_live_web_search_location(v0, False)
+        )
+    else:
+        absent += 1
+        made.user_location = UNSET
+    if "external_web_access" in data:
+        made.external_web_access = data["external_web_access"]
+    else:
+        absent += 1
+        made.external_web_access = None
     made.missing = ()
-    if unknown := len(data) - 1:
+    if unknown := len(data) + absent - 5:
         _keep(made, data, _KNOWN, unknown)
     return made

@@ -7,7 +7,7 @@ from .._base import Decoder as _Decoder
 from .mcp_tool_filter import MCPToolFilter, decode_mcp_tool_filter
 
 MCPAllowedTools: TypeAlias = list[str] | MCPToolFilter
-"""Tool names, or a filter, that limits what the model may use; null or absence sets no limit."""
+"""Names of the tools that may be used, or a filter; null or absent sets no limit."""
 
 decode_mcp_allowed_tools: _Decoder = decode_mcp_tool_filter
 """Decode a MCPAllowedTools; unknown values and types are kept."""

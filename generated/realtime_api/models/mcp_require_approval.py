@@ -7,7 +7,7 @@ from .._base import Decoder as _Decoder
 from .mcp_tool_approval_filter import MCPToolApprovalFilter, decode_mcp_tool_approval_filter
 
 MCPRequireApproval: TypeAlias = MCPToolApprovalFilter | Literal["always", "never"]
-"""Which tool calls wait for the client's consent: `always` (default), `never`, or one filter for each."""
+"""Calls that wait for the application's approval: `always` (default), `never`, or one filter for each."""
 
 decode_mcp_require_approval: _Decoder = decode_mcp_tool_approval_filter
 """Decode a MCPRequireApproval; unknown values and types are kept."""

@@ -3,5 +3,5 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-ModelIdsLive: TypeAlias = str | Literal["gpt-live-1"]
-"""Name of a full-duplex voice model; `gpt-live-1` is the known one, others are accepted as strings."""
+ModelIdsLive: TypeAlias = str | Literal["gpt-live-1", "gpt-live-1.1"]
+"""Name of a full-duplex voice model; the listed ones are known, others are accepted as strings."""
