@@ -349,3 +349,15 @@ def test_calls_one_after_the_other_leave_no_task_socket_or_thread_behind(sim: Si
 
     asyncio.run(main())
     assert json.dumps([call.ended for call in sim.calls]).count("failed") == 0
+
+
+def test_a_turn_ends_when_the_peer_sends_no_more_packets(sim: Simulator) -> None:
+    async def main() -> None:
+        async with Caller(sim, microphone=8000) as caller:
+            await caller.connect()
+            await caller.until("input_audio_buffer.speech_started")
+            caller.peer.getSenders()[0].replaceTrack(None)
+            await caller.until("input_audio_buffer.speech_stopped")
+            await caller.until("response.done")
+
+    asyncio.run(main())

@@ -230,3 +230,43 @@ def test_a_sideband_that_is_quicker_than_the_caller_gets_the_same_first_event(si
             await asyncio.to_thread(sideband.close)
 
     asyncio.run(main())
+
+
+def test_an_idle_session_pauses_until_the_user_speaks(sim: Simulator) -> None:
+    async def main() -> None:
+        async with LiveCaller(sim) as caller:
+            await caller.begin(idle_timeout_s=600, wake_policy={"type": "speech"})
+            await asyncio.to_thread(sim.wait_for, lambda: sim.calls[0].received_audio)
+            await asyncio.to_thread(sim.advance, 600)
+            await caller.until("session.paused")
+            with LiveSocket(sim, attach=caller.id) as sideband:
+                await asyncio.to_thread(sideband.until, "session.paused")
+                caller.microphone.hum(8000)
+                await asyncio.to_thread(sideband.until, "session.resumed")
+            await caller.until("session.resumed")
+            caller.microphone.hum(0)
+            await caller.until("session.input_transcript.delta")
+            caller.send("session.close")
+            usage = (await caller.until("session.closed"))["usage"]
+            assert usage["seconds"] == usage["active_seconds"] + usage["paused_seconds"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("runs_on", [False, True])
+def test_a_timeline_stands_still_without_audio_unless_it_is_told_to_run(
+    sim: Simulator, runs_on: bool
+) -> None:
+    async def main() -> None:
+        async with LiveCaller(sim) as caller:
+            await caller.begin()
+            await asyncio.to_thread(sim.wait_for, lambda: sim.calls[0].received_audio)
+            caller.peer.getSenders()[0].replaceTrack(None)
+            await asyncio.to_thread(sim.advance, 60)
+            caller.send("session.close")
+            seconds = (await caller.until("session.closed"))["usage"]["seconds"]
+            assert (seconds > 50) == runs_on
+
+    if runs_on:
+        sim.fault("live_silence")
+    asyncio.run(main())

@@ -151,3 +151,33 @@ def test_a_session_expires_early_and_has_odd_events(sim: Simulator) -> None:
         closed = socket.until("session.closed")
         assert (closed["reason"], closed["session"]) == ("expired", started["session"])
         assert socket.closed() == (1000, "expired")
+
+
+def test_a_session_is_not_stored(sim: Simulator) -> None:
+    sim.fault("live_storage")
+    with LiveSocket(sim, store=True) as socket:
+        socket.silence(1)
+        socket.finish()
+        assert error_codes(socket) == ["session_storage_failed"]
+        ends = [kind for kind in socket.types() if kind in ("error", "session.closed")]
+        assert ends == ["error", "session.closed"]
+    with pytest.raises(InvalidStatus):
+        LiveSocket(sim, fork=socket.session["id"])
+
+
+def test_a_session_that_is_not_to_be_stored_has_no_fault_of_storage(sim: Simulator) -> None:
+    sim.fault("live_storage")
+    with LiveSocket(sim) as socket:
+        socket.finish()
+        assert error_codes(socket) == []
+
+
+def test_a_sideband_gets_no_earlier_events(sim: Simulator) -> None:
+    with LiveSocket(sim) as socket:
+        with LiveSocket(sim, attach=socket.session["id"]) as sideband:
+            sideband.until("session.started")
+        sim.fault("live_no_replay")
+        with LiveSocket(sim, attach=socket.session["id"]) as sideband:
+            sideband.send("session.input_audio.mute")
+            sideband.until("session.input_audio.muted")
+            assert sideband.types() == ["session.input_audio.muted"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_tool, delegate, speech
-from realtime_simulator._engine.turn import REAL
+from realtime_simulator._engine.turn import REAL, Fail
 from websockets.exceptions import InvalidStatus
 
 from tests.simulator.checking import rms
@@ -410,3 +410,103 @@ def test_an_unknown_session_is_not_found(sim: Simulator, kind: Any) -> None:
         with pytest.raises(InvalidStatus) as refused:
             LiveSocket(sim, **{kind: session_id})
         assert refused.value.response.status_code == 404
+
+
+# Tools and voices of later versions
+
+
+def test_a_tool_that_the_description_does_not_know_is_taken_as_it_comes(sim: Simulator) -> None:
+    crm = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp", "newest": [1]}
+    tools = [
+        {**crm, "authorization": "token", "require_approval": {"never": {"tool_names": ["find"]}}},
+        {"type": "web_search", "search_context_size": "low", "filters": {"allowed_domains": ["a.example"]}},
+        {"type": "telepathy", "range": 7},
+        {**FORECAST, "defer_loading": True},
+    ]
+    backend = {"model": "gpt-5.6-sol", "tools": tools}
+    with LiveSocket(sim, delegation={"type": "responses", "responses": backend}) as socket:
+        shown = socket.session["delegation"]["responses"]["tools"]
+        assert shown == [{key: tools[0][key] for key in tools[0] if key != "authorization"}, *tools[1:]]
+
+
+@each(
+    "tool, param, code",
+    [
+        ({"type": "mcp", "server_label": 7}, "server_label", "invalid_type"),
+        ({"type": "web_search", "search_context_size": "huge"}, "search_context_size", "invalid_value"),
+        ({"name": "forecast"}, "type", "missing_required_parameter"),
+    ],
+)
+def test_a_known_tool_with_a_wrong_value_is_refused(
+    sim: Simulator, tool: dict[str, Any], param: str, code: str
+) -> None:
+    with LiveSocket(sim, start=False) as socket:
+        backend = {"model": "gpt-5.6-sol", "tools": [tool]}
+        delegation = {"type": "responses", "responses": backend}
+        socket.send("session.start", session={"model": "gpt-live-1", "delegation": delegation})
+        refused = error(socket)
+        assert (refused["code"], refused["param"]) == (
+            code,
+            f"session.delegation.responses.tools[0].{param}",
+        )
+
+
+def test_a_voice_of_another_api_is_forbidden(sim: Simulator) -> None:
+    with LiveSocket(sim, start=False) as socket:
+        for voice in ("fable", "nova", "onyx"):
+            socket.send(
+                "session.start", session={"model": "gpt-live-1", "audio": {"output": {"voice": voice}}}
+            )
+            assert error(socket)["code"] == "forbidden"
+        socket.send(
+            "session.start", session={"model": "gpt-live-1", "audio": {"output": {"voice": "newest"}}}
+        )
+        socket.until("session.started")
+
+
+# Calls of the backend that wait for their outputs
+
+
+def output_for(call_id: str) -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": call_id, "output": "mild"}
+
+
+def test_a_question_waits_for_the_continuation_while_outputs_are_missing(sim: Simulator) -> None:
+    answers = iter(
+        [[call_tool("forecast", {"city": "A"})], [call_tool("forecast", {"city": "B"})], ["It is mild."]]
+    )
+    sim.on_response(lambda turn: next(answers))
+    with LiveSocket(sim, delegation=RESPONSES) as socket:
+        socket.append(ASKED)
+        call = until_nested(socket, "response.output_item.done")["item"]
+        until_nested(socket, "response.completed")
+        socket.append(ASKED)
+        heard = [socket.until("session.input_transcript.delta")["delta"]]
+        while "".join(heard) != WORDS:
+            heard.append(socket.until("session.input_transcript.delta")["delta"])
+        socket.silence(3)
+        socket.send("response.create")
+        refused = error(socket)
+        assert refused["code"] == "function_call_outputs_required"
+        assert call["call_id"] in refused["message"]
+        assert len(socket.all("session.delegation.created")) == 1
+        socket.send("response.item.create", item=output_for(call["call_id"]))
+        socket.send("response.create")
+        assert until_nested(socket, "response.completed")["response"]["previous_response_id"]
+        second = until_nested(socket, "response.output_item.done")["item"]
+        assert json.loads(second["arguments"]) == {"city": "B"}
+        assert len(socket.all("session.delegation.created")) == 2
+
+
+def test_a_failed_response_discards_its_calls(sim: Simulator) -> None:
+    failing = [call_tool("forecast", {"city": "A"}), Fail("server_error", "It broke.")]
+    answers = iter([failing, ["Once more."]])
+    sim.on_response(lambda turn: next(answers))
+    with LiveSocket(sim, delegation=RESPONSES) as socket:
+        socket.send("response.create")
+        call = until_nested(socket, "response.output_item.done")["item"]
+        until_nested(socket, "response.failed")
+        socket.send("response.item.create", item=output_for(call["call_id"]))
+        assert error(socket)["param"] == "item.call_id"
+        socket.send("response.create")
+        until_nested(socket, "response.completed")

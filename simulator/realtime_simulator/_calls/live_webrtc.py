@@ -37,6 +37,10 @@ class LiveWebRtcCall(WebRtcCall):
         if self._permissions.delivers(event):
             super()._send(event)
 
+    def _counts_silence(self) -> bool:
+        # The timeline of a Live session stands still without audio.
+        return self._drawing.draw("live_silence") is not None
+
     @functools.cached_property
     def _permissions(self) -> ChannelPermissions:
         return ChannelPermissions(self.driver.session.view())

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from realtime_simulator._calls.missing_audio import MissingAudio
 from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.effects import CUT
@@ -43,18 +44,20 @@ class WebRtcCall:
         self.record = record
         self._records = services.records
         self._on_end = on_end
-        self._faults = EventFaults(Drawing(services.faults, ("webrtc", record.id)), engine.ids)
+        self._drawing = Drawing(services.faults, ("webrtc", record.id))
+        self._faults = EventFaults(self._drawing, engine.ids)
         self._held: list[Mapping[str, Any]] | None = []
         self._held_bytes = 0
         playout = Playout(self._played, self._drained)
         self.driver: SessionDriver = SessionDriver(
             engine, log, services, on_end=self._session_ended, plays=playout.plays
         )
+        self._audio = MissingAudio(services.clock, self.driver.hear, counts=self._counts_silence)
         handlers = PeerHandlers(
             on_connected=self._connected,
             on_open=self._opened,
             on_message=self._received,
-            on_audio=self.driver.hear,
+            on_audio=self._audio.heard,
             on_closed=self._closed,
         )
         self._peer = Peer(
@@ -92,6 +95,7 @@ class WebRtcCall:
         self.record.ended = reason
         self._records.changed()
         logger.info("call %s: ended (%s)", self.record.id, reason)
+        self._audio.stop()
         self.driver.end(CUT if reason in ("lost", "failed") else 1000, reason)
         await self._peer.flush()
         await self._peer.close()
@@ -130,6 +134,10 @@ class WebRtcCall:
         elif held:
             logger.warning("call %s: no data channel was opened, and its events are dropped", self.record.id)
             held.clear()
+
+    def _counts_silence(self) -> bool:
+        """Whether time passes for the session while the peer sends no audio."""
+        return True
 
     def _played(self, pcm: bytes) -> None:
         self.driver.played(pcm)

@@ -96,6 +96,8 @@ def _excludes(error: jsonschema_rs.ValidationError, depth: int) -> bool:
         return not here and all(any(_excludes(e, depth) for e in branch) for branch in error.kind.context)
     if isinstance(error.kind, kinds.Constant | kinds.Enum):
         return not here or here in _DISCRIMINATORS
+    if isinstance(error.kind, kinds.Not):
+        return not here
     return isinstance(error.kind, kinds.Type) and not here
 
 
@@ -337,7 +339,7 @@ def _unknown(schema: Mapping[str, Any], value: Any, path: list[str | int]) -> It
         return
     shapes = list(_shapes(schema, value))
     described = [shape for shape in shapes if "properties" in shape]
-    if not described or any(shape.get("additionalProperties") for shape in shapes):
+    if not described or any(shape.get("additionalProperties", False) is not False for shape in shapes):
         return
     for key, inner in value.items():
         inside = [shape["properties"][key] for shape in described if key in shape["properties"]]

@@ -181,6 +181,11 @@ FAULTS: Mapping[str, Kind] = {
             "type": Word("invalid_request_error"),
         },
     ),
+    "live_storage": Kind(
+        "a session with `store` is not stored; `session_storage_failed` comes before `session.closed`"
+    ),
+    "live_no_replay": Kind("a sideband gets none of the events that were sent before it was attached"),
+    "live_silence": Kind("the timeline of a WebRTC call runs on, in silence, while its peer sends no audio"),
     "live_not_enabled": Kind(
         "a session that calls a number is refused with 403, as when outbound calls are not enabled",
         {

@@ -58,6 +58,7 @@ class Backend:
         ask: Requests the model's answer to a response, given its id.
         unix: Returns the time of day in unix seconds.
         on_item: Receives each new item of its conversation.
+        on_idle: Called when a response has ended, and nothing follows by itself or waits for outputs.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Backend:
         ask: Callable[[str], None],
         unix: Callable[[], float],
         on_item: Callable[[dict[str, Any]], None],
+        on_idle: Callable[[], None],
     ) -> None:
         self.items: list[dict[str, Any]] = []
         self._settings = settings
@@ -81,6 +83,7 @@ class Backend:
         self._ask = ask
         self._unix = unix
         self._on_item = on_item
+        self._on_idle = on_idle
         self._last = self._new_id()
         self._cache_key = f"live:{ids.new('', 63)[1:].lower()}"
         self._user = f"user-{ids.new('', 24)[1:]}"
@@ -137,7 +140,7 @@ class Backend:
         if self._pending:
             missing = ", ".join(self._pending)
             raise ApiProblem(
-                f"No tool output found for function call {missing}.", code="invalid_value", param="input"
+                f"No tool output found for function call {missing}.", code="function_call_outputs_required"
             )
         if self._current is not None and self._current.running:
             self._requested = True
@@ -203,14 +206,20 @@ class Backend:
         if self._requested:
             self._requested = False
             self._continue(response.delegation)
+        elif not self._pending:
+            self._on_idle()
 
     def _fail(self, response: _Response, failure: Fail) -> None:
         response.running = self._requested = False
         error = {"code": failure.code, "message": failure.message}
-        self._pending.clear()
+        discarded = {call_id for call_id, asking in self._pending.items() if asking == response.id}
+        self.items = [item for item in self.items if item.get("call_id") not in discarded]
+        self._pending = {key: asking for key, asking in self._pending.items() if key not in discarded}
         self._send(
             response, "response.failed", response=self._snapshot(response, status="failed", error=error)
         )
+        if not self._pending:
+            self._on_idle()
 
     def _call(self, response: _Response, call: CallTool) -> None:
         call_id = self._ids.new("call", 24)
@@ -235,7 +244,7 @@ class Backend:
             )
         self._send(response, "response.function_call_arguments.done", arguments=call.arguments, **at)
         self._end_item(response, {**item, "status": "completed", "arguments": call.arguments}, place)
-        self._pending[call_id] = call.name
+        self._pending[call_id] = response.id
 
     def _say(self, response: _Response, text: str) -> None:
         item: dict[str, Any] = {

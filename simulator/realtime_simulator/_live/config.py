@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._live.standby import StandbySettings
 
 MAX_APPEND_TOKENS = 500
 _MAX_INSTRUCTION_TOKENS = 16_384
@@ -19,6 +20,9 @@ _RATES = {"audio/pcm": (24_000, 16_000), "audio/pcmu": (8_000,), "audio/pcma": (
 _WORDS = re.compile(r"\w+|[^\w\s]")
 _LETTERS = 8
 _DECISIONS_DELAY_MS = 400
+_WAKE_THRESHOLD = 0.5
+_FORBIDDEN_VOICES = ("fable", "nova", "onyx")
+"""Voices of other APIs, which other projects have seen refused; any other name is taken."""
 _FORKED = ("model", "instructions", "audio", "delegation", "store")
 
 
@@ -35,6 +39,10 @@ class LiveConfig:
         expires_at: When it expires, in unix seconds.
         session: The `session` of `session.start`, checked against its schema.
         media: Whether the transport carries the audio (WebRTC, SIP), so that there is no format.
+
+    Attributes:
+        stored: Whether the session is kept when it has ended.
+        standby: When it pauses; None if it never does.
 
     Raises:
         ApiProblem: The service refuses it.
@@ -59,6 +67,11 @@ class LiveConfig:
             "status": "active",
             "input": given.get("input") or [],
         }
+        self.stored: bool = bool(given.get("store"))
+        self.standby: StandbySettings | None = None
+        if given.get("idle_timeout_s") is not None and given.get("wake_policy") is not None:
+            threshold = given["wake_policy"].get("vad_threshold", _WAKE_THRESHOLD)
+            self.standby = StandbySettings(given["idle_timeout_s"], threshold)
         if self._fields["instructions"] is None:
             del self._fields["instructions"]
         self._fields.update({key: given[key] for key in ("store", "client", "triggers") if given.get(key)})
@@ -108,18 +121,18 @@ class LiveConfig:
         return (_DECISIONS_DELAY_MS if delay is None and self.decisions else delay or 0) / 1000
 
     @property
-    def stored(self) -> bool:
-        return bool(self._fields.get("store"))
-
-    @property
     def input(self) -> list[dict[str, Any]]:
         """The messages that the session began with."""
         messages: list[dict[str, Any]] = self._fields["input"]
         return messages
 
     def view(self) -> dict[str, Any]:
-        """Return the configuration as events show it."""
-        return copy.deepcopy(self._fields)
+        """Return the configuration as events show it, without the access tokens of MCP servers."""
+        shown = copy.deepcopy(self._fields)
+        for tool in (shown["delegation"].get("responses") or {}).get("tools", ()):
+            if tool.get("type") == "mcp":
+                tool.pop("authorization", None)
+        return shown
 
     def fork(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the `session` of a session that continues this one.
@@ -189,6 +202,11 @@ def _check(session: Mapping[str, Any]) -> None:
     _limit(
         "session.instructions", tokens(session.get("instructions") or ""), _MAX_INSTRUCTION_TOKENS, "tokens"
     )
+    voice = ((session.get("audio") or {}).get("output") or {}).get("voice")
+    if voice in _FORBIDDEN_VOICES:
+        raise ApiProblem(
+            f"The voice '{voice}' is not available.", code="forbidden", param="session.audio.output.voice"
+        )
     messages = session.get("input") or []
     _limit("session.input", len(messages), _MAX_MESSAGES, "messages")
     written = sum(

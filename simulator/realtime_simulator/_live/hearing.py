@@ -72,6 +72,11 @@ class Hearing:
         self._before = b""
 
     @property
+    def is_speaking(self) -> bool:
+        """Whether the user speaks."""
+        return self._now is not None
+
+    @property
     def is_waiting(self) -> bool:
         """Whether words were requested that have not come."""
         return bool(self._waiting)

@@ -48,6 +48,7 @@ from realtime_simulator._live.hearing import Hearing
 from realtime_simulator._live.output import Output
 from realtime_simulator._live.recording import StereoRecording
 from realtime_simulator._live.speech import Voice
+from realtime_simulator._live.standby import Standby
 from realtime_simulator._live.timeline import FRAME, STEP, Timeline, milliseconds
 from realtime_simulator._media.formats import Decoder, Encoder
 from realtime_simulator._media.speech import RATE
@@ -150,6 +151,7 @@ class LiveSession(BaseSession):
         self._decisions = Decisions(ids, self.emit)
         self._acknowledging: str | None = None
         self._fixture: dict[str, Any] | None = None
+        self._standby = Standby(None)
         self._context = Context()
         self._decoder: Decoder | None = None
         self._backend = Backend(
@@ -161,7 +163,9 @@ class LiveSession(BaseSession):
             ask=self._ask_backend,
             unix=self._unix,
             on_item=self._context.remember,
+            on_idle=self._delegate_held,
         )
+        self._held: deque[Callable[[], None]] = deque()
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {_START: self._start}
         if config is not None:
             self._begin(config, None)
@@ -211,9 +215,19 @@ class LiveSession(BaseSession):
 
     def hear(self, pcm: bytes, now: float) -> None:
         self.tick(now)
-        if not self.ended and self.config is not None:
-            self._timeline.append(pcm, now)
-            self._advance()
+        if self.ended or self.config is None:
+            return
+        if self._standby.paused:
+            woken = self._standby.wakes(bytes(len(pcm)) if self._muted else pcm, now)
+            if woken is None:
+                return
+            pcm = woken
+            self._timeline.resume(now)
+            self.emit({"type": "session.resumed"})
+        elif not self._timeline.begun:
+            self._standby.active(now)
+        self._timeline.append(pcm, now)
+        self._advance()
 
     def _start(self, event: Mapping[str, Any]) -> None:
         if (refusal := self._draw("live_refusal")) is not None:
@@ -234,6 +248,7 @@ class LiveSession(BaseSession):
         self._decoder = Decoder(format, rate)
         if not self._media:
             self._output.encode(Encoder(format, rate))
+        self._standby = Standby(config.standby)
         self._context.items = [{"type": "message", **message} for message in config.input]
         if self._source is not None:
             self._context.items = self._source.items()
@@ -393,7 +408,13 @@ class LiveSession(BaseSession):
         if self.ended:
             return
         if self.config is not None:
-            usage = {"seconds": self._seconds()}
+            if self.config.stored and self._draw("live_storage") is not None:
+                problem = ApiProblem(
+                    "The session could not be stored.", type="server_error", code="session_storage_failed"
+                )
+                self.emit(problem.event(client_event_id))
+                self.config.stored, self.recording = False, None
+            usage = self._standby.usage(self._seconds(), self._now)
             fields = {"reason": reason, "session": self.view(), "usage": usage}
             self.emit(answering("session.closed", client_event_id, **fields))
         super().end(1000, reason)
@@ -485,7 +506,7 @@ class LiveSession(BaseSession):
     # The timeline
 
     def _advance(self) -> None:
-        while not (self.ended or self.config is None or self._is_waiting or self._stopped):
+        while not (self.ended or self.config is None or self._is_waiting or self._is_still):
             if self._stall is not None and self._timeline.position >= self._stall["at"] * RATE:
                 self._stand_still(self._stall["seconds"])
                 break
@@ -493,10 +514,21 @@ class LiveSession(BaseSession):
             if pcm is None:
                 break
             self._step(pcm)
+        self._rest()
         self._send_frames()
         self._finish()
         while self._agenda and self._agenda[0][0] <= self._now and not self.ended:
             heapq.heappop(self._agenda)[2]()
+
+    def _rest(self) -> None:
+        """Pause the session if it has been idle for long enough."""
+        if self._now < self._standby.due:
+            return
+        if self._is_at_work or self._is_closing:
+            self._standby.active(self._now)
+            return
+        self._standby.pause(self._now)
+        self.emit({"type": "session.paused"})
 
     def _stand_still(self, seconds: float | None) -> None:
         """Stop the timeline, for some time or for good."""
@@ -512,8 +544,8 @@ class LiveSession(BaseSession):
 
     def _due(self) -> float:
         times = [self._agenda[0][0]] if self._agenda else []
-        times.append(self._output.due)
-        if self.config is not None and not (self._is_waiting or self._stopped):
+        times += [self._output.due, self._standby.due]
+        if self.config is not None and not (self._is_waiting or self._is_still):
             times.append(self._timeline.deadline(ahead=self._is_busy))
         return min(times, default=math.inf)
 
@@ -537,6 +569,18 @@ class LiveSession(BaseSession):
         return float(self._timeline.position // RATE)
 
     @property
+    def _is_still(self) -> bool:
+        """Whether the timeline was stopped."""
+        return self._stopped or self._standby.paused
+
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether somebody speaks, or something is on its way to be said."""
+        is_heard = self._hearing.is_speaking or self._hearing.is_waiting or self._hearing.has_words
+        is_said = self._voice.speaking or self._todo or self._asked or self._requests or self._appends
+        return bool(is_heard or is_said or self._fixture or self._backend.working)
+
+    @property
     def _is_busy(self) -> bool:
         """Whether the timeline may run ahead of the user's audio: always in real time, otherwise while there
         is something to say."""
@@ -558,6 +602,8 @@ class LiveSession(BaseSession):
         start = end - STEP
         heard = bytes(len(pcm)) if self._muted or self._fixture else pcm
         self._hearing.listen(heard, start, end)
+        if self._is_at_work:
+            self._standby.active(self._now)
         if start % FRAME == 0:
             self._frame(start)
         sound, said = self._voice.take()
@@ -687,6 +733,9 @@ class LiveSession(BaseSession):
             self._delegations.add(delegation["id"])
             self._send_delegation({**delegation, "target": "client"})
             return
+        if self._backend.waiting:
+            self._held.append(lambda: self._delegate(actions))
+            return
         response_id = self._backend.begin(delegation["id"])
         self._send_delegation({**delegation, "response_id": response_id, "target": "responses"})
         self._backend.started()
@@ -694,6 +743,11 @@ class LiveSession(BaseSession):
             self._backend.answer(response_id, actions)
         else:
             self._ask_backend(response_id)
+
+    def _delegate_held(self) -> None:
+        """Hand over what was asked while outputs of function calls were missing."""
+        if self._held:
+            self._held.popleft()()
 
     def _delegate_by_client(self) -> None:
         """Begin a delegation because the client has asked for a response."""
@@ -727,7 +781,7 @@ class LiveSession(BaseSession):
             self._output.send(self._now)
 
     def _usage(self) -> None:
-        usage = {"seconds": self._seconds()}
+        usage = self._standby.usage(self._seconds(), self._now)
         window = {"usage_ratio": self._context.ratio}
         self.emit({"type": "session.usage.updated", "usage": usage, "context_window": window})
         if self._context.is_full:

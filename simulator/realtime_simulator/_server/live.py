@@ -55,8 +55,9 @@ class LiveRoutes:
         await websocket.accept()
         connection = Connection(websocket)
         websocket.state.record.session = driver.log.id
+        replayed = [] if websocket.state.faults.draw("live_no_replay") is not None else driver.log.events
         since = driver.unix - _REPEATED_SECONDS
-        for one in list(driver.log.events):
+        for one in list(replayed):
             if one.direction == "sent" and one.time >= since and "audio" not in one.event["type"]:
                 connection.send(one.event)
         await serve(connection, driver, connection.send, self._receiver(driver, connection), own=False)
