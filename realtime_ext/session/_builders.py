@@ -103,11 +103,11 @@ class Builder:
         """Whether it has too little to be a session of its own."""
         return False
 
-    def _build(self, model: type[ModelT], *, validate: bool) -> ModelT:
+    def _build(self, model: type[ModelT], *, validate: bool, kind: str | None = None) -> ModelT:
         """Build the generated model, checked if asked."""
         if validate:
             partial = self._is_partial
-            report(examine(read(self), (self._kind,), is_update=partial, is_partial=partial))
+            report(examine(read(self), (kind or self._kind,), is_update=partial, is_partial=partial))
         read_model: Any = model
         built = read_model.from_dict(self.to_dict())
         if self._extra_paths:
@@ -296,8 +296,62 @@ class InputBuilder(Builder):
         return self._with(f"{_INPUT}.turn_detection", {"type": type, **present(**settings)})
 
 
+class McpBuilder:
+    """What sessions have in common whose model may use MCP servers."""
+
+    __slots__ = ()
+
+    def mcp(
+        self,
+        server_label: str,
+        *,
+        server_url: str | None = None,
+        connector_id: str | None = None,
+        tunnel_id: str | None = None,
+        authorization: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        server_description: str | None = None,
+        allowed_tools: Sequence[str] | Mapping[str, Any] | SupportsToDict | None = None,
+        allowed_callers: Sequence[Literal["direct", "programmatic"]] | None = None,
+        require_approval: Literal["always", "never"] | Mapping[str, Any] | SupportsToDict | None = None,
+        defer_loading: bool | None = None,
+    ) -> Self:
+        """Add an MCP server, which the API calls by itself.
+
+        Args:
+            server_label: The server's name in tool calls.
+            server_url: Its address; or else `connector_id` or `tunnel_id`.
+            connector_id: A service that OpenAI hosts, such as `connector_gmail`.
+            tunnel_id: A secure tunnel, `tunnel_…`.
+            authorization: An OAuth access token; never shown.
+            headers: HTTP headers for the server; never shown.
+            server_description: A description of the server for the model.
+            allowed_tools: Names of the tools that may be used, or a filter.
+            allowed_callers: From where they may be called.
+            require_approval: Which calls wait for the app's approval, or a filter for each.
+            defer_loading: Whether the tools are only loaded by tool search.
+        """
+        fields = present(
+            server_url=server_url,
+            connector_id=connector_id,
+            tunnel_id=tunnel_id,
+            authorization=authorization,
+            headers=headers,
+            server_description=server_description,
+            allowed_tools=allowed_tools,
+            allowed_callers=allowed_callers,
+            require_approval=require_approval,
+            defer_loading=defer_loading,
+        )
+        return self._with_server({"type": "mcp", "server_label": server_label, **fields})
+
+    def _with_server(self, server: dict[str, Any]) -> Self:
+        """Return a builder with one more server."""
+        raise NotImplementedError
+
+
 @attrs.frozen(init=False, repr=False)
-class SessionBuilder(InputBuilder):
+class SessionBuilder(McpBuilder, InputBuilder):
     """Builds a conversation session, in which a model listens and answers.
 
         session = (
@@ -402,50 +456,6 @@ class SessionBuilder(InputBuilder):
         """
         return self._with("tools", tool_definitions(tools))
 
-    def mcp(
-        self,
-        server_label: str,
-        *,
-        server_url: str | None = None,
-        connector_id: str | None = None,
-        tunnel_id: str | None = None,
-        authorization: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        server_description: str | None = None,
-        allowed_tools: Sequence[str] | Mapping[str, Any] | SupportsToDict | None = None,
-        allowed_callers: Sequence[Literal["direct", "programmatic"]] | None = None,
-        require_approval: Literal["always", "never"] | Mapping[str, Any] | SupportsToDict | None = None,
-        defer_loading: bool | None = None,
-    ) -> Self:
-        """Add an MCP server, which the API calls by itself.
-
-        Args:
-            server_label: The server's name in tool calls.
-            server_url: Its address; or else `connector_id` or `tunnel_id`.
-            connector_id: A service that OpenAI hosts, such as `connector_gmail`.
-            tunnel_id: A secure tunnel, `tunnel_…`.
-            authorization: An OAuth access token; never shown.
-            headers: HTTP headers for the server; never shown.
-            server_description: A description of the server for the model.
-            allowed_tools: Names of the tools that may be used, or a filter.
-            allowed_callers: From where they may be called.
-            require_approval: Which calls wait for the app's approval, or a filter for each.
-            defer_loading: Whether the tools are only loaded by tool search.
-        """
-        fields = present(
-            server_url=server_url,
-            connector_id=connector_id,
-            tunnel_id=tunnel_id,
-            authorization=authorization,
-            headers=headers,
-            server_description=server_description,
-            allowed_tools=allowed_tools,
-            allowed_callers=allowed_callers,
-            require_approval=require_approval,
-            defer_loading=defer_loading,
-        )
-        return self._with("tools", [*self._tools, {"type": "mcp", "server_label": server_label, **fields}])
-
     def tool_choice(
         self,
         choice: str | Callable[..., Any] | Mapping[str, Any] | SupportsToDict | None = None,
@@ -538,6 +548,9 @@ class SessionBuilder(InputBuilder):
     @property
     def _is_partial(self) -> bool:
         return "model" not in self._body
+
+    def _with_server(self, server: dict[str, Any]) -> Self:
+        return self._with("tools", [*self._tools, server])
 
     @property
     def _tools(self) -> list[Any]:

@@ -340,6 +340,8 @@ def _elsewhere(violation: Violation, kind: Kind, *, is_update: bool) -> list[Ses
     is_media = kind.name == "live_call"
     if is_media and path in fields("live"):
         owner = "Live sessions over WebSockets, which other"
+    elif kind.is_live and path in fields("live_call"):
+        owner = "Live sessions over WebRTC, which other"
     found = []
     for field, inner in unfolded(path, value) if kind.is_live else [(path, value)]:
         other = counterpart(field, to_live=kind.is_live, is_media=is_media)

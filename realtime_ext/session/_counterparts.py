@@ -60,9 +60,15 @@ _TO_REALTIME: Final = MappingProxyType(
         "client": (None, "the data channel of a Realtime call carries all events"),
         "triggers": (None, "a Realtime session has no decisions"),
         "safety_identifier": (None, "a Realtime session has no such field"),
+        "idle_timeout_s": (None, "a Realtime session doesn't pause"),
+        "wake_policy": (None, "a Realtime session doesn't pause"),
     }
 )
 
+# Of Live sessions over WebSockets: what only those have whose transport carries the audio.
+_OF_SOCKETS: Final = MappingProxyType(
+    dict.fromkeys(("idle_timeout_s", "wake_policy"), (None, "standby is for WebRTC alone"))
+)
 # Of Live sessions over WebRTC and telephone, which are described by a schema of their own.
 _OF_MEDIA: Final = MappingProxyType(
     {"audio.format": (None, "WebRTC and telephone calls carry the audio themselves")}
@@ -81,7 +87,7 @@ def counterpart(path: str, *, to_live: bool, is_media: bool = False) -> tuple[st
         None for the path if there is no counterpart; None alone for a field of neither.
     """
     if to_live:
-        return (_OF_MEDIA.get(path) if is_media else None) or _TO_LIVE.get(path)
+        return (_OF_MEDIA if is_media else _OF_SOCKETS).get(path) or _TO_LIVE.get(path)
     return _TO_REALTIME.get(path)
 
 

@@ -11,24 +11,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .._core.schema import place
-from ._builders import AudioFormat, Builder, Tool, present, tool_choice_object, tool_definitions
+from ._builders import AudioFormat, Builder, McpBuilder, Tool, present, tool_choice_object, tool_definitions
 from ._coerce import SupportsToDict, plain, read
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from realtime_api.models import LiveSessionCreateParams, LiveSessionUpdateParams
+    from realtime_api.models import (
+        LiveMediaSessionCreateParams,
+        LiveSessionCreateParams,
+        LiveSessionUpdateParams,
+    )
 
     from ..tools import Toolbox
 
 Message = tuple[Literal["user", "assistant", "developer"], str] | Mapping[str, Any] | SupportsToDict
 Question = Mapping[str, Any] | SupportsToDict
+_STANDBY = ("idle_timeout_s", "wake_policy")
 _SERVER_EVENTS = "client.data_channel.allowed_server_events"
 _CLIENT_EVENTS = "client.data_channel.allowed_client_events"
 
 
 @attrs.frozen(init=False, repr=False)
-class LiveSessionBuilder(Builder):
+class LiveSessionBuilder(McpBuilder, Builder):
     """Builds a session of the Live API, in which a model listens and speaks all the time.
 
         session = (
@@ -43,8 +48,8 @@ class LiveSessionBuilder(Builder):
     that all problems are reported at once. Only requested fields are written.
 
     Args:
-        model: The model, `gpt-live-1`; left out for updates, which can change the delegation's settings and
-            the triggers alone.
+        model: The model, such as `gpt-live-1.1`; left out for updates, which can change the settings of the
+            delegation and the triggers alone.
     """
 
     _kind = "live"
@@ -54,8 +59,12 @@ class LiveSessionBuilder(Builder):
         if model is not None:
             self._body["model"] = model
 
-    def build(self, *, validate: bool = True) -> LiveSessionCreateParams | LiveSessionUpdateParams:
+    def build(
+        self, *, validate: bool = True
+    ) -> LiveSessionCreateParams | LiveMediaSessionCreateParams | LiveSessionUpdateParams:
         """Build the generated model: of a new session, or without a model, of an update.
+
+        With a standby it is a session over WebRTC, the only ones that have one.
 
         Args:
             validate: Whether to check it.
@@ -70,6 +79,8 @@ class LiveSessionBuilder(Builder):
 
         if self._is_partial:
             return self._build(models.LiveSessionUpdateParams, validate=validate)
+        if not self._body.keys().isdisjoint(_STANDBY):
+            return self._build(models.LiveMediaSessionCreateParams, validate=validate, kind="live_call")
         return self._build(models.LiveSessionCreateParams, validate=validate)
 
     def instructions(self, text: str) -> Self:
@@ -184,6 +195,18 @@ class LiveSessionBuilder(Builder):
         asked = {"type": "decisions", "event_type": event_type, "decisions": {"questions": list(questions)}}
         return self._with("triggers", [*(given if isinstance(given, list) else []), asked])
 
+    def standby(self, after: int, *, threshold: float | None = None) -> Self:
+        """Let a session over WebRTC pause while nobody speaks; speech of the user resumes it.
+
+        A paused session keeps its connection and its history, and costs less.
+
+        Args:
+            after: Whole seconds without speech after which it pauses.
+            threshold: How sure the detection of speech must be, from 0 to 1; the API's default is 0.5.
+        """
+        policy = {"type": "speech", **present(vad_threshold=threshold)}
+        return self._with("idle_timeout_s", after)._with("wake_policy", policy)
+
     def history(self, messages: Iterable[Message]) -> Self:
         """Set the messages that the session begins with, at most 128.
 
@@ -228,6 +251,15 @@ class LiveSessionBuilder(Builder):
     def safety_identifier(self, identifier: str | None) -> Self:
         """Set a stable identifier of the user, by which the API recognizes abuse, such as a hash."""
         return self._with("safety_identifier", identifier)
+
+    def _with_server(self, server: dict[str, Any]) -> Self:
+        given = self._body.get("delegation")
+        delegation = given if isinstance(given, dict) and given.get("type") == "responses" else {}
+        settings = delegation.get("responses") or {}
+        tools = [*(settings.get("tools") or ()), server]
+        return self._with(
+            "delegation", {"type": "responses", **delegation, "responses": {**settings, "tools": tools}}
+        )
 
     @property
     def _is_partial(self) -> bool:

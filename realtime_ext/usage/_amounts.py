@@ -52,6 +52,7 @@ class Amount:
         cached: Those of `input` that came out of the cache, and are usually cheaper.
         output: Tokens that were made.
         seconds: Audio of models that are paid by time: transcriptions, and sessions of the Live API.
+        paused_seconds: Those of `seconds` in which a session was paused, and are cheaper.
     """
 
     count: int = 0
@@ -59,6 +60,7 @@ class Amount:
     cached: Tokens = Tokens()
     output: Tokens = Tokens()
     seconds: float = 0.0
+    paused_seconds: float = 0.0
 
     def __add__(self, more: Amount) -> Amount:
         if not isinstance(more, Amount):

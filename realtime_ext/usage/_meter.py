@@ -88,14 +88,15 @@ class Usage:
         return cls((UsageEntry(kind="response", model=_name(part(response, "model")), amount=amount),))
 
     @classmethod
-    def of_session(cls, seconds: float, model: str | None) -> Usage:
+    def of_session(cls, seconds: float, model: str | None, *, paused_seconds: float = 0.0) -> Usage:
         """Return the usage of a session that is paid by time.
 
         Args:
             seconds: How long it was.
             model: Its model.
+            paused_seconds: How long of that it was paused.
         """
-        amount = Amount(count=1, seconds=number(seconds))
+        amount = Amount(count=1, seconds=number(seconds), paused_seconds=number(paused_seconds))
         return cls((UsageEntry(kind="session", model=model, amount=amount),))
 
     def __add__(self, more: Usage) -> Usage:
@@ -237,13 +238,13 @@ class UsageMeter:
         transcription_model: The model that transcribes the input, likewise.
     """
 
-    __slots__ = ("_model", "_seconds", "_seen", "_transcription_model", "_usage")
+    __slots__ = ("_model", "_paused", "_seconds", "_seen", "_transcription_model", "_usage")
 
     def __init__(self, model: str | None = None, transcription_model: str | None = None) -> None:
         self._model = model
         self._transcription_model = transcription_model
         self._usage = Usage()
-        self._seconds = 0.0  # of a Live session
+        self._seconds = self._paused = 0.0  # of a Live session
         self._seen: dict[str, None] = {}  # smaller than a set while it is empty
 
     @property
@@ -251,7 +252,8 @@ class UsageMeter:
         """The usage so far; a value that later events don't change."""
         if not self._seconds:
             return self._usage
-        return Usage.of_session(self._seconds, self._model) + self._usage
+        session = Usage.of_session(self._seconds, self._model, paused_seconds=self._paused)
+        return session + self._usage
 
     def observe(self, event: Any) -> None:
         """Count one server event: generated, an `UnknownEvent`, or a dict."""
@@ -267,7 +269,9 @@ class UsageMeter:
         elif kind == _TRANSCRIPTION and self._is_new(part(event, "item_id"), part(event, "content_index")):
             self._usage += Usage.of_transcription(event, self._transcription_model)
         elif kind in _SECONDS:
-            self._seconds = max(self._seconds, number(part(part(event, "usage"), "seconds")))
+            used = part(event, "usage")
+            self._seconds = max(self._seconds, number(part(used, "seconds")))
+            self._paused = max(self._paused, number(part(used, "paused_seconds")))
         elif kind == "response.event":
             backend = part(event, "event")
             response = part(backend, "response")

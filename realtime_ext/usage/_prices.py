@@ -12,6 +12,7 @@ import attrs
 from ._amounts import Amount, Tokens
 
 _MILLION = 1_000_000
+_TIMES = ("per_minute", "per_minute_paused")
 _MODALITIES = ("text", "audio", "image")
 
 
@@ -41,6 +42,7 @@ class Price:
         audio: Tokens of audio.
         image: Tokens of images.
         per_minute: A minute of audio, for models that are paid by time.
+        per_minute_paused: A minute in which a Live session is paused.
     """
 
     model: str
@@ -49,6 +51,7 @@ class Price:
     audio: Rate = Rate()
     image: Rate = Rate()
     per_minute: Decimal | None = None
+    per_minute_paused: Decimal | None = None
 
     def cost(self, amount: Amount) -> Decimal | None:
         """Price an amount; None if a price that it needs isn't known."""
@@ -67,7 +70,8 @@ class Price:
 
     def _parts(self, amount: Amount) -> Iterator[tuple[str, float, Decimal | None, int]]:
         """Yield price's name, how much, price and its unit."""
-        yield "per_minute", amount.seconds, self.per_minute, 60
+        yield "per_minute", amount.seconds - amount.paused_seconds, self.per_minute, 60
+        yield "per_minute_paused", amount.paused_seconds, self.per_minute_paused, 60
         for name in _MODALITIES:
             rate: Rate = getattr(self, name)
             cached = _of(amount.cached, name)
@@ -104,8 +108,8 @@ class PriceTable:
         Args:
             table: `models`, and `currency` if it isn't USD. Each of `models` has the day `since` (a date or
                 "2026-01-31"), then `text`, `audio` and `image` with the prices of a million tokens as
-                `input`, `cached` and `output`, and `per_minute`. A missing price is unknown. A list of
-                such stands for a price that changed:
+                `input`, `cached` and `output`, and `per_minute` and `per_minute_paused`. A missing price is
+                unknown. A list of such stands for a price that changed:
 
                     {"models": {"some-model": {
                         "since": "2026-01-31",
@@ -158,12 +162,10 @@ def _of(tokens: Tokens, modality: str) -> int:
 
 def _price(model: str, entry: Any, at: str) -> Price:
     fields = _mapping(entry, at)
-    _known(fields, ("since", *_MODALITIES, "per_minute"), at)
-    rates = {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
-    per_minute = _money(fields.get("per_minute"), f"{at}.per_minute")
-    return Price(
-        model=model, since=day_of(fields.get("since"), f"{at}.since"), per_minute=per_minute, **rates
-    )
+    _known(fields, ("since", *_MODALITIES, *_TIMES), at)
+    prices: dict[str, Any] = {name: _money(fields.get(name), f"{at}.{name}") for name in _TIMES}
+    prices |= {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
+    return Price(model=model, since=day_of(fields.get("since"), f"{at}.since"), **prices)
 
 
 def _rate(entry: Any, at: str) -> Rate:

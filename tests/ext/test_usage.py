@@ -374,7 +374,7 @@ def models_of(**changed: Any) -> dict[str, Any]:
         (models_of(since=2026), "models.m.since: expected a day .*, got 2026"),
         (
             models_of(video={}),
-            "models.m: 'video' is not known; known are since, text, audio, image, per_minute",
+            r"models.m: 'video' is not known; known are since, text, audio, image, per_minute, .*_paused",
         ),
         (models_of(text=4), "models.m.text: expected a dict, got 4"),
         (

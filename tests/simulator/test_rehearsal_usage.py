@@ -92,6 +92,18 @@ def test_a_live_session_is_paid_by_time_and_its_backend_by_tokens() -> None:
     assert meter.usage(None).cost is None and not meter.usage(None).missing
 
 
+def test_standby_costs_what_the_client_library_computes() -> None:
+    prices = {"since": "2026-01-01", "per_minute": "0.05", "per_minute_paused": "0.02"}
+    table = {"models": {"gpt-live-1.1": prices}}
+    meter, theirs = Meter(), UsageMeter(model="gpt-live-1.1")
+    for paused in (0, 60):
+        used = {"seconds": 30 + paused, "active_seconds": 30, "paused_seconds": paused}
+        event = {"type": "session.usage.updated", "usage": used}
+        meter.read(event, {"model": "gpt-live-1.1"})
+        theirs.observe(event)
+    assert meter.usage(Prices(table)).cost == theirs.usage.cost(table) == Decimal("0.045")
+
+
 def test_a_missing_price_is_named() -> None:
     meter = Meter()
     meter.read(RESPONSE, CONFIG)

@@ -58,11 +58,18 @@ class LiveUsage:
             about four times a minute, and when the session ends.
         model: Its model; None if it isn't known.
         backend: What the models that it delegates to have used.
+        paused_seconds: Those of `seconds` in which it was paused.
     """
 
     seconds: float = 0.0
     model: str | None = None
     backend: Usage = attrs.field(factory=Usage)
+    paused_seconds: float = 0.0
+
+    @property
+    def active_seconds(self) -> float:
+        """Those of `seconds` in which it was not paused."""
+        return self.seconds - self.paused_seconds
 
     @property
     def input_tokens(self) -> int:
@@ -77,7 +84,8 @@ class LiveUsage:
     @property
     def total(self) -> Usage:
         """All of it, as `realtime_ext.usage` adds it up."""
-        return Usage.of_session(self.seconds, self.model) + self.backend
+        session = Usage.of_session(self.seconds, self.model, paused_seconds=self.paused_seconds)
+        return session + self.backend
 
     def cost(
         self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
@@ -320,7 +328,11 @@ class LiveSession:
     def _used(self, usage: Any) -> None:
         seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
         if isinstance(seconds, int | float) and self.usage.seconds < self._earlier + seconds < float("inf"):
-            self.usage = attrs.evolve(self.usage, seconds=self._earlier + float(seconds))
+            paused = usage.get("paused_seconds")
+            paused = float(paused) if isinstance(paused, int | float) else self.usage.paused_seconds
+            self.usage = attrs.evolve(
+                self.usage, seconds=self._earlier + float(seconds), paused_seconds=paused
+            )
 
     def _described(self, session: Any) -> None:
         model = text_or_none(session.get("model")) if isinstance(session, Mapping) else None

@@ -11,6 +11,7 @@ import attrs
 
 _KINDS = ("text", "audio", "image")
 _SIDES = ("input", "cached", "output")
+_TIMES = ("per_minute", "per_minute_paused")
 _MILLION = Decimal(1_000_000)
 METERED = (
     "response.done",
@@ -25,10 +26,11 @@ Counts = dict[str, dict[str, int]]
 
 @attrs.define
 class _Used:
-    """What one model used: tokens by side and kind, and seconds."""
+    """What one model used: tokens by side and kind, and seconds, of which some are cheaper."""
 
     tokens: Counts = attrs.field(factory=lambda: {side: dict.fromkeys(_KINDS, 0) for side in _SIDES})
     seconds: float = 0.0
+    paused_seconds: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +79,9 @@ class Meter:
                 response = event["response"]
                 self._add(str(response.get("model")), response.get("usage"), rest="text")
             case "session.usage.updated" | "session.closed":
-                self._of(str(config.get("model"))).seconds = float(event["usage"]["seconds"])
+                used = self._of(str(config.get("model")))
+                used.seconds = float(event["usage"]["seconds"])
+                used.paused_seconds = float(event["usage"].get("paused_seconds", 0))
             case "conversation.item.input_audio_transcription.completed":
                 hearing = ((config.get("audio") or {}).get("input") or {}).get("transcription") or {}
                 self._add(str(hearing.get("model")), event.get("usage"), rest="text")
@@ -127,9 +131,9 @@ class Prices:
 
     Args:
         table: `models`, by their names, each with `text`, `audio` and `image`, which have the prices of a
-            million tokens as `input`, `cached` and `output`; with `per_minute` where time is paid; and with
-            `since`, the first day. A list has several, for a price that changes. `currency` is USD if left
-            out.
+            million tokens as `input`, `cached` and `output`; with `per_minute` and `per_minute_paused` where
+            time is paid; and with `since`, the first day. A list has several, for a price that changes.
+            `currency` is USD if left out.
         today: The day whose prices hold.
 
     Raises:
@@ -162,7 +166,8 @@ class Prices:
         }
         for kind in _KINDS:
             amounts[f"{kind}.input"] -= amounts[f"{kind}.cached"]
-        amounts["per_minute"] = Decimal(str(used.seconds)) / 60
+        amounts["per_minute"] = Decimal(str(used.seconds - used.paused_seconds)) / 60
+        amounts["per_minute_paused"] = Decimal(str(used.paused_seconds)) / 60
         missing = [f"{model}: {name}" for name, amount in amounts.items() if amount and name not in prices]
         return sum((amount * prices.get(name, 0) for name, amount in amounts.items()), Decimal(0)), missing
 
@@ -178,7 +183,7 @@ def _fields(value: Any, place: str, known: Sequence[str] | None) -> Mapping[str,
 
 def _model(entry: Any, place: str) -> tuple[datetime.date, Mapping[str, Decimal]]:
     """Return the day from which a model's prices hold, and the prices by names such as `audio.input`."""
-    fields = _fields(entry, place, ("since", *_KINDS, "per_minute"))
+    fields = _fields(entry, place, ("since", *_KINDS, *_TIMES))
     since = fields.get("since", datetime.date.min)
     try:
         day = since if isinstance(since, datetime.date) else datetime.date.fromisoformat(since)
@@ -188,8 +193,9 @@ def _model(entry: Any, place: str) -> tuple[datetime.date, Mapping[str, Decimal]
     for kind in _KINDS:
         for side, price in _fields(fields.get(kind, {}), f"{place}.{kind}", _SIDES).items():
             prices[f"{kind}.{side}"] = _price(price, f"{place}.{kind}.{side}")
-    if "per_minute" in fields:
-        prices["per_minute"] = _price(fields["per_minute"], f"{place}.per_minute")
+    for name in _TIMES:
+        if name in fields:
+            prices[name] = _price(fields[name], f"{place}.{name}")
     return day, prices
 
 

@@ -134,6 +134,20 @@ def test_a_cost_is_of_time_and_tokens_and_never_guessed() -> None:
     assert usage.missing_prices({"models": known}) == ("gpt-5.6-sol",)
 
 
+def test_standby_has_a_price_of_its_own() -> None:
+    session = LiveSession()
+    session.apply({"type": "session.started", "session": {"id": "live_1", "model": "gpt-live-1.1"}})
+    used = {"seconds": 90.0, "active_seconds": 30, "paused_seconds": 60}
+    session.apply({"type": "session.usage.updated", "usage": used})
+    assert (session.usage.active_seconds, session.usage.paused_seconds) == (30, 60)
+    prices = {"since": "2026-11-19", "per_minute": "0.05", "per_minute_paused": "0.02"}
+    assert session.usage.cost({"models": {"gpt-live-1.1": prices}}) == Decimal("0.045")
+    del prices["per_minute_paused"]
+    assert session.usage.missing_prices({"models": {"gpt-live-1.1": prices}}) == (
+        "gpt-live-1.1: per_minute_paused",
+    )
+
+
 def test_an_append_is_acknowledged_by_its_id() -> None:
     session = LiveSession()
     first, second = (session.appending(name, COMMENTARY) for name in ("a", "b"))

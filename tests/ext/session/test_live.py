@@ -14,6 +14,7 @@ from realtime_ext.session import merge, resolve, resolve_update
 from realtime_ext.tools import Toolbox
 from tests.support.rows import each
 
+CRM = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example"}
 URGENT = {"type": "predicate", "instructions": "Is it urgent?"}
 
 
@@ -115,6 +116,34 @@ CASES: list[tuple[Any, dict[str, Any]]] = [
         channel(allowed_server_events=[{"type": "session.started"}], allowed_client_events=["a.b"]),
     ),
     (lambda b: b.safety_identifier("a-hash"), {"safety_identifier": "a-hash"}),
+    (
+        lambda b: b.delegate_to("m", tools=[{"type": "web_search"}]).mcp(
+            "crm", server_url="https://crm.example"
+        ),
+        responses(model="m", tools=[{"type": "web_search"}, CRM]),
+    ),
+    (
+        lambda b: b.delegate_to("m").mcp(
+            "crm",
+            server_url="https://crm.example",
+            authorization="token",
+            allowed_tools=["find"],
+            require_approval="never",
+            defer_loading=True,
+        ),
+        responses(
+            model="m",
+            tools=[
+                {
+                    **CRM,
+                    "authorization": "token",
+                    "allowed_tools": ["find"],
+                    "require_approval": "never",
+                    "defer_loading": True,
+                }
+            ],
+        ),
+    ),
 ]
 MODEL = "gpt-live-1"
 
@@ -164,6 +193,48 @@ def test_misspelt_events_of_a_data_channel_are_named() -> None:
 def test_one_message_is_not_a_history(one: Any) -> None:
     with pytest.raises(TypeError, match=r"messages: expected several, such as .*, got one"):
         LiveSessionBuilder(MODEL).history(one)
+
+
+def test_standby_is_for_sessions_over_webrtc() -> None:
+    session = LiveSessionBuilder("gpt-live-1.1").standby(30, threshold=0.7)
+    body = {
+        "model": "gpt-live-1.1",
+        "idle_timeout_s": 30,
+        "wake_policy": {"type": "speech", "vad_threshold": 0.7},
+    }
+    built = session.build()
+    assert type(built) is models.LiveMediaSessionCreateParams
+    assert built.to_dict() == body
+    assert resolve(session, validate=True, kinds=("live_call",)) == body
+    found = problems(session, "live")
+    assert list(found) == ["idle_timeout_s", "wake_policy"]
+    assert all("standby is for WebRTC alone" in message for message in found.values())
+    with pytest.raises(SessionConfigError, match=r"vad_threshold.*from 0 to 1"):
+        session.standby(30, threshold=7).build()
+
+
+@each(
+    "tool, words",
+    [
+        ({"type": "telepathy"}, "tools[0].type: 'telepathy' is not known, sent unchanged"),
+        ({"type": "websearch"}, "did you mean 'web_search'?"),
+        ({**CRM, "newest": 1}, "tools[0].newest: not a known field, sent unchanged"),
+    ],
+)
+def test_a_tool_that_is_not_known_passes_with_a_warning(tool: dict[str, Any], words: str) -> None:
+    with pytest.warns(SessionConfigWarning) as told:
+        built = LiveSessionBuilder(MODEL).delegate_to("m", tools=[tool]).build()
+    assert words in str(told[0].message)
+    assert built.to_dict()["delegation"]["responses"]["tools"] == [tool]
+
+
+def test_a_known_tool_with_a_wrong_value_is_refused_by_its_field() -> None:
+    found = problems(LiveSessionBuilder(MODEL).delegate_to("m", tools=[{**CRM, "server_label": 7}]))
+    assert found == {
+        "delegation.responses.tools[0].server_label": (
+            "delegation.responses.tools[0].server_label: expected a string, got 7"
+        )
+    }
 
 
 def test_a_model_name_is_not_a_session() -> None:
@@ -301,6 +372,7 @@ def test_every_live_field_is_refused_in_a_realtime_session() -> None:
         .store()
         .data_channel(client_events=[])
         .safety_identifier("a-hash")
+        .standby(30)
     )
     found = problems({"type": "realtime", **session.to_dict()}, "realtime", "transcription")
     words = {
@@ -312,6 +384,8 @@ def test_every_live_field_is_refused_in_a_realtime_session() -> None:
         "store": "doesn't keep",
         "client": "carries all events",
         "safety_identifier": "no such field",
+        "idle_timeout_s": "doesn't pause",
+        "wake_policy": "doesn't pause",
     }
     assert set(found) == set(words)
     for name, told in words.items():
