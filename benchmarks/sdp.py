@@ -71,7 +71,7 @@ def read_all(text: str) -> None:
         description = SessionDescription.parse(text)
     except SdpError:
         return
-    _ = description.candidates, description.codecs, description.mids, description.bundle_groups
+    _ = description.candidates, description.codecs, description.bundle_groups
     _ = description.ice_ufrag, description.ice_pwd, description.fingerprint, description.attributes
     for media in description.media:
         _ = media.direction, media.setup, media.attributes

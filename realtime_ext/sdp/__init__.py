@@ -13,19 +13,9 @@ RFC 8841 (data channels), RFC 9143 (BUNDLE).
 
 from __future__ import annotations
 
-from ._description import (
-    Attribute,
-    Candidate,
-    Codec,
-    Direction,
-    Fingerprint,
-    Media,
-    Origin,
-    Problem,
-    Section,
-    SessionDescription,
-)
+from ._description import Direction, Media, Section, SessionDescription
 from ._offers import check_offer, repair
+from ._values import Attribute, Candidate, Codec, Fingerprint, Problem
 
 __all__ = [
     "Attribute",
@@ -34,7 +24,6 @@ __all__ = [
     "Direction",
     "Fingerprint",
     "Media",
-    "Origin",
     "Problem",
     "Section",
     "SessionDescription",

@@ -2,8 +2,7 @@
 
 `read` cuts a text into sections and finds every syntax error on the way; what attributes are worth is for
 `offers` to judge. Attributes that can't be read are left out of the typed views and stay in `attributes`:
-what the API or a browser adds tomorrow must not make an offer unreadable. Quotes are short, without keys and
-passwords.
+what the API or a browser adds tomorrow must not make an offer unreadable.
 
 A line ends with CRLF, LF or CR (RFC 8866 §9 wants the first and lets readers accept the second) and with
 nothing else: `str.splitlines` would also cut at U+2028, U+0085, VT and FF, which are ordinary characters.
@@ -11,384 +10,50 @@ nothing else: `str.splitlines` would also cut at U+2028, U+0085, VT and FF, whic
 
 from __future__ import annotations
 
-import ipaddress
 import operator
 import re
 import string
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 
-from .._core.secrets import MASK, mask
 from ..errors import SdpError
-
-MOST = 100
-"""How many problems are reported of one text."""
+from ._values import (
+    LINE_END,
+    MOST,
+    STATIC_CODECS,
+    Attribute,
+    Candidate,
+    CandidateError,
+    Codec,
+    Fingerprint,
+    Index,
+    Password,
+    Problem,
+    decode,
+    parameters_of,
+    parse_candidate,
+    parse_int,
+    rtpmaps,
+    shown,
+    words,
+)
 
 MOST_SECTIONS = 1_000
 """How many media sections are read; reading more would take long, and no call has them."""
-
-STATIC_CODECS: Mapping[int, tuple[str, int, int]] = MappingProxyType(
-    {
-        0: ("PCMU", 8000, 1),
-        3: ("GSM", 8000, 1),
-        8: ("PCMA", 8000, 1),
-        9: ("G722", 8000, 1),
-        13: ("CN", 8000, 1),
-        18: ("G729", 8000, 1),
-    }
-)
-"""Audio payload types that mean a codec without a rtpmap (RFC 3551 §6): name, clock rate in Hz, channels."""
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 """The direction of a media section."""
 Row = tuple[int, str]
 """A line's number, counted from 1, and the line without its end."""
-Index = dict[str, list[tuple[int, str | None]]]
-"""A section's attributes by name: line number and value of each, in their order."""
 
 _DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 _KINDS = frozenset({"audio", "video", "text", "application", "message", "image"})
-_SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
 _LETTERS = frozenset(string.ascii_letters)
-_LINE_END = re.compile(r"(\r\n|\r|\n)")
-_MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/([0-9]{1,5}))? +([^ ]+) +([^ ].*)", re.DOTALL)
-_REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
-_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
-_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
-# A quotation need not be a whole line, so the name alone marks the rest as secret.
-_SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
 _LINE = operator.attrgetter("line")
-_LONGEST = 40
-_LOOKED_AT = 400
-
-
-@attrs.frozen
-class Problem:
-    """Why the API would refuse an offer, or why the call that it makes would stay silent.
-
-    Attributes:
-        line: The line it concerns, counted from 1; for a missing line, its place.
-        code: A short name in snake_case for programs to hold on to, such as `no_final_crlf`.
-        message: The problem and the requirement. ICE passwords are masked.
-        hint: Where this mostly comes from, and what to do about it.
-        fatal: False where only that line is lost and the call can still be made without it.
-    """
-
-    line: int
-    code: str
-    message: str
-    hint: str
-    fatal: bool = True
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message} [{self.code}]"
-
-
-def decode(text: Any) -> str:
-    """Return text that can be written out again.
-
-    Args:
-        text: A str, or bytes in UTF-8.
-
-    Raises:
-        SdpError: Neither of these, or not UTF-8.
-    """
-    if isinstance(text, str):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            start = error.start
-        else:
-            return text
-        raise SdpError(
-            f"SDP is text in UTF-8; character {start + 1} is half a surrogate pair, which UTF-8 cannot hold",
-            line=_line_at(text[:start]),
-        )
-    if isinstance(text, bytes | bytearray | memoryview):
-        data = bytes(text)
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            # Not chained: that error holds the whole text, and with it the ICE password.
-            start = error.start
-        raise SdpError(
-            f"SDP is text in UTF-8; byte {start + 1} is 0x{data[start]:02x}, which is not UTF-8 there",
-            line=_line_at(data[:start].decode()),
-        )
-    raise SdpError(f"SDP is given as str or bytes, not as {type(text).__name__}")
-
-
-def _line_at(before: str) -> int:
-    return 1 + sum(1 for _ in _LINE_END.finditer(before))
-
-
-def shown(text: str) -> str:
-    """Quote text from elsewhere for a message: short, escaped, with passwords and keys masked."""
-    safe = _without_secrets(text[:_LOOKED_AT])
-    cut = len(text) > _LOOKED_AT or len(safe) > _LONGEST
-    return repr(safe[:_LONGEST] + "…" if cut else safe)
-
-
-def _masked(value: object) -> str:
-    # Where lines ran together a password may be anywhere.
-    return _without_secrets(repr(value))
-
-
-def _without_secrets(text: str) -> str:
-    return mask(_SECRET.sub(rf"\1\2{MASK}", text))
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    """Split a text at its spaces, and at nothing else."""
-    return tuple(filter(None, (text or "").split(" ")))
-
-
-def parse_int(text: str | None) -> int | None:
-    """Read a number of up to 18 ASCII digits; None if it isn't one."""
-    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None
-
-
-class Password(str):
-    """A key or password: a str in every way, but for its repr."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(MASK)
-
-
-class Fingerprint(str):
-    """A certificate's fingerprint as written, `sha-256 AB:CD:…` (RFC 8122 §5)."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return _masked(str(self))
-
-    @property
-    def algorithm(self) -> str:
-        """The hash, in lower case: `sha-256`."""
-        return self.partition(" ")[0].lower()
-
-    @property
-    def digest(self) -> str:
-        """The digest as written: pairs of hexadecimal digits, separated by colons."""
-        return self.partition(" ")[2].strip(" ")
-
-    @property
-    def is_well_formed(self) -> bool:
-        """Whether it is a hash's name and pairs of hexadecimal digits with colons between."""
-        return bool(_FINGERPRINT.fullmatch(self))
-
-
-@attrs.frozen
-class Attribute:
-    """One a= line: `name` alone, or `name:value`.
-
-    Attributes:
-        name: The text before the colon.
-        value: The text behind it; None without a colon. A key or password has a masked repr.
-        line: Its line, counted from 1.
-    """
-
-    name: str = attrs.field(repr=_masked)
-    value: str | None = attrs.field(repr=_masked)
-    line: int
-
-
-@attrs.frozen
-class Origin:
-    """The o= line (RFC 8866 §5.2).
-
-    Attributes:
-        username, session_id, session_version, network_type, address_type, address: Its parts, as written.
-    """
-
-    username: str = attrs.field(repr=_masked)
-    session_id: str = attrs.field(repr=_masked)
-    session_version: str = attrs.field(repr=_masked)
-    network_type: str = attrs.field(repr=_masked)
-    address_type: str = attrs.field(repr=_masked)
-    address: str = attrs.field(repr=_masked)
-
-
-@attrs.frozen
-class Codec:
-    """A payload type of an audio or video section, with its rtpmap and fmtp (RFC 8866 §6.6, §6.15).
-
-    Attributes:
-        payload_type: 0–127.
-        name: As written: `opus`, `PCMU`; names are compared without regard to case.
-        clock_rate: In Hz.
-        channels: The rtpmap's third part; 1 if it has none.
-        parameters: The fmtp's, by name; a part without `=` has the value None.
-    """
-
-    payload_type: int
-    name: str = attrs.field(repr=_masked)
-    clock_rate: int
-    channels: int = 1
-    parameters: Mapping[str, str | None] = attrs.field(factory=dict, hash=False, repr=_masked)
-
-
-def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
-    """Return name, clock rate and channels of a section's codecs, by payload type.
-
-    The first of a number counts, and what can't be read is left out.
-    """
-    found: dict[int, tuple[str, int, int]] = {}
-    for _, value in index.get("rtpmap", ()):
-        match = _RTPMAP.fullmatch(value or "")
-        if match is None:
-            continue
-        written, name, rate, channels = match.groups()
-        if (number := int(written)) <= 127:
-            found.setdefault(number, (name, int(rate), int(channels) if channels else 1))
-    return found
-
-
-def _parameters(value: str) -> Mapping[str, str | None]:
-    # A fmtp's: `minptime=10;useinbandfec=1`. The first of a name counts.
-    parameters: dict[str, str | None] = {}
-    for part in value.split(";"):
-        name, equals, content = part.strip(" ").partition("=")
-        if name:
-            parameters.setdefault(name, content if equals else None)
-    return parameters
-
-
-@attrs.frozen
-class Candidate:
-    """An address at which the offerer may be reached (RFC 8839 §5.1).
-
-    Attributes:
-        foundation, component, transport, priority, port: As written.
-        address: An IP address, or a name in `.local` that stands for one (mDNS).
-        type: `host`, `srflx`, `prflx`, `relay`, or one that came later.
-        related_address, related_port: `raddr` and `rport`; None where they are not stated.
-        extensions: Everything else, by name: `tcptype`, `generation`, `ufrag`, …
-        line: Its line, counted from 1.
-    """
-
-    foundation: str = attrs.field(repr=_masked)
-    component: int
-    transport: str = attrs.field(repr=_masked)
-    priority: int
-    address: str = attrs.field(repr=_masked)
-    port: int
-    type: str = attrs.field(repr=_masked)
-    related_address: str | None = attrs.field(default=None, repr=_masked)
-    related_port: int | None = None
-    extensions: Mapping[str, str] = attrs.field(factory=dict, hash=False, repr=_masked)
-    line: int = attrs.field(default=0, eq=False)
-
-    @property
-    def tcp_type(self) -> str | None:
-        """`active`, `passive` or `so` of a TCP candidate (RFC 6544 §4.5)."""
-        return self.extensions.get("tcptype")
-
-    @property
-    def is_mdns(self) -> bool:
-        """Whether a name in `.local` hides the address, as browsers do before a microphone is allowed."""
-        return _is_mdns(self.address)
-
-    @property
-    def is_unspecified(self) -> bool:
-        """Whether the address is 0.0.0.0 or ::, which can't be connected to."""
-        return not self.is_mdns and ipaddress.ip_address(self.address).is_unspecified
-
-
-class CandidateError(ValueError):
-    """A candidate line that can't be read; `no_address` if its address is missing."""
-
-    def __init__(self, message: str, *, no_address: bool = False) -> None:
-        super().__init__(message)
-        self.no_address = no_address
-
-
-def parse_candidate(value: str, line: int = 0) -> Candidate:
-    """Read the text after `a=candidate:`.
-
-    Raises:
-        CandidateError: It isn't one; the message names the missing or invalid field, without the text itself.
-    """
-    fields = value.rstrip(" ").split(" ")
-    if fields == [""]:
-        raise CandidateError("the candidate is empty", no_address=True)
-    if fields[5:6] == ["typ"] or (len(fields) > 4 and not fields[4]):
-        raise CandidateError("the candidate has no address in fifth place", no_address=True)
-    if len(fields) < 8 or fields[6] != "typ":
-        raise CandidateError(
-            "the candidate is not `<foundation> <component> <transport> <priority> <address> <port> "
-            "typ <type>`"
-        )
-    numbers = []
-    for name, place, least, most in (("component", 1, 1, 256), ("priority", 3, 0, 2**32 - 1), _PORT):
-        number = parse_int(fields[place])
-        if number is None or not least <= number <= most:
-            raise CandidateError(f"the candidate's {name} must be a number from {least} to {most}")
-        numbers.append(number)
-    component, priority, port = numbers
-    address = fields[4]
-    if not (_is_address(address) if len(address) <= 64 else _is_mdns(address)):
-        raise CandidateError("the candidate's address is neither an IP address nor a name in `.local`")
-    rest = fields[8:] if len(fields) % 2 == 0 else [*fields[8:], ""]
-    extensions = dict(zip(rest[0::2], rest[1::2], strict=True))
-    related_port = extensions.pop("rport", None)
-    return Candidate(
-        fields[0],
-        component,
-        fields[2],
-        priority,
-        fields[4],
-        port,
-        fields[7],
-        extensions.pop("raddr", None),
-        None if related_port is None else parse_int(related_port),
-        extensions,
-        line,
-    )
-
-
-_PORT = ("port", 5, 0, 65535)
-# What peers write; no number that fits is out of range.
-_USUAL = re.compile(
-    r"[^ ]+ [1-9] [^ ]+ [0-3]?[0-9]{1,9} (?![0.:]+ )([0-9A-Fa-f.:]{1,45}) "
-    r"(?:[1-5]?[0-9]{1,4}|6[0-4][0-9]{3}) typ [^ ].*",
-    re.DOTALL,
-)
-
-
-def unusual_candidates(found: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
-    """Return those that `parse_candidate` has to look at.
-
-    It would accept all others, with an address to connect to; this is far quicker.
-
-    Args:
-        found: Line and value of each candidate.
-    """
-    return [
-        (line, value)
-        for line, value in found
-        if (match := _USUAL.fullmatch(value or "")) is None or not _is_address(match[1])
-    ]
-
-
-def _is_mdns(address: str) -> bool:
-    return len(address) > len(".local") and address.lower().endswith(".local")
-
-
-@lru_cache(maxsize=256)  # an offer has the same few addresses again and again
-def _is_address(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return _is_mdns(address)
-    return True
+_MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/[0-9]{1,5})? +([^ ]+) +([^ ].*)", re.DOTALL)
+_REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
+_SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
 
 
 @attrs.frozen(repr=False)
@@ -436,10 +101,6 @@ class Section:
         """Return line and value of all attributes of this name here; a missing value as ""."""
         return tuple([(number, value or "") for number, value in self._index.get(name, ())])
 
-    def text_of(self, letter: str) -> str | None:
-        """Return the text of the first line with this letter here, which is not `a`."""
-        return next((line[2:] for _, line in self._rows if line[0] == letter), None)
-
     @property
     def own_direction(self) -> Direction | None:
         """The direction that this section itself states: the first one counts."""
@@ -455,7 +116,6 @@ class Media(Section):
         line: The line of its m=, counted from 1.
         kind: `audio`, `video`, `application`, …
         port: As written: 9 in most offers, 0 for a section that is not used or only bundled.
-        port_count: The number of ports, where one is written behind the port.
         protocol: Such as `UDP/TLS/RTP/SAVPF` or `UDP/DTLS/SCTP`.
         formats: Payload types, or `webrtc-datachannel`.
     """
@@ -463,7 +123,6 @@ class Media(Section):
     line: int
     kind: str
     port: int
-    port_count: int | None
     protocol: str
     formats: tuple[str, ...]
     _session: Section = attrs.field(eq=False)
@@ -514,11 +173,6 @@ class Media(Section):
         return self._inherited("ice-pwd")
 
     @property
-    def ice_options(self) -> tuple[str, ...]:
-        """Such as `trickle` and `renomination` (RFC 8839 §5.6)."""
-        return _words(self._inherited("ice-options"))
-
-    @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The candidates that can be read, `.local` ones too; read anew at each call."""
         found = []
@@ -540,11 +194,6 @@ class Media(Section):
         return next(iter(self.fingerprints), None)
 
     @property
-    def setup(self) -> str | None:
-        """The DTLS role: `actpass` in offers, `active` or `passive` in answers (RFC 8842 §5)."""
-        return self._inherited("setup")
-
-    @property
     def codecs(self) -> tuple[Codec, ...]:
         """The codecs that the m= line lists, in the order of preference; read anew at each call."""
         mapped = rtpmaps(self._index)
@@ -555,39 +204,9 @@ class Media(Section):
             number_text, _, text = value.partition(" ")
             if (number := parse_int(number_text)) in mapped:
                 texts.setdefault(number, []).append(text)
-        parameters = {number: _parameters(";".join(parts)) for number, parts in texts.items()}
+        parameters = {number: parameters_of(";".join(parts)) for number, parts in texts.items()}
         made = {number: Codec(number, *named, parameters.get(number, {})) for number, named in mapped.items()}
         return tuple(made[number] for number in self.payload_types if number is not None and number in made)
-
-    @property
-    def msid(self) -> str | None:
-        """Stream and track id as written (RFC 8830 §2)."""
-        return self.get("msid")
-
-    @property
-    def rtcp_mux(self) -> bool:
-        """Whether RTP and RTCP share a port (RFC 5761 §5.1.1)."""
-        return self.has("rtcp-mux")
-
-    @property
-    def end_of_candidates(self) -> bool:
-        """Whether no candidate follows (RFC 8840 §4.3)."""
-        return self.has("end-of-candidates") or self._session.has("end-of-candidates")
-
-    @property
-    def sctp_port(self) -> int | None:
-        """The SCTP port of a data channel section (RFC 8841 §5)."""
-        return parse_int(self.get("sctp-port"))
-
-    @property
-    def max_message_size(self) -> int | None:
-        """The largest message in bytes, 0 for any size (RFC 8841 §6); None if not stated: 64 KiB."""
-        return parse_int(self.get("max-message-size"))
-
-    @property
-    def connection(self) -> str | None:
-        """The text of its c= line, or else of the session's: `IN IP4 0.0.0.0`."""
-        return self.text_of("c") or self._session.text_of("c")
 
 
 @attrs.frozen(repr=False)
@@ -655,11 +274,6 @@ class SessionDescription:
         return self._first("audio")
 
     @property
-    def video(self) -> Media | None:
-        """The first video section."""
-        return self._first("video")
-
-    @property
     def application(self) -> Media | None:
         """The first application section, which carries the data channels."""
         return self._first("application")
@@ -670,30 +284,9 @@ class SessionDescription:
         return self.session.attributes
 
     @property
-    def origin(self) -> Origin | None:
-        """The o= line; None if it hasn't six parts."""
-        parts = _words(self.session.text_of("o"))
-        return Origin(*parts) if len(parts) == 6 else None
-
-    @property
-    def name(self) -> str:
-        """The s= line, which is `-` in most offers."""
-        return self.session.text_of("s") or ""
-
-    @property
-    def direction(self) -> Direction | None:
-        """The direction that holds for media sections which state none."""
-        return self.session.own_direction
-
-    @property
-    def mids(self) -> tuple[str, ...]:
-        """The names of the media sections that have one."""
-        return tuple(media.mid for media in self.media if media.mid is not None)
-
-    @property
     def bundle_groups(self) -> tuple[tuple[str, ...], ...]:
         """The mids of each BUNDLE group (RFC 9143 §5)."""
-        groups = [_words(value) for value in self.session.get_all("group")]
+        groups = [words(value) for value in self.session.get_all("group")]
         return tuple([group[1:] for group in groups if group[:1] == ("BUNDLE",)])
 
     @property
@@ -719,25 +312,10 @@ class SessionDescription:
         return self._whole("ice-pwd")
 
     @property
-    def ice_options(self) -> tuple[str, ...]:
-        """Such as `trickle`."""
-        return _words(self._whole("ice-options"))
-
-    @property
-    def ice_lite(self) -> bool:
-        """Whether the sender only answers connectivity checks (RFC 8839 §5.3)."""
-        return self.session.has("ice-lite")
-
-    @property
     def fingerprint(self) -> Fingerprint | None:
         """The fingerprint of the certificate."""
         value = self._whole("fingerprint")
         return None if value is None else Fingerprint(value)
-
-    @property
-    def setup(self) -> str | None:
-        """The DTLS role."""
-        return self._whole("setup")
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -778,7 +356,7 @@ def read(text: str) -> Reading:
     lines = text.split("\r\n")
     ends = ["\r\n"] * (len(lines) - 1)
     if not len(ends) == text.count("\n") == text.count("\r"):
-        pieces = _LINE_END.split(text)
+        pieces = LINE_END.split(text)
         lines, ends = pieces[0::2], pieces[1::2]
     other = None if text.startswith(("v=0\r", "v=0\n")) else _not_sdp(text, lines)
     if other is not None:
@@ -820,10 +398,9 @@ def read(text: str) -> Reading:
     session = Section(tuple(above[0]), above[1], _mark_secrets(above[1]))
     media = []
     for number, match, rows, index in sections:
-        kind, port, count, protocol, formats = match.groups()
-        counted = int(count) if count else None
+        kind, port, protocol, formats = match.groups()
         listed = tuple(filter(None, formats.split(" ")))
-        given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), counted, protocol, listed
+        given = tuple(rows), index, _mark_secrets(index), number, kind, int(port), protocol, listed
         media.append(Media(*given, session))
     # A line that can't be read may be the one that is missing.
     problems = problems or _missing(session)

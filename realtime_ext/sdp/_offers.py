@@ -13,19 +13,16 @@ from itertools import islice
 from typing import overload
 
 from ..errors import SdpError
-from ._description import (
+from ._description import Media, Reading, SessionDescription, read
+from ._values import (
     MOST,
     STATIC_CODECS,
     Candidate,
     CandidateError,
     Fingerprint,
-    Media,
     Problem,
-    Reading,
-    SessionDescription,
     decode,
     parse_candidate,
-    read,
     rtpmaps,
     shown,
     unusual_candidates,

@@ -71,7 +71,6 @@ def _sdp(case: Any) -> None:
         _ = (
             description.candidates,
             description.codecs,
-            description.mids,
             description.bundle,
             description.ice_pwd,
         )

@@ -100,25 +100,25 @@ def test_real_descriptions_mean_what_aiortc_reads_in_them(name: str) -> None:
         assert list(mine.formats) == [str(text) for text in other.fmt]
         assert mine.mid == other.rtp.muxId
         assert mine.direction == (other.direction or "sendrecv")
-        assert mine.msid == other.msid
-        assert mine.rtcp_mux == other.rtcp_mux
-        assert mine.connection == f"IN IP4 {other.host}"
         assert (mine.ice_ufrag, mine.ice_pwd) == (other.ice.usernameFragment, other.ice.password)
-        assert mine.ice_options == tuple((other.ice_options or "").split())
-        assert mine.end_of_candidates == other.ice_candidates_complete
-        assert (mine.sctp_port, mine.max_message_size) == (
-            other.sctp_port,
-            other.sctpCapabilities.maxMessageSize if other.sctpCapabilities else None,
-        )
         assert other.dtls is not None
-        assert {"actpass": "auto", "active": "client", "passive": "server"}[mine.setup or ""] == (
+        assert {"actpass": "auto", "active": "client", "passive": "server"}[mine.get("setup") or ""] == (
             other.dtls.role
         )
         assert [(f.algorithm, f.digest) for f in mine.fingerprints] == [
             (f.algorithm, f.value) for f in other.dtls.fingerprints
         ]
         assert [
-            (c.foundation, c.component, c.transport, c.priority, c.address, c.port, c.type, c.tcp_type)
+            (
+                c.foundation,
+                c.component,
+                c.transport,
+                c.priority,
+                c.address,
+                c.port,
+                c.type,
+                c.extensions.get("tcptype"),
+            )
             for c in mine.candidates
         ] == [
             (c.foundation, c.component, c.protocol, c.priority, c.ip, c.port, c.type, c.tcpType)
@@ -139,15 +139,7 @@ def test_a_browsers_offer_is_laid_open() -> None:
     assert [media.kind for media in offer.media] == ["audio", "application"]
     assert offer.audio is offer.media[0]
     assert offer.application is offer.media[1]
-    assert offer.video is None
-    assert offer.mids == offer.bundle == ("0", "1")
-    assert offer.name == "-"
-    assert offer.origin is not None
-    assert (offer.origin.username, offer.origin.address) == ("-", "127.0.0.1")
-    assert offer.direction is None
-    assert offer.setup == "actpass"
-    assert offer.ice_options == ("trickle",)
-    assert not offer.ice_lite
+    assert offer.bundle == ("0", "1")
     assert offer.ice_ufrag == offer.audio.ice_ufrag
     assert offer.fingerprint == offer.audio.fingerprint
     assert offer.fingerprint is not None
@@ -156,8 +148,8 @@ def test_a_browsers_offer_is_laid_open() -> None:
     assert str(offer.fingerprint) in sample(CHROMIUM)
     assert offer.audio.codecs[0] == Codec(111, "opus", 48000, 2, {"minptime": "10", "useinbandfec": "1"})
     assert offer.codecs == offer.audio.codecs
-    assert offer.application.sctp_port == 5000
-    assert offer.application.max_message_size == 262144
+    assert offer.application.get("sctp-port") == "5000"
+    assert offer.application.get("max-message-size") == "262144"
     assert offer.application.formats == ("webrtc-datachannel",)
     assert len(offer.candidates) == 16
     assert {candidate.address for candidate in offer.candidates} == {"192.0.2.17", "2001:db8::17"}
@@ -174,15 +166,11 @@ def test_names_in_local_are_addresses() -> None:
 
 
 def test_session_attributes_apply_to_its_sections() -> None:
-    head = (
-        "a=recvonly\r\na=ice-ufrag:frag\r\na=ice-pwd:word\r\na=ice-options:trickle ice2\r\n"
-        "a=setup:actpass\r\na=fingerprint:sha-256 AA:BB\r\na=end-of-candidates\r\n"
-    )
+    head = "a=recvonly\r\na=ice-ufrag:frag\r\na=ice-pwd:word\r\na=fingerprint:sha-256 AA:BB\r\n"
     media = audio(head=head)
     assert media.direction == "recvonly"
-    assert (media.ice_ufrag, media.ice_pwd, media.ice_options) == ("frag", "word", ("trickle", "ice2"))
-    assert (media.setup, media.fingerprint) == ("actpass", "sha-256 AA:BB")
-    assert media.end_of_candidates
+    assert (media.ice_ufrag, media.ice_pwd) == ("frag", "word")
+    assert media.fingerprint == "sha-256 AA:BB"
 
 
 def test_attributes_of_a_section_have_precedence() -> None:
@@ -191,7 +179,6 @@ def test_attributes_of_a_section_have_precedence() -> None:
     assert media.direction == "sendonly"
     assert media.ice_ufrag == "media"
     assert media.fingerprints == ("sha-256 BB",)
-    assert media.setup == "active"
 
 
 def test_direction_is_sendrecv_unless_stated() -> None:
@@ -215,9 +202,9 @@ def test_the_bundles_first_section_speaks_for_the_connection() -> None:
 
 def test_a_description_without_media_has_nothing() -> None:
     empty = SessionDescription.parse(HEAD)
-    assert empty.media == empty.candidates == empty.codecs == empty.mids == empty.bundle == ()
-    assert empty.audio is empty.application is empty.video is None
-    assert empty.ice_ufrag is empty.ice_pwd is empty.fingerprint is empty.setup is None
+    assert empty.media == empty.candidates == empty.codecs == empty.bundle == ()
+    assert empty.audio is empty.application is None
+    assert empty.ice_ufrag is empty.ice_pwd is empty.fingerprint is None
 
 
 def test_a_section_is_out_of_use_at_port_0_unless_it_is_only_bundled() -> None:
@@ -299,7 +286,7 @@ def test_a_candidates_parts_are_named() -> None:
         {"generation": "0", "ufrag": "EEtu", "network-id": "3"},
     )
     assert (first.line, second.line) == (6, 7)
-    assert (second.component, second.transport, second.tcp_type) == (2, "TCP", "active")
+    assert (second.component, second.transport, second.extensions["tcptype"]) == (2, "TCP", "active")
     assert (second.related_address, second.related_port) == (None, None)
 
 
@@ -335,16 +322,6 @@ def test_every_attribute_can_be_asked_for() -> None:
     assert media.get("y") == ""
     assert media.get_all("y") == ("", "1:2")
     assert (media.line_of("z"), media.line_of("w")) == (10, None)
-
-
-@each("value", ["", "x", "-1", "1.5", "²", "1" * 5000])
-def test_malformed_numbers_parse_as_none(value: str) -> None:
-    media = audio(f"a=sctp-port:{value}", f"a=max-message-size:{value}")
-    assert (media.sctp_port, media.max_message_size) == (None, None)
-
-
-def test_an_invalid_origin_is_none() -> None:
-    assert SessionDescription.parse(HEAD.replace(" IN", "")).origin is None
 
 
 # ---- what is no session description

@@ -137,7 +137,7 @@ def shown_by(text: str) -> list[str]:
     for part in (description, *description.media):
         found += [repr(part), repr(part.attributes), repr(part.candidates), repr(part.codecs)]
         found += [repr(part.fingerprint), repr(part.ice_pwd)]
-    return [*found, repr(description.session), repr(description.origin)]
+    return [*found, repr(description.session)]
 
 
 def with_password(name: str) -> str:
@@ -250,7 +250,7 @@ GROWING: dict[str, Callable[[int], str]] = {
 
 def read_all(text: str) -> None:
     description = SessionDescription.parse(text)
-    _ = description.candidates, description.codecs, description.mids, description.bundle, description.ice_pwd
+    _ = description.candidates, description.codecs, description.bundle, description.ice_pwd
     _ = [(media.direction, media.fingerprint, media.attributes) for media in description.media]
 
 
