@@ -13,12 +13,10 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -41,7 +39,7 @@ _WRITTEN_AFTER = ("response.done", "session.usage.updated")
 _MOST = 10_000  # tool calls and errors that a report has at most, of each
 
 
-class Auditor:
+class Auditor(Recorder):
     """Writes a folder about one call, as its observer.
 
     `report.json` is written after every response and at the end, so that it exists if the process is
@@ -81,12 +79,8 @@ class Auditor:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(self._folder.iterdir()):
             raise FileExistsError(f"folder: expected an empty or new folder, got {str(self._folder)!r}")
-        self._recorder = Recorder(
-            self._folder / "call.wav" if sound else None, self._folder / "transcript.jsonl"
-        )
-        self._lock = threading.RLock()
+        super().__init__(self._folder / "call.wav" if sound else None, self._folder / "transcript.jsonl")
         self._began = datetime.datetime.now(datetime.UTC)
-        self._began_ns = time.monotonic_ns()
         self._is_closed = False
         self._session: Any = None
         self._usage = UsageMeter(model)
@@ -110,40 +104,21 @@ class Auditor:
         with self._lock:
             if self._is_closed:
                 return
-            self._recorder(direction, event, monotonic_ns)
+            super().__call__(direction, event, monotonic_ns)
             self._latency(direction, event, monotonic_ns)
             if direction == "in":
                 self._usage.observe(event)
             self._note(event, round((monotonic_ns - self._began_ns) / 1e9, 3))
             if event.type in _WRITTEN_AFTER:
-                self._write()
-
-    def said(self, pcm: bytes) -> None:
-        """Record what the user says now, as `Recorder.said`."""
-        self._recorder.said(pcm)
-
-    def heard(self, pcm: bytes) -> None:
-        """Record what the user hears now, as `Recorder.heard`."""
-        self._recorder.heard(pcm)
+                self._write_report()
 
     def close(self) -> None:
         """Write the report, and close the files; closing again has no effect."""
         with self._lock:
             if not self._is_closed:
-                self._recorder.close()
-                self._write()
+                super().close()
+                self._write_report()
                 self._is_closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _note(self, event: Any, at: float) -> None:
         match getattr(event, "type", None):  # a nested event of a new type is a dict
@@ -194,7 +169,7 @@ class Auditor:
             "missing_prices": [] if self._prices is None else list(usage.missing_prices(self._prices)),
         }
 
-    def _write(self) -> None:
+    def _write_report(self) -> None:
         text = json.dumps(self._report(), ensure_ascii=False, indent=1)
         begun = self._folder / "report.json.new"
         with open(begun, "w", encoding="utf-8", errors="backslashreplace", opener=private_opener) as file:
