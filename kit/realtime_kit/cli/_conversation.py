@@ -10,14 +10,14 @@ import signal
 import sys
 import threading
 import wave
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import attrs
 
 from realtime_ext import audio
 from realtime_ext.client import AsyncRealtimeClient
-from realtime_ext.connection import AsyncConnection
+from realtime_ext.connection import AsyncConnection, AsyncLiveConnection
 from realtime_ext.tasks import TimeLimit
 from realtime_ext.tools import Toolbox
 
@@ -232,9 +232,11 @@ class Conversation:
             )  # before what counts: handlers are called in order
             connection.on("response.done", self._count)
             open_now.enter_context(on_interrupt(lambda: self._interrupted(view, connection, headset)))
-            await self._talk(view, connection, headset)
+            await self._until_first(connection.run(), self._ask(view, connection, headset))
 
-    async def _headset(self, open_now: contextlib.AsyncExitStack, connection: AsyncConnection) -> Any:
+    async def _headset(
+        self, open_now: contextlib.AsyncExitStack, connection: AsyncConnection | AsyncLiveConnection
+    ) -> Any:
         if not self.has_microphone and self.audio_out != SPEAKER:
             return None
         from ..devices import Headset
@@ -244,11 +246,9 @@ class Conversation:
         )
         return await open_now.enter_async_context(headset)
 
-    async def _talk(self, view: View, connection: AsyncConnection, headset: Any) -> None:
-        reading = asyncio.create_task(connection.run())
-        asking = asyncio.create_task(self._ask(view, connection, headset))
-        stopping = asyncio.create_task(self._stop.wait())
-        tasks = {reading, asking, stopping}
+    async def _until_first(self, *work: Coroutine[Any, Any, object]) -> None:
+        """Run these until one of them ends, or the conversation is to stop."""
+        tasks = {asyncio.create_task(coroutine) for coroutine in (*work, self._stop.wait())}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

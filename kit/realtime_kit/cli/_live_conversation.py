@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from typing import Any
-
-import attrs
 
 from realtime_ext import audio
 from realtime_ext.connection import AsyncLiveConnection, Utterances
-from realtime_ext.tools import Toolbox
 
 from ..recorder import Recorder
-from ._conversation import lines, on_interrupt, open_wav, talking_client
+from ._conversation import Conversation, lines, on_interrupt, open_wav, talking_client
 from ._options import SPEAKER
 from ._output import paint, print_line, write
 
@@ -99,47 +95,8 @@ class View:
         write(paint(f"{role}:", "red" if role == "error" else "dim"), f" {text}")
 
 
-@attrs.define
-class LiveConversation:
-    """A conversation with a Live model, from connecting to its end.
-
-    Args:
-        session: Its session.
-        messages: What the model says first, in its own words: it hears audio alone.
-        files: WAV files that are said then.
-        has_microphone: Whether the microphone is open.
-        audio_out: A WAV file for the model's side, `speaker`, or None.
-        record: A WAV file for both sides, or None.
-        tools: The tools that the model's backend may call.
-        simulated: Whether to talk to a simulator in this process.
-        as_json: Whether to print JSON.
-    """
-
-    session: dict[str, Any]
-    messages: Sequence[str]
-    files: Sequence[str]
-    has_microphone: bool
-    audio_out: str | None
-    record: str | None
-    tools: Toolbox | None
-    simulated: bool
-    as_json: bool
-    _spoken: list[bytes] = attrs.field(factory=list, init=False)
-    _stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-
-    def load(self) -> None:
-        """Read the files, before anything is sent.
-
-        Raises:
-            OSError, ValueError, ImportError, RealtimeError: One can't be read, or there is no sound card.
-        """
-        self._spoken = [audio.read_wav(file) for file in self.files]
-        if self.has_microphone or self.audio_out == SPEAKER:
-            from ..devices import default_devices
-
-            default_devices()
-        if self.simulated:
-            import realtime_simulator  # noqa: F401  (slow to load)
+class LiveConversation(Conversation):
+    """A conversation with a Live model, which hears audio alone and says `messages` in its own words."""
 
     async def run(self) -> None:
         """Talk until the last input is answered, Ctrl-D or Ctrl-C.
@@ -164,26 +121,9 @@ class LiveConversation:
             if self.audio_out is not None and self.audio_out != SPEAKER:
                 sink = open_now.enter_context(open_wav(self.audio_out))
                 connection.on("session.output_audio.delta", lambda e: sink.writeframes(audio.decode(e)))
-            if self.has_microphone or self.audio_out == SPEAKER:
-                from ..devices import Headset
-
-                microphone, loudspeaker = self.has_microphone or False, self.audio_out == SPEAKER
-                headset = Headset(connection, microphone=microphone, loudspeaker=loudspeaker)
-                await open_now.enter_async_context(headset)
-            open_now.enter_context(on_interrupt(self._interrupted))
-            await self._talk(view, connection)
-
-    async def _talk(self, view: View, connection: AsyncLiveConnection) -> None:
-        running = (connection.run(), self._say(view, connection), self._stop.wait())
-        tasks = {asyncio.create_task(coroutine) for coroutine in running}
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._headset(open_now, connection)
+            open_now.enter_context(on_interrupt(self._end))
+            await self._until_first(connection.run(), self._say(view, connection))
 
     async def _say(self, view: View, connection: AsyncLiveConnection) -> None:
         for text in self.messages:
@@ -211,5 +151,5 @@ class LiveConversation:
         while loop.time() < (begun + _ANSWER_S if view.answered_at is None else view.answered_at + _PAUSE_S):
             await asyncio.sleep(_LOOK_S)
 
-    async def _interrupted(self) -> None:
+    async def _end(self) -> None:
         self._stop.set()

@@ -73,33 +73,21 @@ def talk(
         )
     body = read_session(session, model, instructions, voice, with_profile=not simulator, live=live)
     assert body is not None
-    if live:
-        if dialect is not None:
-            raise CommandError("--dialect: servers with a dialect have no Live API", status=WRONG_USE)
-        from ._live_conversation import LiveConversation
-
-        conversation: Any = LiveConversation(
-            session=body,
-            messages=messages or [],
-            files=files,
-            has_microphone=has_microphone,
-            audio_out=audio_out,
-            record=record,
-            tools=None if tools is None else load_tools(tools),
-            simulated=simulator,
-            as_json=as_json,
-        )
-        with working("Loading"):
-            conversation.load()
-        asyncio.run(conversation.run())
-        return
-    if body.get("type", "realtime") != "realtime" or is_translation(body):
-        hint = "`realtime transcribe` transcribes WAV files"
-        raise CommandError("--session: expected a conversation session", hint)
+    if live and dialect is not None:
+        raise CommandError("--dialect: servers with a dialect have no Live API", status=WRONG_USE)
     from ._conversation import Conversation
 
-    _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
-    conversation = Conversation(
+    kind = Conversation
+    if live:
+        from ._live_conversation import LiveConversation
+
+        kind = LiveConversation
+    else:
+        if body.get("type", "realtime") != "realtime" or is_translation(body):
+            hint = "`realtime transcribe` transcribes WAV files"
+            raise CommandError("--session: expected a conversation session", hint)
+        _set_audio(body, speaks=audio_out is not None, files=bool(files), microphone=has_microphone)
+    conversation = kind(
         session=body,
         messages=messages or [],
         files=files,
