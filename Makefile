@@ -28,10 +28,9 @@ test: .venv/.installed       ## run the fast tests: a minute on two cores
 
 test-all: test test-real-time test-slow test-dependencies    ## run all tests of a change: also browsers, the official package, empty environments, pyright, older dependencies
 
-# What runs in real time gets a core to itself.
-test-real-time: setup-all    ## run the tests of calls in real time, one worker for each core
+test-real-time: setup-all    ## run the tests of calls in real time, without others that compute beside them
 	@$(AVAILABLE); \
-	$(call pytest,$(BIN)) -n "$$(getconf _NPROCESSORS_ONLN)" -m "real_time and not weekly$$without"
+	$(call pytest,$(BIN)) -m "real_time and not weekly$$without"
 
 test-slow: setup-all         ## run the slow tests, and those that start many programs
 	@$(AVAILABLE); \

@@ -41,7 +41,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
-settings.register_profile("thorough", settings.get_profile("random"), derandomize=True, database=None)
+settings.register_profile(
+    "thorough", settings.get_profile("random"), max_examples=30, derandomize=True, database=None
+)
 settings.register_profile("quick", settings.get_profile("thorough"), max_examples=10)
 settings.load_profile("quick")
 
@@ -68,8 +70,8 @@ os.environ.update(SSL_CERT_FILE="", SSL_CERT_DIR=str(_TESTS))
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: half of the time is spent waiting, for calls are as long as they are."""
-    return (os.cpu_count() or 1) + 4
+    """Two for each core: half of the time is spent waiting, and each worker collects tests for seconds."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
