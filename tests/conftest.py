@@ -13,23 +13,20 @@ from __future__ import annotations
 import datetime
 import gc
 import os
-import re
 import signal
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import compress, product
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")  # those of others import trio and more
 
 import pytest
-from _pytest.mark.expression import Expression
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from realtime_simulator._engine import config as simulated
 
 from realtime_ext import models
+from tests.support.chosen import chosen_by
 from tests.support.runner import Runner
 
 pytest_plugins = ["tests.support.time_limit", "tests.support.unstable"]
@@ -84,33 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         providers.is_local_module_file = lambda file: False
     worker = getattr(config, "workerinput", None)
     if worker is not None and config.args == config.getini("testpaths"):
-        files = sorted(map(str, filter(_chosen_by(config.option.markexpr), _TESTS.rglob("test_*.py"))))
+        files = sorted(map(str, chosen_by(config.option.markexpr, _TESTS.rglob("test_*.py"), _TESTS)))
         first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
         config.args = [*files[first:], *files[:first]]
-
-
-def _chosen_by(expression: str) -> Callable[[Path], bool]:
-    """Tell from a file's text whether `-m` can choose a test in it.
-
-    Its marks are those in it and in the conftests of its folders.
-    """
-    wanted = set(re.findall(r"\w+", expression))
-
-    @cache
-    def marks(path: Path) -> frozenset[str]:
-        written = path.read_text(encoding="utf-8") if path.exists() else ""
-        return frozenset(wanted & set(re.findall(r"\bmark\.(\w+)", written)))
-
-    def is_chosen(file: Path) -> bool:
-        above = (folder / "conftest.py" for folder in file.parents if folder.is_relative_to(_TESTS))
-        names = marks(file).union(*map(marks, above))
-        some = (frozenset(compress(names, given)) for given in product((False, True), repeat=len(names)))
-        return any(chosen.evaluate(given.__contains__) for given in some)
-
-    if not expression:
-        return lambda file: True
-    chosen = Expression.compile(expression)
-    return is_chosen
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -1,0 +1,39 @@
+"""Which files a run has to collect: importing all of them takes each worker seconds.
+
+A test's marks are written in its file, or in a conftest of its folders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import compress, product
+from pathlib import Path
+
+from _pytest.mark.expression import Expression
+
+_MARK = re.compile(r"\bmark\.(\w+)")
+
+
+def chosen_by(expression: str, files: Iterable[Path], top: Path) -> Iterator[Path]:
+    """Find the files in which `-m` can choose a test, from their text.
+
+    Args:
+        expression: What `-m` was given; empty if it was not.
+        files: Files of tests.
+        top: The folder that they are in, and its conftests.
+    """
+    chosen = Expression.compile(expression) if expression else None
+    wanted = set(re.findall(r"\w+", expression))
+
+    @cache
+    def marks(path: Path) -> frozenset[str]:
+        return frozenset(wanted.intersection(_MARK.findall(path.read_text(encoding="utf-8"))))
+
+    for file in files:
+        conftests = (folder / "conftest.py" for folder in file.parents if folder.is_relative_to(top))
+        written = marks(file).union(*(marks(path) for path in conftests if path.exists()))
+        some = (frozenset(compress(written, given)) for given in product((False, True), repeat=len(written)))
+        if chosen is None or any(chosen.evaluate(given.__contains__) for given in some):
+            yield file
