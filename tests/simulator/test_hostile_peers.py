@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 from realtime_simulator import Simulator
@@ -45,6 +46,14 @@ async def alive(caller: Caller) -> None:
     assert done["response"]["status"] == "completed"
 
 
+async def send_all(caller: Caller, packets: Packets, some: Iterable[tuple[bytes, bool]]) -> None:
+    """Send packets, of RTCP where that is True; a few at a time, or a socket's buffer overflows."""
+    for count, (packet, rtcp) in enumerate(some, 1):
+        await packets.send(packet, rtcp=rtcp)
+        if count % 50 == 0:
+            await alive(caller)
+
+
 @pytest.mark.parametrize("datagram", JUNK.values(), ids=JUNK.keys())
 def test_a_datagram_from_anywhere_does_not_end_a_call(sim: Simulator, datagram: bytes) -> None:
     async def scene(caller: Caller, packets: Packets) -> None:
@@ -80,8 +89,7 @@ def test_authentic_but_malformed_rtcp_does_not_end_a_call(
 def test_random_packets_inside_srtp_do_not_end_a_call(sim: Simulator, seed: int) -> None:
     async def scene(caller: Caller, packets: Packets) -> None:
         await caller.wait(lambda: packets.other_ssrc != 1)
-        for (packet, rtcp), _ in zip(packets.any(random.Random(seed)), range(300), strict=False):
-            await packets.send(packet, rtcp=rtcp)
+        await send_all(caller, packets, itertools.islice(packets.any(random.Random(seed)), 300))
 
     in_call(sim, scene)
 
@@ -111,8 +119,7 @@ def hear(sim: Simulator, numbers: list[int], seconds: float) -> None:
     """Send packets of 20 ms each, with these sequence numbers, and wait until so much is heard of them."""
 
     async def scene(caller: Caller, packets: Packets) -> None:
-        for number in numbers:
-            await packets.send(packets.rtp(number))
+        await send_all(caller, packets, ((packets.rtp(number), False) for number in numbers))
         session = sim.calls[-1].session
         async with asyncio.timeout(PATIENCE):
             while session.received_audio_seconds < seconds:
