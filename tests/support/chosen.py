@@ -24,8 +24,11 @@ def chosen_by(expression: str, files: Iterable[Path], top: Path) -> Iterator[Pat
         files: Files of tests.
         top: The folder that they are in, and its conftests.
     """
-    chosen = Expression.compile(expression) if expression else None
+    compiled = Expression.compile(expression) if expression else None
     wanted = set(re.findall(r"\w+", expression))
+
+    def chosen(given: frozenset[str]) -> bool:
+        return compiled is None or compiled.evaluate(lambda name, /, **_: name in given)
 
     @cache
     def marks(path: Path) -> frozenset[str]:
@@ -34,6 +37,6 @@ def chosen_by(expression: str, files: Iterable[Path], top: Path) -> Iterator[Pat
     for file in files:
         conftests = (folder / "conftest.py" for folder in file.parents if folder.is_relative_to(top))
         written = marks(file).union(*(marks(path) for path in conftests if path.exists()))
-        some = (frozenset(compress(written, given)) for given in product((False, True), repeat=len(written)))
-        if chosen is None or any(chosen.evaluate(given.__contains__) for given in some):
+        some = product((False, True), repeat=len(written))
+        if any(chosen(frozenset(compress(written, given))) for given in some):
             yield file
