@@ -9,7 +9,7 @@ POSTGRES := /usr/lib/postgresql/*/bin/postgres
 pytest = PYTHONDONTWRITEBYTECODE= $(1)/python -m pytest -q -n auto --dist worksteal --confirm-failures $(if $(UNSTABLE_LOG),--unstable-log="$(UNSTABLE_LOG)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-real-time test-slow test-dependencies test-weekly test-lowest test-newest setup-all compare frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
+.PHONY: help setup demo test test-all test-real-time test-slow test-dependencies test-weekly test-lowest test-newest setup-all compare compare-newest frameworks attack fleet-faults mutate regen regen-check sync lint types spelling check format bench peers docs lock clean
 .DELETE_ON_ERROR:
 
 help:           ## list the targets
@@ -66,6 +66,11 @@ test-newest: .venv/.installed    ## run the fast tests with the newest versions 
 
 compare: .venv/.installed peers    ## compare the types with the official package's
 	@$(BIN)/python -m tests.compare_official
+
+compare-newest: .venv/.installed    ## compare the types with those of the newest official package, and print patches that take them over
+	@rm -rf build/newest-peers && mkdir -p build && $(UV) venv --quiet --python $(BIN)/python build/newest-peers
+	@$(UV) pip install --quiet --python build/newest-peers/bin/python "openai[realtime]"
+	@$(BIN)/python -m tests.compare_official --python build/newest-peers/bin/python
 
 frameworks: .venv/.installed ## run pipecat, LiveKit's agents and pydantic-ai against the simulator, on Realtime and Live (650 MB; ONLY=pipecat)
 	@$(BIN)/python -m tests.frameworks $(ONLY)

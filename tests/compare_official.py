@@ -1,9 +1,10 @@
 """Compare `realtime_api` with the official package: types, fields, values and events that only one has.
 
-    python -m tests.compare_official [--all]
+    python -m tests.compare_official [--all] [--python FILE]
 
-The official package is the one in build/peers (`make peers`); types are compared as JSON Schemas. Known
+The official package is the pinned one in build/peers (`make peers`); types are compared as JSON Schemas. Known
 differences are in tests/support/peers/differences.toml with their reasons, and are printed with `--all`. The
+others are followed by the patches that would take new fields and values over into openapi/patches.toml. The
 status is 1 if a difference is not listed, or a listed one is gone.
 """
 
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+
+from tests.support.proposals import Field, Value, proposal
 
 ROOT = Path(__file__).resolve().parents[1]
 PEER_PYTHON = ROOT / "build" / "peers" / "bin" / "python"
@@ -90,11 +93,13 @@ class Difference:
         path: Where: the label, then properties, with `<type>` after a union and `[]` after a list.
         side: Which side has it: `official` or `ours`.
         value: Its kind: a property, a constant, an event's type or a kind of value.
+        addition: The field or value itself, if the official side has it.
     """
 
     path: str
     side: str
     value: str
+    addition: Field | Value | None = attrs.field(default=None, eq=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}: only {self.side}: {self.value}"
@@ -127,8 +132,11 @@ class Known:
 class Shape:
     """The schemas that may describe one place: the members of a union, with references resolved."""
 
-    def __init__(self, document: Mapping[str, Any], schemas: Iterable[Any]) -> None:
+    def __init__(
+        self, document: Mapping[str, Any], schemas: Iterable[Any], owners: dict[int, str] | None = None
+    ) -> None:
         self._document = document
+        self._owners = {} if owners is None else owners  # the names of schemas, by their objects
         self.members = [member for schema in schemas for member in self._resolved(schema)]
 
     def _resolved(self, schema: Any, seen: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
@@ -138,7 +146,9 @@ class Shape:
         if isinstance(reference, str):
             if reference not in seen:
                 name = reference.rsplit("/", 1)[-1]
-                yield from self._resolved(self._document["$defs"][name], (*seen, reference))
+                for one in self._resolved(self._document["$defs"][name], (*seen, reference)):
+                    self._owners.setdefault(id(one), name)
+                    yield one
             return
         branches = [one for key in ("anyOf", "oneOf") for one in schema.get(key, ())]
         if branches and "properties" not in schema:
@@ -149,6 +159,9 @@ class Shape:
             yield from self._resolved(schema["allOf"][0], seen)
             return
         yield schema
+
+    def _of(self, schemas: Iterable[Any]) -> Shape:
+        return Shape(self._document, schemas, self._owners)
 
     @property
     def kinds(self) -> set[str]:
@@ -174,25 +187,47 @@ class Shape:
         """Whether any string is allowed, beside constants."""
         return any(member.get("type") == "string" and not _constants(member) for member in self.members)
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The names of the schemas."""
+        return tuple(dict.fromkeys(self._owners[id(one)] for one in self.members if id(one) in self._owners))
+
+    def whole(self) -> dict[str, Any]:
+        """Return the schema without references and without null; what contains itself is any object."""
+        schemas = [self._whole(one) for one in self.members if one.get("type") != "null"]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    def _whole(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
+        if isinstance(node, list):
+            return [self._whole(one, seen) for one in node]
+        if not isinstance(node, Mapping):
+            return node
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            if reference in seen:
+                return {"type": "object", "additionalProperties": {}}
+            return self._whole(self._document["$defs"][reference.rsplit("/", 1)[-1]], (*seen, reference))
+        return {key: self._whole(one, seen) for key, one in node.items() if key != "default"}
+
     def by_tag(self) -> dict[str, Shape]:
         """Return the objects by their tags; those without one share the tag ``."""
         groups: dict[str, list[Any]] = {}
         for member in self.members:
             if isinstance(member.get("properties"), Mapping):
-                tags = Shape(self._document, [member["properties"].get("type", {})]).constants or {""}
+                tags = self._of([member["properties"].get("type", {})]).constants or {""}
                 for tag in tags:
                     groups.setdefault(tag, []).append(member)
-        return {tag: Shape(self._document, members) for tag, members in groups.items()}
+        return {tag: self._of(members) for tag, members in groups.items()}
 
     def properties(self) -> dict[str, Shape]:
         found: dict[str, list[Any]] = {}
         for member in self.members:
             for name, schema in (member.get("properties") or {}).items():
                 found.setdefault(name, []).append(schema)
-        return {name: Shape(self._document, schemas) for name, schemas in found.items()}
+        return {name: self._of(schemas) for name, schemas in found.items()}
 
     def items(self) -> Shape:
-        return Shape(self._document, [member["items"] for member in self.members if "items" in member])
+        return self._of([member["items"] for member in self.members if "items" in member])
 
 
 def compare(
@@ -205,7 +240,8 @@ def compare(
                 yield Difference(path, side, f"kind {kind}")
         for value in sorted(one.constants - other.constants):
             if other.constants:
-                yield Difference(path, side, repr(value))
+                new = Value(frozenset(ours.constants), value) if side == OFFICIAL else None
+                yield Difference(path, side, repr(value), new)
     if official.items().members and ours.items().members:
         yield from compare(official.items(), ours.items(), f"{path}[]", seen)
     theirs, own = official.by_tag(), ours.by_tag()
@@ -227,7 +263,8 @@ def _objects(official: Shape, ours: Shape, path: str, seen: frozenset[str]) -> I
     theirs, own = official.properties(), ours.properties()
     for side, some, others in ((OFFICIAL, theirs, own), (OURS, own, theirs)):
         for name in sorted(some.keys() - others.keys()):
-            yield Difference(path, side, f"property {name}")
+            new = Field(ours.owners, name, theirs[name].whole()) if side == OFFICIAL else None
+            yield Difference(path, side, f"property {name}", new)
     # Members of a union were matched by their types already; one class may have several.
     told = {"type"} if path.endswith(">") else set()
     for name in sorted((theirs.keys() & own.keys()) - told):
@@ -236,24 +273,27 @@ def _objects(official: Shape, ours: Shape, path: str, seen: frozenset[str]) -> I
 
 def _joined(shapes: Mapping[str, Shape]) -> Shape:
     first = next(iter(shapes.values()))
-    return Shape(first._document, [member for shape in shapes.values() for member in shape.members])
+    return first._of([member for shape in shapes.values() for member in shape.members])
 
 
 def _constants(schema: Mapping[str, Any]) -> list[Any]:
     return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
 
 
-def official_schemas() -> dict[str, Any]:
+def official_schemas(python: Path) -> dict[str, Any]:
     """Return the official package's schemas, by label.
 
+    Args:
+        python: The Python that has the package.
+
     Raises:
-        Unusable: build/peers is missing, or a type is gone.
+        Unusable: It is missing, or a type is gone.
     """
-    if not PEER_PYTHON.exists():
-        raise Unusable(f"{PEER_PYTHON.relative_to(ROOT)} is missing; run `make peers`")
+    if not python.exists():
+        raise Unusable(f"{python} is missing; run `make peers`")
     places = {label: place for label, (place, _) in COMPARED.items()}
     done = subprocess.run(
-        [PEER_PYTHON, READER], input=json.dumps(places), capture_output=True, text=True, check=False
+        [python, READER], input=json.dumps(places), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise Unusable(done.stderr.strip().rpartition("\n")[2])
@@ -261,12 +301,16 @@ def official_schemas() -> dict[str, Any]:
     return schemas
 
 
-def differences() -> list[Difference]:
-    """Return all differences, sorted."""
+def differences(python: Path = PEER_PYTHON) -> list[Difference]:
+    """Return all differences, sorted.
+
+    Args:
+        python: The Python that has the official package.
+    """
     from realtime_api import events, schemas
 
     found: list[Difference] = []
-    for label, schema in official_schemas().items():
+    for label, schema in official_schemas(python).items():
         ours = COMPARED[label][1]
         table = getattr(events, ours, None)
         names = [ours] if table is None else sorted({kind.__name__ for kind in table.values()})
@@ -284,25 +328,33 @@ def known() -> list[Known]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compare realtime_api with the official package.")
     parser.add_argument("--all", action="store_true", help="also print known differences, with their reasons")
+    parser.add_argument(
+        "--python", type=Path, default=PEER_PYTHON, help="the Python that has the official package"
+    )
     options = parser.parse_args(arguments)
     try:
-        found = differences()
+        found = differences(options.python)
     except Unusable as error:
         print(f"compare_official: {error}", file=sys.stderr)
         return 2
     listed = known()
+    additions: list[Field | Value] = []
     status = 0
     for difference in found:
         reason = next((one.reason for one in listed if one.covers(difference)), None)
         if reason is None:
             status = 1
             print(difference)
+            if difference.addition is not None:
+                additions.append(difference.addition)
         elif options.all:
             print(f"{difference} (known: {reason})")
     for one in listed:
         if not any(one.covers(difference) for difference in found):
             status = 1
             print(f"{KNOWN.name}: no such difference: {one.path}, only {one.side}: {one.value}")
+    if additions:
+        print(f"\n{proposal(additions)}", end="")
     return status
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from specpipe import patches
+from specpipe.document_io import load
 
 from tests import compare_official
 from tests.compare_official import Difference, Shape, compare
 from tests.support.paths import ROOT
+from tests.support.proposals import OPENAPI, Field, Value, proposal
 
 
 def found(official: object, ours: object) -> list[str]:
@@ -28,7 +32,8 @@ def an_object(**properties: object) -> dict[str, object]:
 @pytest.mark.slow
 def test_all_differences_from_the_official_package_are_listed() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "compare_official.py"],
+        [sys.executable, "-m", "tests.compare_official"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -92,3 +97,34 @@ def test_a_type_that_contains_itself_is_compared_once() -> None:
     differences = list(compare(Shape(document, [reference]), Shape(other, [reference]), "x"))
     assert differences[0] == Difference("x", "official", "property value")
     assert len(differences) < 4, json.dumps([str(one) for one in differences])
+
+
+def test_a_new_field_and_a_new_value_are_offered_as_patches_that_apply() -> None:
+    named = {"$defs": {"LiveWakePolicy": an_object(type={"const": "speech"})}}
+    newer = an_object(type={"const": "speech"}, linger_s={"anyOf": [{"type": "integer"}, {"type": "null"}]})
+    shapes = Shape({}, [newer]), Shape(named, [{"$ref": "#/$defs/LiveWakePolicy"}])
+    (difference,) = compare(*shapes, "x")
+    models = frozenset({"gpt-live-1", "gpt-live-1.1"})
+    assert isinstance(difference.addition, Field)
+    text = proposal([difference.addition, difference.addition, Value(models, "gpt-live-2")])
+    offered = tomllib.loads(text)["patch"]
+    assert [(one["pointer"], one["op"]) for one in offered] == [
+        ("/components/schemas/LiveWakePolicy/properties", "merge"),
+        ("/components/schemas/ModelIdsLive/anyOf/1", "merge"),
+    ]
+    assert offered[0]["value"]["linger_s"]["type"] == "integer"
+    assert offered[1]["value"]["enum"] == ["gpt-live-1", "gpt-live-1.1", "gpt-live-2"]
+    document = patches.apply(
+        load(OPENAPI / "realtime.yaml"),
+        (*patches.read(OPENAPI / "patches.toml"), *(patches.Patch(**one) for one in offered)),
+    )[0]
+    schemas = document["components"]["schemas"]
+    assert "linger_s" in schemas["LiveWakePolicy"]["properties"]
+    assert "gpt-live-2" in schemas["ModelIdsLive"]["anyOf"][1]["enum"]
+
+
+def test_what_differs_names_the_schema_that_lacks_it() -> None:
+    document = {"$defs": {"Outer": an_object(inner={"$ref": "#/$defs/Inner"}), "Inner": an_object(a={})}}
+    official = an_object(inner=an_object(a={}, b={"type": "string"}))
+    found = list(compare(Shape({}, [official]), Shape(document, [{"$ref": "#/$defs/Outer"}]), "x"))
+    assert [one.addition for one in found] == [Field(("Inner",), "b", {"type": "string"})]
