@@ -85,11 +85,13 @@ fleet-faults: .venv/.installed    ## inject faults into a fleet of 300 calls: ki
 mutate: .venv/.installed     ## list mutants that survive the tests (ONLY=path SEED=…)
 	@nice -n 10 $(BIN)/python tests/mutate.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
-regen: .venv/.installed      ## regenerate generated/ from openapi/
+regen: .venv/.installed      ## regenerate generated/ from openapi/, and the sync classes from the async ones
 	@$(BIN)/python scripts/regen.py
+	@$(BIN)/python scripts/unasync.py
 
 regen-check: .venv/.installed    ## fail if generated code is out of date
 	@$(BIN)/python scripts/regen.py --check
+	@$(BIN)/python scripts/unasync.py --check
 
 sync: .venv/.installed       ## compare openapi/ with a newer upstream document: make sync SPEC=file [APPLY=1]
 	@test -n "$(SPEC)" || { echo "make sync needs SPEC=<file>, a downloaded OpenAPI document" >&2; exit 2; }

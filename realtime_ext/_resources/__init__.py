@@ -1,15 +1,24 @@
 """Client resources: `calls`, `client_secrets`, `live`, …; and the methods that open connections."""
 
-from .calls import AsyncCalls, Calls
-from .client_secrets import (
+from ._async import (
+    AsyncCalls,
     AsyncClientSecrets,
+    AsyncLive,
+    AsyncLiveCalls,
+    AsyncSessions,
+    AsyncTranscriptionSessions,
     AsyncTranslationClientSecrets,
+)
+from ._sync import (
+    Calls,
     ClientSecrets,
+    Live,
+    LiveCalls,
+    Sessions,
+    TranscriptionSessions,
     TranslationClientSecrets,
 )
 from .connections import AsyncConnections, Connections
-from .live import AsyncLive, AsyncLiveCalls, Live, LiveCalls
-from .sessions import AsyncSessions, AsyncTranscriptionSessions, Sessions, TranscriptionSessions
 from .webhooks import Webhooks
 
 __all__ = [

@@ -7,23 +7,19 @@ The functions build requests and read responses, without I/O; the classes send t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
 
 import attrs
 
-from .._core.arguments import QueryValue
 from .._core.secrets import MASK
 from .._http.operation import Operation, encode_body, read_object, response_error
-from .._http.sending import AsyncHttp, Http, asend, send
-from .._http.settings import RequestOptions
 
 if TYPE_CHECKING:
     import httpx
     from realtime_api.models import RealtimeSessionUnion, RealtimeTranslationSession
 
-    from .._core.arguments import Timeout
     from ..session import ConversationLike, TranscriptionLike, TranslationLike
 
     ConversationSession: TypeAlias = RealtimeSessionUnion | dict[str, Any]
@@ -77,125 +73,6 @@ class ClientSecret(Generic[SessionT]):
     def to_browser(self) -> dict[str, Any]:
         """Return the fields for a browser: `value` and `expires_at` (unix seconds), and never the session."""
         return {"value": self.value, "expires_at": int(self.expires_at.timestamp())}
-
-
-class ClientSecrets:
-    """Create client secrets for browsers."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def create(
-        self,
-        session: ConversationLike | TranscriptionLike | None = None,
-        expires_after: int | timedelta | None = None,
-        *,
-        safety_identifier: str | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[ConversationSession]:
-        """Create a client secret; create a new one for each call.
-
-        Args:
-            session: The conversation or transcription session that it starts: a builder, a generated model or
-                a dict; None for the API's defaults.
-            expires_after: Its lifetime, 10–7200 s, as whole seconds or a timedelta; None for the API's 600 s.
-            safety_identifier: A stable, hashed id of the end user.
-            timeout: Seconds, or an httpx.Timeout; None for the client's.
-            extra_headers: Additional headers; they override all others.
-            extra_query: Additional query parameters; they override the client's.
-
-        Returns:
-            The secret. `to_browser()` returns the fields for the browser.
-
-        Raises:
-            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
-            MissingApiKeyError: The client has no key.
-            APIConnectionError, APIStatusError: There was no response, or the API refused or failed.
-            APIResponseError: The response has no secret.
-        """
-        operation = build_create(session, expires_after, validate=self._http.settings.validate)
-        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
-        return send(operation, self._http, options)
-
-
-class AsyncClientSecrets:
-    """Create client secrets for browsers; the async form of `ClientSecrets`."""
-
-    def __init__(self, http: AsyncHttp) -> None:
-        self._http = http
-
-    async def create(
-        self,
-        session: ConversationLike | TranscriptionLike | None = None,
-        expires_after: int | timedelta | None = None,
-        *,
-        safety_identifier: str | None = None,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[ConversationSession]:
-        """Create a client secret; the async form of `ClientSecrets.create`."""
-        operation = build_create(session, expires_after, validate=self._http.settings.validate)
-        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
-        return await asend(operation, self._http, options)
-
-
-class TranslationClientSecrets:
-    """Create client secrets that start translation sessions."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def create(
-        self,
-        session: TranslationLike,
-        expires_after: int | timedelta | None = None,
-        *,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[TranslationSession]:
-        """Create a client secret that starts a translation session.
-
-        Args:
-            session: The translation session that it starts: a builder, a generated model or a dict.
-            expires_after, timeout, extra_headers, extra_query: As for `ClientSecrets.create`.
-
-        Returns:
-            The secret.
-
-        Raises:
-            SessionConfigError: The API would refuse the session or the lifetime; nothing was sent.
-            MissingApiKeyError, APIConnectionError, APIStatusError, APIResponseError: As with client secrets.
-        """
-        operation = build_create_for_translation(
-            session, expires_after, validate=self._http.settings.validate
-        )
-        return send(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
-
-
-class AsyncTranslationClientSecrets:
-    """Create client secrets for translation sessions; the async form of `TranslationClientSecrets`."""
-
-    def __init__(self, http: AsyncHttp) -> None:
-        self._http = http
-
-    async def create(
-        self,
-        session: TranslationLike,
-        expires_after: int | timedelta | None = None,
-        *,
-        timeout: Timeout | None = None,
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> ClientSecret[TranslationSession]:
-        """Create a client secret; the async form of `TranslationClientSecrets.create`."""
-        operation = build_create_for_translation(
-            session, expires_after, validate=self._http.settings.validate
-        )
-        return await asend(operation, self._http, RequestOptions.check(timeout, extra_headers, extra_query))
 
 
 def build_create(

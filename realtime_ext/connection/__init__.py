@@ -16,6 +16,7 @@ from ._async_events import AsyncExpectation
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._delegation import AsyncDelegation
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep
+from ._facade import Stream
 from ._io import Observer, Observers
 from ._live_connection import AsyncLiveConnection
 from ._live_opening import (
@@ -33,9 +34,15 @@ from ._state.live import LiveUsage
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
 from ._state.turns import ToolCall, Turn
-from ._sync_connection import CallConnection, Connection, Playback, Stream
-from ._sync_events import Expectation
-from ._sync_live import Delegation, LiveCallConnection, LiveConnection
+from ._sync import (
+    CallConnection,
+    Connection,
+    Delegation,
+    Expectation,
+    LiveCallConnection,
+    LiveConnection,
+    Playback,
+)
 from ._sync_opening import (
     Answering,
     AudioIn,

@@ -208,7 +208,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         Raises:
             TypeError, ValueError: It is neither.
             RealtimeError: In a WebRTC call audio flows on the track.
-            ConnectionClosedError: The connection has ended.
+            ConnectionClosedError: The connection has ended; `unsent` has what wasn't sent.
         """
         return await self._io.send_audio(self._state.client_events.audio(data))
 

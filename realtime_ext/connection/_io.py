@@ -24,6 +24,7 @@ from .._core.time_limit import TimeLimit, wait
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
 from ._link import Link, LinkClosed
+from ._portal import InOwnThreadError
 from ._state.client_events import Outgoing, appended, contents_of
 from ._state.core import ConnectionState
 from ._state.messages import Message, read_message
@@ -65,10 +66,6 @@ def observers_of(observer: Observers) -> tuple[Observer, ...]:
             got = type(one).__name__
             raise TypeError(f"observer: expected a function, or a list or tuple of functions, got {got}")
     return several
-
-
-class ObserverSendsError(RealtimeError):
-    """The observer of a sync connection tried to send."""
 
 
 class Deadline:
@@ -427,7 +424,7 @@ class ConnectionIO:
         for observer in self._observers:
             try:
                 observer(direction, event, now)
-            except ObserverSendsError as error:
+            except InOwnThreadError as error:
                 logger.warning("%s", error)
             except BaseException as error:
                 raise_if_interrupt(error)

@@ -297,7 +297,8 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
 
         Raises:
             RealtimeError: Tools are registered already, or the session delegates to the program.
-            TypeError, ValueError: As `Toolbox`; or `timeout` is not a time limit, or `max_rounds` is below 1.
+            TypeError, ValueError: As `Toolbox`; or `timeout` is not a time limit,
+                or `max_rounds` is below 1.
 
         Warns:
             SessionConfigWarning: The session's `tool_choice` requires endless calls, or it declares other

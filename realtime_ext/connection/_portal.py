@@ -33,6 +33,10 @@ _ENDING = 2.0  # seconds to wait for the loop's thread to end
 _LOOK = 0.05  # seconds between checks for Ctrl-C where waiting for a lock can't be interrupted
 
 
+class InOwnThreadError(RealtimeError):
+    """A sync method was called in the thread of the loop, which must not wait for itself."""
+
+
 class Portal:
     """An event loop in its own thread, which runs as long as it has holders.
 
@@ -76,9 +80,9 @@ class Portal:
                 f"the event loop that all sync connections share ended ({reason}): open a new connection"
             ) from self._death
         if self.is_current:
-            raise RealtimeError(
-                "a sync method was called in the thread that all sync connections share; "
-                "call it in another thread"
+            raise InOwnThreadError(
+                "observer: it can't send, nor wait for anything (nor can `where` and `on_progress`); "
+                "pass the event to another thread"
             )
 
     def hold(self) -> Hold:

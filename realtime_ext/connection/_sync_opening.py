@@ -23,12 +23,11 @@ from .._http.receiving import cut, receive
 from .._http.sending import AsyncHttp, Http
 from .._http.settings import checked_key
 from ._dialing import AsyncDialing
+from ._facade import check_sync
 from ._live_opening import AsyncLiveAnswering, AsyncLiveConnecting, AsyncLiveDialing
 from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith
 from ._portal import Hold, shared_portal
-from ._sync_connection import CallConnection, Connection
-from ._sync_events import Events, check_sync
-from ._sync_live import LiveCallConnection, LiveConnection
+from ._sync import CallConnection, Connection, Events, LiveCallConnection, LiveConnection
 
 if TYPE_CHECKING:
     import httpx

@@ -16,8 +16,8 @@ from realtime_ext.connection import (
 )
 from realtime_ext.connection._async_connection import AsyncPlayback, AsyncStream
 from realtime_ext.connection._async_events import AsyncExpectation
-from realtime_ext.connection._sync_connection import Playback, Stream
-from realtime_ext.connection._sync_events import Expectation
+from realtime_ext.connection._facade import Stream
+from realtime_ext.connection._sync import Expectation, Playback
 from tests.support.rows import each
 
 PAIRS = [

@@ -20,7 +20,7 @@ from realtime_ext.connection import Connection
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.waiting import PATIENCE
 
-NAMES = ("_portal.py", "_sync_connection.py", "_sync_events.py", "_sync_opening.py")
+NAMES = ("_portal.py", "_mailbox.py", "_facade.py", "_sync.py", "_sync_opening.py")
 FILES = {str(path): path.read_text().splitlines() for path in map(Path(package.__path__[0]).joinpath, NAMES)}
 
 

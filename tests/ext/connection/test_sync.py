@@ -22,7 +22,7 @@ import pytest
 
 from realtime_ext import APITimeoutError, ConnectionClosedError, RealtimeClient, RealtimeError
 from realtime_ext.connection import Connecting, Connection
-from realtime_ext.connection._sync_events import _AHEAD
+from realtime_ext.connection._mailbox import AHEAD
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer, nothing_leaves, session
 from tests.support.loopback import Loopback, answer
 from tests.support.rows import each
@@ -326,7 +326,7 @@ def test_audio_is_queued_up_to_a_bound_and_goes_out_in_order() -> None:
 
         appending = threading.Thread(target=append)
         appending.start()
-        until(lambda: connection._audio._size > _AHEAD)
+        until(lambda: connection._outbox._size > AHEAD)
         assert 6 <= len(appended) <= 7  # 40,000 characters each: the next one waits
         blocked.over.set()
         appending.join(PATIENCE)
