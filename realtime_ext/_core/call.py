@@ -126,10 +126,15 @@ class Announcement:
 def announcement(event: Mapping[str, Any]) -> Announcement | None:
     """Read an event of a webhook; None if it announces no call.
 
+    Args:
+        event: The event as JSON: the `to_dict()` of what `unwrap` returns.
+
     Raises:
-        TypeError: The call's id is missing or not a text.
+        TypeError: It is not a mapping, or the call's id is missing or not a text.
         ValueError: The call's id is not usable, as in `check_call_id`.
     """
+    if not isinstance(event, Mapping):
+        raise TypeError(f"event: expected a mapping, got {type(event).__name__}")
     api, field = _ANNOUNCEMENTS.get(event.get("type", ""), (None, ""))
     if api is None:
         return None

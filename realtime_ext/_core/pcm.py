@@ -45,9 +45,17 @@ def whole_samples(data: Buffer, name: str = "data") -> bytes | bytearray:
     return raw
 
 
-def is_quiet(pcm: bytes | bytearray) -> bool:
-    """Return whether PCM16 has nothing to be heard: no sample above -50 dBFS."""
-    samples = to_samples(pcm[: len(pcm) // 2 * 2])
+def is_quiet(pcm: Buffer) -> bool:
+    """Return whether PCM16 has nothing to be heard: no sample above -50 dBFS.
+
+    Args:
+        pcm: 16-bit PCM, little-endian; half a sample at its end is not looked at.
+
+    Raises:
+        TypeError: It is not bytes-like.
+    """
+    raw = as_bytes(pcm, "pcm")
+    samples = to_samples(raw[: len(raw) // 2 * 2])
     return not samples or (max(samples) < _QUIET and min(samples) > -_QUIET)
 
 

@@ -51,12 +51,14 @@ class Inputs:
         patches_file: The patches (default: the folder's, or none with a slice file).
         names_file: The names (default: the folder's, or none with a slice file).
         reviewing: Report unions that need a review, or no longer do, instead of failing.
+        with_official_names: Whether to add the module of the official package's names.
     """
 
     spec: Path
     openapi: Path
     vendored: bool
     reviewing: bool = False
+    with_official_names: bool = False
     slice_file: Path | None = None
     patches_file: Path | None = None
     names_file: Path | None = None
@@ -281,6 +283,8 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
         # The licence has to be in every copy.
         shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
         package = out / ready.package.names.module
+        if inputs.with_official_names:
+            _write_official_names(inputs, planned, package)
         output.add_headers(package)
         output.format_package(package)
         modules = output.import_all(out)
@@ -300,25 +304,17 @@ def make(inputs: Inputs, out: Path, say: Say) -> plan.Plan:
     return planned
 
 
-def add_official_names(inputs: Inputs, planned: plan.Plan, out: Path) -> None:
-    """Add the module of official names to a package that `make` has generated in `out`.
-
-    Raises:
-        SpecError: `types.toml` does not fit the plan.
-    """
+def _write_official_names(inputs: Inputs, planned: plan.Plan, package: Path) -> None:
     with _step("types"):
         chosen = type_names.read(inputs.openapi / type_names.FILE)
-        package = inputs.config.package.module
         text = type_names.source(
             chosen,
-            package,
+            package.name,
             planned.names,
             {member.name for member in planned.params.members},
             templates=inputs.openapi / "templates",
         )
-        path = out / package / f"{chosen.module}.py"
-        path.write_text(output.HEADER + text, encoding="utf-8")
-        output.format_package(path)
+        (package / f"{chosen.module}.py").write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def body_shape(kind: str, body: str) -> Any:
                 media.kind,
                 media.protocol,
                 media.direction,
-                media.setup,
+                media.get("setup"),
                 sorted(codec.name for codec in media.codecs),
             )
             for media in answer.media

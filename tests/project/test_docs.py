@@ -21,7 +21,7 @@ from realtime_simulator import FAULTS, Simulator
 from realtime_simulator.cli import arguments
 
 from realtime_ext import SessionBuilder, __version__, errors
-from realtime_ext.session._builders import InputBuilder
+from realtime_ext.session._builders import InputBuilder, McpBuilder
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
 from tests.support.command import PROXIED
@@ -188,7 +188,8 @@ def test_every_method_of_the_builder_is_in_the_table() -> None:
         for cells in rows(text("reference/sessions.md"), "## Builders")
         for method in METHOD.findall(cells[0])
     }
-    there = {name for name in vars(SessionBuilder) | vars(InputBuilder) if not name.startswith("_")}
+    builders = vars(SessionBuilder) | vars(InputBuilder) | vars(McpBuilder)
+    there = {name for name in builders if not name.startswith("_")}
     assert told == (there | {"extra"}) - {"build"}
 
 

@@ -128,6 +128,10 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
         webhooks.unwrap,
         {"body": BODY, "headers": HEADERS, "secret": SECRET, "tolerance": 300, "clock": lambda: NOW},
     ),
+    "webhooks.announcement": (
+        webhooks.announcement,
+        {"event": {"type": "realtime.call.incoming", "data": {"call_id": "rtc_1"}}},
+    ),
     "webhooks.call_key": (
         webhooks.call_key,
         {"event": webhooks.unwrap(BODY, HEADERS, SECRET, clock=lambda: NOW)},
@@ -155,6 +159,7 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
         lambda **given: list(audio.chunks(**given)),
         {"data": PCM, "format": "pcm", "ms": 20},
     ),
+    "audio.is_quiet": (audio.is_quiet, {"pcm": PCM}),
     "audio.silence": (audio.silence, {"ms": 20, "format": "pcm"}),
     "audio.Chunker": (audio.Chunker, {"format": "pcm", "ms": 20}),
     "audio.AudioFormat.bytes_in": (audio.audio_format().bytes_in, {"ms": 20}),
@@ -242,6 +247,7 @@ BUILDERS: Mapping[type, Mapping[str, Valid]] = {
         "trigger": {"event_type": "session.input_transcript.delta", "questions": [QUESTION]},
         "history": {"messages": [("user", "Hello")]},
         "store": {"keep": True},
+        "standby": {"after": 30, "threshold": 0.5},
         "data_channel": {"client_events": "all", "server_events": ["session.started"]},
         "safety_identifier": {"identifier": "a-hash"},
     },
