@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from specpipe.document_io import load
 
 from tests import compare_official
 from tests.compare_official import Difference, Shape, compare
-from tests.support.paths import ROOT
 from tests.support.proposals import OPENAPI, Field, Value, proposal
 
 
@@ -29,19 +26,26 @@ def an_object(**properties: object) -> dict[str, object]:
     return {"type": "object", "properties": properties}
 
 
-@pytest.mark.slow
-def test_all_differences_from_the_official_package_are_listed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.compare_official"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+@pytest.fixture(scope="module")
+def all_differences() -> list[Difference]:
+    return list(compare_official.differences())
+
+
+@pytest.fixture
+def _compared(all_differences: list[Difference], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare the packages once for all tests."""
+    monkeypatch.setattr(compare_official, "differences", lambda: all_differences)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_compared")
+def test_all_differences_from_the_official_package_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    status = compare_official.main([])
+    assert (capsys.readouterr().out, status) == ("", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_compared")
 def test_a_difference_that_is_not_listed_and_a_listed_one_that_is_gone_are_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
