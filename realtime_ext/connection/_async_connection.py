@@ -5,22 +5,20 @@ Events are interpreted in `_state`; `_io` sends and receives.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from .._core.arguments import check_seconds
-from .._core.time_limit import TimeLimit, wait
+from .._core.time_limit import TimeLimit
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..events import parse_event
 from ..tools import Toolbox
-from ._async_events import AsyncEvents
 from ._io import ConnectionIO, run_to_completion
+from ._lifetime import AsyncLifetime
 from ._spending import Spending
 from ._state.client_events import create_item, create_response, marked_response, text_item
 from ._state.conversation import TranscriptLine, read_item
@@ -30,7 +28,6 @@ from ._state.latency import Latencies
 from ._state.playback import Interruption, Position
 from ._state.reconnect import OF_PARENT, CloseInfo
 from ._state.turns import Turn, TurnStream
-from ._tool_runner import ToolRunner
 
 if TYPE_CHECKING:
     from realtime_api.models import (
@@ -62,14 +59,13 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 EventT = TypeVar("EventT")
 ResultT = TypeVar("ResultT")
 
-_STOPPING = 2.0  # seconds that a cancelled tool is waited for
 _GOODBYE = 30.0  # seconds
 _LAST_WORDS = 3.0  # seconds for a translation session to finish
 _CANCEL_TIMEOUT = 2.0  # seconds
 _BATCH_EVENTS = 256
 
 
-class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
+class AsyncConnection(AsyncLifetime["ServerEvent", "ClientEventLike"]):
     """A realtime session, or a view of one, made by `connect`, `answer` or `dial`, for one event loop.
 
     Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers first.
@@ -97,19 +93,8 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         self._hang_up = hang_up
         self._call = call
         self._call_id = call_id if call is None else call.id
-        self._tools: ToolRunner | None = None
-        self._closing: asyncio.Task[None] | None = None
         self.playback: AsyncPlayback = AsyncPlayback(self)
-        self._ending: asyncio.Task[None] | None = None  # by a spent budget
-        if budget is not None:
-            spent = weakref.WeakMethod(self._budget_spent)  # the link's reader must not hold the connection
-            on_spent = lambda: None if (end := spent()) is None else end()  # noqa: E731
-            io.spending = Spending(budget, io.state, io.monotonic)
-            io.spending.start(on_spent)
-
-    def __del__(self) -> None:
-        if "playback" in self.__dict__:  # else its construction failed
-            self._io.drop(self, () if self._tools is None else (self._tools.task,), self._on_drop)
+        self._begin(budget)
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""
@@ -490,26 +475,14 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
             RealtimeError: Tools are registered already.
             TypeError, ValueError: As `Toolbox`; or `timeout` is not a time limit.
         """
-        if self._tools is not None:
-            raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
         self._state.role.require_responses("run_tools")
-        check_seconds("timeout", timeout)
-        toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
-        self._state.session.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
-        asked = None if approve is None else lambda item: approve(read_item(item))
-        self._tools = ToolRunner(self._io, self._state.turns, self, toolbox, timeout, asked)
+        checked = self._check_tools(toolbox, timeout)
+        self._state.session.warn_of_tools({str(tool.name) for tool in checked.definitions})
+        self._run_tools(self._state.turns, checked, timeout, approve, read_item)
 
     # The end
 
-    def _budget_spent(self) -> None:
-        """Begin to end the turn or the connection, as the budget chose."""
-        spending = self._io.spending
-        assert spending is not None
-        logger.warning("the budget is spent: %s", spending.reason)
-        end = self._cancel_responses if spending.budget.then == "end_turn" else self._end_spent
-        self._ending = self._io.loop.create_task(end(spending), name="realtime_ext budget")
-
-    async def _cancel_responses(self, spending: Spending) -> None:
+    async def _cancel_responses(self) -> None:
         """Cancel the response that goes on, and every further one, until the connection ends."""
         with contextlib.suppress(RealtimeError):
             while True:
@@ -519,7 +492,8 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
                 await begun.wait(None)
 
     async def _end_spent(self, spending: Spending) -> None:
-        """Say goodbye if the budget has one, hang up, and end the connection."""
+        if spending.budget.then == "end_turn":
+            return await self._cancel_responses()
         goodbye = spending.budget.goodbye
         try:
             if self._state.role.has_responses:
@@ -534,8 +508,13 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
             if self._hang_up is not None:
                 self._state.is_hung_up = True
                 await run_to_completion(self._hang_up())
-            self._state.finish(CloseInfo.by_budget(spending.reason))
-            await self.close()
+            ending = CloseInfo.by_budget(spending.reason)
+            self._state.finish(ending)
+            await self._end(ending)
+
+    @property
+    def _farewell(self) -> float | None:
+        return _LAST_WORDS if self._state.role.kind == "translation" else None
 
     async def close(self) -> None:
         """End the connection, within a few seconds. It may be called again, and from anywhere.
@@ -543,46 +522,7 @@ class AsyncConnection(AsyncEvents["ServerEvent", "ClientEventLike"]):
         Events that came before can still be read, and then iteration ends. In a process that was forked
         after the connection was opened this does nothing: the connection is its parent's.
         """
-        if self._is_forked:
-            return
-        if self._closing is None:
-            self._closing = self._io.loop.create_task(self._close(asyncio.current_task()))
-        try:
-            await run_to_completion(self._closing)
-        finally:
-            # The first caller may have been one of these tasks, which can't wait for itself.
-            await run_to_completion(self._stop(asyncio.current_task()))
-
-    async def _close(self, caller: asyncio.Task[Any] | None) -> None:
-        state = self._state
-        try:
-            if state.role.kind == "translation" and state.is_linked:
-                with contextlib.suppress(RealtimeError, TimeoutError):
-                    async with TimeLimit(_LAST_WORDS):
-                        with self.expect("session.closed") as closed:
-                            await self._send_own({"type": "session.close"})
-                        await closed
-        finally:
-            state.finish(CloseInfo.by_user())
-            if self._tools is not None and self._tools.task is not caller:
-                self._tools.task.cancel()
-            try:
-                await self._io.link.close(state.close_info.own_code if state.close_info else 1000)
-            finally:
-                await self._stop(caller)
-
-    async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
-        reconnect_task, tools = self._io.reconnect_task, None if self._tools is None else self._tools.task
-        if reconnect_task is None or reconnect_task is not caller:
-            self._io.stop()
-        if tools is not None and tools is not caller:
-            tools.cancel()
-        if self._ending is not None and self._ending is not caller:
-            self._ending.cancel()
-        tasks = (reconnect_task, tools, self._ending)
-        running = {task for task in tasks if task not in (None, caller) and not task.done()}
-        if running:
-            await wait(running, _STOPPING)  # a tool may suppress its cancellation
+        await self._end(CloseInfo.by_user())
 
 
 def _saying(text: str) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core.arguments import check_seconds
-from .._core.time_limit import TimeLimit, wait
+from .._core.time_limit import TimeLimit
 from .._core.utterances import Utterance
 from ..audio import audio_format, silence
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..tools import Toolbox
-from ._async_events import AsyncEvents
 from ._delegation import (
     AsyncDelegation,
     DelegationRunner,
@@ -26,13 +25,13 @@ from ._delegation import (
     live_session,
     quiet,
 )
-from ._io import ConnectionIO, run_to_completion
+from ._io import ConnectionIO
+from ._lifetime import AsyncLifetime
 from ._live_playback import LivePlayback
 from ._spending import Spending
 from ._state.handover import Handover
 from ._state.live import LiveSession, LiveUsage
 from ._state.reconnect import CloseInfo
-from ._tool_runner import ToolRunner
 
 if TYPE_CHECKING:
     from realtime_api.models import LiveSessionResource, MCPApprovalRequest
@@ -52,12 +51,11 @@ _AHEAD = 0.2  # seconds by which such a file is ahead of the time
 _PATIENCE = 0.3  # seconds without sound before silence is sent: the next piece may be late
 _LONGEST_GAP = 2.0  # seconds of silence that are made up for at once, as after a stall of the program
 _LAST_WORDS = 15.0  # seconds for `session.closed`
-_STOPPING = 2.0  # seconds that a cancelled task is waited for
 _GOODBYE = 30.0  # seconds
 _LAST_PAUSE = 3.0  # seconds without words after which a goodbye was said
 
 
-class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
+class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
     """A Live session, or a sideband of one, made by `connect`, `fork` or `attach`, for one event loop.
 
     Iterating yields the events. Reading an event, by iteration, `recv` or `run`, calls its handlers first.
@@ -84,25 +82,14 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
         self._sound_until = io.monotonic()  # of a clock, up to where sound or silence was sent
         self._is_silent = sends_silence
         self._sending = asyncio.Lock()  # files, which take their time
-        self._closing: asyncio.Task[None] | None = None
         self._silence: asyncio.Task[None] | None = None
         self._delegations: DelegationRunner | None = None
-        self._tools: ToolRunner | None = None
         self._playback: LivePlayback | None = None
         self._ends_session = ends_session
-        self._spent: asyncio.Task[None] | None = None  # ends the session: its budget is spent
         if sends_silence:
             sending = _send_silence(weakref.ref(self), io)
             self._silence = io.loop.create_task(sending, name="realtime_ext silence")
-        if budget is not None:
-            spent = weakref.WeakMethod(self._budget_spent)  # the link's reader must not hold the connection
-            on_spent = lambda: None if (end := spent()) is None else end()  # noqa: E731
-            io.spending = Spending(budget, io.state, io.monotonic)
-            io.spending.start(on_spent)
-
-    def __del__(self) -> None:
-        if "_spent" in self.__dict__:  # else its construction failed
-            self._io.drop(self, tuple(self._tasks()), self._on_drop)
+        self._begin(budget)
 
     def __repr__(self) -> str:
         about = f"session_id={self.session_id!r}"
@@ -304,26 +291,21 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
             SessionConfigWarning: The session's `tool_choice` requires endless calls, or it declares other
                 tools.
         """
-        if self._tools is not None:
-            raise RealtimeError("run_tools: tools are registered already; add them to that toolbox")
+        checked = self._check_tools(toolbox, timeout)
         kind = self._delegates_to
         if kind not in (None, "responses"):
             raise RealtimeError(
                 f"run_tools: this session delegates to {kind}, not to a model that calls tools"
             )
-        check_seconds("timeout", timeout)
         if isinstance(max_rounds, bool) or not isinstance(max_rounds, int):
             raise TypeError(f"max_rounds: expected an int, got {type(max_rounds).__name__}")
         if max_rounds < 1:
             raise ValueError(f"max_rounds: expected 1 or more, got {max_rounds}")
-        toolbox = toolbox if isinstance(toolbox, Toolbox) else Toolbox(toolbox)
         if kind is not None:
-            self._state.session.warn_of_tools({str(tool.name) for tool in toolbox.definitions})
+            self._state.session.warn_of_tools({str(tool.name) for tool in checked.definitions})
             self._state.session.warn_of_loops()
-        asked = None if approve is None else lambda item: approve(_request_for_permission(item))
-        backend = self._live.backend
-        backend.most_rounds = max_rounds
-        self._tools = ToolRunner(self._io, backend, self, toolbox, timeout, asked)
+        self._live.backend.most_rounds = max_rounds
+        self._run_tools(self._live.backend, checked, timeout, approve, _request_for_permission)
 
     def take_over(self, handover: Handover) -> None:
         """Complete the unfinished work of an earlier program; call it before `run_tools` and `delegate`.
@@ -372,24 +354,18 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
             return None
         return str((content.get("delegation") or {}).get("type") or "client")
 
-    def _budget_spent(self) -> None:
-        """Begin to end the session."""
-        spending = self._io.spending
-        assert spending is not None
-        logger.warning("the budget is spent: %s", spending.reason)
-        self._spent = self._io.loop.create_task(self._end_spent(spending), name="realtime_ext budget")
-
     async def _end_spent(self, spending: Spending) -> None:
-        """Say goodbye if the budget has one, and end the session."""
         goodbye = spending.budget.goodbye
         if goodbye is not None:
             with contextlib.suppress(RealtimeError, TimeoutError):
                 async with TimeLimit(_GOODBYE):
                     await self._say_last(goodbye)
         self._ends_session = True
-        if self._closing is None:
-            self._closing = self._io.loop.create_task(self._close(CloseInfo.by_budget(spending.reason)))
-        await run_to_completion(self._closing)
+        await self._end(CloseInfo.by_budget(spending.reason))
+
+    @property
+    def _farewell(self) -> float | None:
+        return _LAST_WORDS if self._ends_session and self._live.close_reason is None else None
 
     async def _say_last(self, text: str) -> None:
         """Ask the model to say a text, and wait until it has been silent for some time."""
@@ -401,45 +377,17 @@ class AsyncLiveConnection(AsyncEvents["LiveEvent", "LiveClientEventLike"]):
 
         Events received before can still be read, and then iteration ends. It may be called again.
         """
-        if not self._is_forked:
-            if self._closing is None:
-                self._closing = self._io.loop.create_task(self._close(CloseInfo.by_user()))
-            try:
-                await run_to_completion(self._closing)
-            finally:
-                # The first caller may have been one of these tasks, which can't wait for itself.
-                await run_to_completion(self._stop(asyncio.current_task()))
+        await self._end(CloseInfo.by_user())
         return self.usage
 
-    async def _close(self, ending: CloseInfo) -> None:
-        state = self._state
+    async def _close(self, ending: CloseInfo, caller: asyncio.Task[Any] | None) -> None:
         if self._silence is not None:
             self._silence.cancel()
-        try:
-            if self._ends_session and state.is_linked and self._live.close_reason is None:
-                with contextlib.suppress(RealtimeError, TimeoutError):
-                    async with TimeLimit(_LAST_WORDS):
-                        with self.expect("session.closed") as closed:
-                            await self._send_own({"type": "session.close"})
-                        await closed
-        finally:
-            state.finish(ending)
-            try:
-                await self._io.link.close(state.close_info.own_code if state.close_info else 1000)
-            finally:
-                self._io.stop()
+        await super()._close(ending, caller)
 
-    async def _stop(self, caller: asyncio.Task[Any] | None) -> None:
-        tasks = {task for task in self._tasks() if task is not caller and not task.done()}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await wait(tasks, _STOPPING)  # a tool may suppress its cancellation
-
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        runners = (self._delegations, self._tools)
-        found = [self._silence, *(None if one is None else one.task for one in runners)]
-        return [task for task in found if task is not None]
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        own = (self._silence, None if self._delegations is None else self._delegations.task)
+        return [*super()._tasks(), *(task for task in own if task is not None)]
 
     async def _fill(self) -> None:
         if not self._state.is_linked:
