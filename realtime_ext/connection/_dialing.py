@@ -6,27 +6,25 @@ This module must not load the WebRTC library before a call is made.
 from __future__ import annotations
 
 import asyncio
-import uuid
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from .._core.event_loop import require_asyncio
 from .._core.time_limit import wait
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
-from ..errors import ConnectionClosedError, RealtimeError
+from ..errors import ConnectionClosedError
 from ._async_connection import AsyncConnection
 from ._call_media import check_host_addresses, check_media, report
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, observers_of, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
-from ._opening import OpenedByWith, hang_up
-from ._spending import check_budget, open_budget
+from ._opening import ConnectionT, OpensByWith, hang_up
+from ._spending import check_budget
 from ._state.connect_plan import Role, call_id_in
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from .._core.call import Call
     from .._http.operation import Operation
     from ..tools import Toolbox
-    from ._async_events import AsyncEvents
     from ._call_media import AsyncAudioIn, AsyncAudioOut
     from ._webrtc_peer import WebRtcPeer
 
@@ -159,19 +156,15 @@ class _PeerLink:
 
 
 CallT = TypeVar("CallT")
-ConnectionT = TypeVar("ConnectionT", bound="AsyncEvents[Any, Any]")
 
 
-class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
+class DialsByWith(OpensByWith[ConnectionT], Generic[CallT, ConnectionT]):
     """A call of either API to be made by `async with`, and hung up when the block ends."""
 
     _id_field = "id"  # of a call
 
     def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
-        self._http = http
-        self._tools = tools
-        self._request = DialRequest(**arguments)
-        self._connection: ConnectionT | None = None
+        super().__init__(http, tools, DialRequest(**arguments))
         self._offer: str | None = None
         self._call: CallT | None = None
         self._made: str | None = None  # the id of a call that exists even if its answer is invalid
@@ -192,14 +185,10 @@ class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
         """Return the id of the call in an answer that may be invalid otherwise; None if it has none."""
 
     @abstractmethod
-    async def _connect(self, peer: WebRtcPeer, call: CallT) -> ConnectionT:
+    async def _over_peer(self, peer: WebRtcPeer, call: CallT) -> ConnectionT:
         """Make the connection of a call whose peer is connected."""
 
-    async def __aenter__(self) -> ConnectionT:
-        require_asyncio()
-        if self._connection is not None:
-            raise RealtimeError("dial: it was already entered; call dial again")
-        open_budget(self._request.budget)
+    async def _connect(self) -> ConnectionT:
         from ._webrtc_peer import WebRtcPeer, host_addresses_towards
 
         request, http = self._request, self._http
@@ -230,14 +219,11 @@ class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
             self._made = getattr(call, self._id_field)
             report(request.on_progress, "call")
             await peer.connect(call.sdp_answer)
-            connection: Any = await self._connect(peer, call)
-            self._connection = connection
-            if self._tools is not None:
-                connection.run_tools(self._tools)
+            self._connection = connection = await self._over_peer(peer, call)
         except BaseException:
             await run_to_completion(self._undo(making), peer.close())
             raise
-        return cast(ConnectionT, connection)
+        return connection
 
     async def _undo(self, making: asyncio.Task[CallT] | None) -> None:
         """Hang up the call that was made, or that the API may be about to make."""
@@ -258,15 +244,6 @@ class DialsByWith(OpenedByWith, ABC, Generic[CallT, ConnectionT]):
             clock=self._http.clock,
             observers=self._request.observers,
         )
-
-    def _options(self) -> dict[str, Any]:
-        """Return what the state of a connection needs besides its role."""
-        size = self._request.max_queue_bytes
-        return {
-            "id_prefix": uuid.uuid4().hex[:12],
-            "max_queue_bytes": MAX_QUEUE_BYTES if size is None else size,
-            "validate": self._http.settings.validate,
-        }
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -289,9 +266,9 @@ class AsyncDialing(DialsByWith["Call", AsyncCallConnection]):
     def _id_in(response: httpx.Response) -> str | None:
         return call_id_in(response.headers.get("location"))
 
-    async def _connect(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
+    async def _over_peer(self, peer: WebRtcPeer, call: Call) -> AsyncCallConnection:
         request, http = self._request, self._http
-        state = ConnectionState(_role(request.session), **self._options())
+        state = self._state(ConnectionState, _role(request.session))
         state.session.began(http.clock.now())
         hangs_up = partial(hang_up, http, request.hangup, call.id)
         return AsyncCallConnection(self._io(peer, state), peer, call, hangs_up, request.budget)

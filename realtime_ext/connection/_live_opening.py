@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Coroutine, Mapping
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,15 +12,13 @@ import attrs
 
 from .._core import json as _json
 from .._core.call import LiveCall, check_session_id
-from .._core.event_loop import require_asyncio
 from .._http.sending import AsyncHttp
-from ..errors import APITimeoutError, BadRequestError, ConflictError, NotFoundError, RealtimeError
+from ..errors import APITimeoutError, BadRequestError, ConflictError, NotFoundError
 from ._dialing import CallAudio, DialsByWith
 from ._io import ConnectionIO, run_to_completion
-from ._link import Link, seconds_of
+from ._link import Link
 from ._live_connection import AsyncLiveConnection
-from ._opening import GREETING, Answers, ConnectRequest, OpenedByWith, _open_link
-from ._spending import open_budget
+from ._opening import GREETING, Answers, ConnectRequest, OpensByWith, confirmed, open_link
 from ._state.connect_plan import Plan, Role
 from ._state.live import LiveState
 from ._state.reconnect import CloseInfo
@@ -30,7 +26,6 @@ from ._state.reconnect import CloseInfo
 if TYPE_CHECKING:
     import httpx
 
-    from .._http.operation import Operation
     from ..tools import Toolbox
     from ._opening import Hangup
     from ._webrtc_peer import WebRtcPeer
@@ -40,7 +35,7 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 _NOT_FINAL = (0.2, 0.4, 0.8, 0.0)  # seconds after which a session that was cut off may be final
 
 
-class AsyncLiveConnecting(OpenedByWith):
+class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
     """A connection to be opened by `async with`, and closed when the block ends."""
 
     _example = "async with client.live.connect(…) as connection"
@@ -63,66 +58,31 @@ class AsyncLiveConnecting(OpenedByWith):
         is_sideband = session is None
         role = Role(kind="live", is_sideband=is_sideband, plays=False, carries_audio=not is_sideband)
         plan = Plan(role=role, path=path, query={}, update=None)
-        self._http = http
-        self._tools = tools
-        self._session = session
-        self._session_id = session_id
-        self._update = update
-        self._sends_silence = sends_silence and not is_sideband
-        self._ends_session = ends_session or not is_sideband
-        self._request = ConnectRequest.check(
+        request = ConnectRequest.check(
             plan=plan,
             validate=http.settings.validate,
             safety_identifier=None,
             reconnect=reconnect,
             **arguments,
         )
-        self._connection: AsyncLiveConnection | None = None
+        super().__init__(http, tools, request)
+        self._session = session
+        self._session_id = session_id
+        self._update = update
+        self._sends_silence = sends_silence and not is_sideband
+        self._ends_session = ends_session or not is_sideband
 
-    async def __aenter__(self) -> AsyncLiveConnection:
-        require_asyncio()
-        if self._connection is not None:
-            raise RealtimeError("live.connect: it was already entered; call it again")
-        open_budget(self._request.budget)
-        connection = await self._open()
-        if self._tools is not None:
-            connection.run_tools(self._tools)
-        return connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _open(self) -> AsyncLiveConnection:
+    async def _connect(self) -> AsyncLiveConnection:
         request, http = self._request, self._http
-        link = await _open_link(http, request, is_first=True)
-        state = LiveState(
-            request.plan.role,
-            id_prefix=uuid.uuid4().hex[:12],
-            max_queue_bytes=request.max_queue_bytes,
-            validate=http.settings.validate,
-            reconnect=request.reconnect,
-        )
-        io = ConnectionIO(
-            state,
-            link,
-            clock=http.clock,
-            # Without a reference to this object, which holds the connection: the link's reader must not.
-            reopen=partial(_reopen, http, request, state) if request.reconnect is not None else None,
-            observers=request.observers,
-            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
-        )
+        link = await open_link(http, request, is_first=True)
+        state = self._state(LiveState, request.plan.role, request.reconnect)
+        io = self._over_websocket(state, link, partial(_reopen, http, request, state))
         try:
             if self._session is not None:
                 await self._start(io, state, self._session)
             if self._update is not None:
-                acknowledged = await io.send(
-                    state.client_events.write({"type": "session.update", "session": self._update})
-                )
-                assert acknowledged is not None
-                await io.acknowledged(acknowledged, io.confirm_timeout, "live.attach: session.updated")
+                update = {"type": "session.update", "session": self._update}
+                await confirmed(io, update, "live.attach")
         except BaseException:
             await _abandon(io, link.close(1000))
             raise
@@ -152,24 +112,24 @@ async def _reopen(http: AsyncHttp, request: ConnectRequest, state: LiveState) ->
     A stored session is forked. If that is refused, a new session is given the history in its place.
     """
     if state.role.is_sideband:
-        return await _open_link(http, request, is_first=False)
+        return await open_link(http, request, is_first=False)
     if state.continues_by_fork:
         path = f"/live/sessions/{quote(state.live.session_id or '', safe='')}/fork"
         for pause in _NOT_FINAL:
             try:
-                return await _open_link(http, _at(request, path), is_first=False)
+                return await open_link(http, _at(request, path), is_first=False)
             except (BadRequestError, NotFoundError, ConflictError) as error:
                 logger.info("the session can't be forked (yet): %s", error)
                 await http.clock.asleep(pause)
         state.continues_by_fork = False
-    return await _open_link(http, _at(request, "/live/sessions"), is_first=False)
+    return await open_link(http, _at(request, "/live/sessions"), is_first=False)
 
 
 def _at(request: ConnectRequest, path: str) -> ConnectRequest:
     return attrs.evolve(request, plan=attrs.evolve(request.plan, path=path))
 
 
-class AsyncLiveAnswering(Answers, AsyncLiveConnecting):
+class AsyncLiveAnswering(Answers[AsyncLiveConnection], AsyncLiveConnecting):
     """A telephone call to be accepted and attached to by `async with`, and hung up when the block ends."""
 
     _example = "async with client.live.answer(…) as connection"
@@ -178,16 +138,13 @@ class AsyncLiveAnswering(Answers, AsyncLiveConnecting):
         self,
         http: AsyncHttp,
         tools: Toolbox | None,
-        accept: Operation[None],
-        hangup: Hangup,
         *,
+        hangup: Hangup,
         hangup_on_exit: bool,
         **arguments: Any,
     ) -> None:
-        super().__init__(http, tools, ends_session=hangup_on_exit, **arguments)
-        self._accept = accept
+        super().__init__(http, tools, hangup_on_exit=hangup_on_exit, ends_session=hangup_on_exit, **arguments)
         self._hangup = hangup
-        self._hangs_up = hangup_on_exit
 
     @property
     def _call_id(self) -> str:
@@ -225,9 +182,8 @@ class AsyncLiveDialing(DialsByWith[LiveCall, AsyncLiveCallConnection]):
         except (ValueError, TypeError, LookupError):
             return None
 
-    async def _connect(self, peer: WebRtcPeer, call: LiveCall) -> AsyncLiveCallConnection:
-        role = Role(kind="live", plays=False, carries_audio=False)
-        state = LiveState(role, **self._options())
+    async def _over_peer(self, peer: WebRtcPeer, call: LiveCall) -> AsyncLiveCallConnection:
+        state = self._state(LiveState, Role(kind="live", plays=False, carries_audio=False))
         state.session.began(self._http.clock.now(), LONGEST_CALL)
         io = self._io(peer, state)
         started = state.expect("session.started")

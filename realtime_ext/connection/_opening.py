@@ -6,10 +6,10 @@ import asyncio
 import logging
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
@@ -21,11 +21,12 @@ from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
 from ..errors import APITimeoutError, ConflictError, ConnectionClosedError, MissingApiKeyError, RealtimeError
 from ._async_connection import AsyncConnection
+from ._async_events import AsyncEvents
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, Observers, observers_of, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
 from ._spending import check_budget, open_budget
-from ._state.connect_plan import Plan, confirming_plan, make_plan
+from ._state.connect_plan import Plan, Role, confirming_plan, make_plan
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
 from ._state.reconnect import Reconnect, policy_for
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
 
     Hangup = Callable[[str], Operation[None]]  # builds the request that hangs up a call
+
+ConnectionT = TypeVar("ConnectionT", bound=AsyncEvents[Any, Any])
+StateT = TypeVar("StateT", bound=ConnectionState)
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -130,16 +134,6 @@ class ConnectRequest:
             safety_identifier=safety_identifier,
         )
 
-    def state(self, *, validate: bool) -> ConnectionState:
-        """Make the connection's state."""
-        return ConnectionState(
-            self.plan.role,
-            id_prefix=uuid.uuid4().hex[:12],
-            max_queue_bytes=self.max_queue_bytes,
-            validate=validate,
-            reconnect=self.reconnect,
-        )
-
 
 class OpenedByWith:
     """A context manager that opens a connection; using it as one without `with` is explained."""
@@ -156,35 +150,32 @@ class OpenedByWith:
             )
 
 
-class AsyncConnecting(OpenedByWith):
-    """A connection to be opened by `async with`, and closed when the block ends."""
+class OpensByWith(OpenedByWith, ABC, Generic[ConnectionT]):
+    """What opens a connection of either API by `async with`, and closes it when the block ends.
 
-    _example = "async with client.connect(…) as connection"
+    Args:
+        http: The client's side.
+        tools: Run from the start.
+        request: The connection to be opened.
+    """
 
-    def __init__(
-        self,
-        http: AsyncHttp,
-        tools: Toolbox | None,
-        *,
-        hangup: Hangup,
-        runs_tools: bool = False,
-        **arguments: Any,
-    ) -> None:
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, request: Any) -> None:
         self._http = http
         self._tools = tools
-        self._runs_tools = runs_tools or tools is not None  # here, or once the connection was opened
-        self._hangup = hangup
-        self._request = ConnectRequest.check(validate=http.settings.validate, **arguments)
-        if http.settings.dialect is not None and self._request.plan.role.kind == "translation":
-            raise ValueError(f"connect: servers with dialect={http.settings.dialect!r} have no translations")
-        self._connection: AsyncConnection | None = None
+        self._runs_tools = tools is not None  # here, or by the sync connection once it is opened
+        self._request = request
+        self._connection: ConnectionT | None = None
 
-    async def __aenter__(self) -> AsyncConnection:
+    async def __aenter__(self) -> ConnectionT:
+        require_asyncio()
+        if self._connection is not None:
+            raise RealtimeError(f"{self._example}: it was already entered; make another one")
         open_budget(self._request.budget)
-        connection = await self._open()
-        if self._tools is not None:
-            connection.run_tools(self._tools)
-        return connection
+        try:
+            return await self._open()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -192,28 +183,66 @@ class AsyncConnecting(OpenedByWith):
         if self._connection is not None:
             await self._connection.close()
 
-    async def _open(self) -> AsyncConnection:
-        require_asyncio()
-        if self._connection is not None:
-            raise RealtimeError("connect: it was already entered; call connect again")
+    async def _open(self) -> ConnectionT:
+        """Open the connection, and run the tools."""
+        connection: Any = await self._connect()
+        if self._tools is not None:
+            connection.run_tools(self._tools)
+        opened: ConnectionT = connection
+        return opened
+
+    @abstractmethod
+    async def _connect(self) -> ConnectionT:
+        """Open the connection."""
+
+    def _state(self, kind: Callable[..., StateT], role: Role, reconnect: Reconnect | None = None) -> StateT:
+        """Make the connection's state."""
+        size = self._request.max_queue_bytes
+        return kind(
+            role,
+            id_prefix=uuid.uuid4().hex[:12],
+            max_queue_bytes=MAX_QUEUE_BYTES if size is None else size,
+            validate=self._http.settings.validate,
+            reconnect=reconnect,
+        )
+
+    def _over_websocket(
+        self, state: ConnectionState, link: Link, reopen: Callable[[], Awaitable[Link]]
+    ) -> ConnectionIO:
+        """Begin to receive events; `reopen` must not refer to this object, which holds the connection."""
+        request, http = self._request, self._http
+        return ConnectionIO(
+            state,
+            link,
+            clock=http.clock,
+            reopen=None if request.reconnect is None else reopen,
+            observers=request.observers,
+            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
+        )
+
+
+class AsyncConnecting(OpensByWith[AsyncConnection]):
+    """A connection to be opened by `async with`, and closed when the block ends."""
+
+    _example = "async with client.connect(…) as connection"
+
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, *, hangup: Hangup, **arguments: Any) -> None:
+        super().__init__(http, tools, ConnectRequest.check(validate=http.settings.validate, **arguments))
+        self._hangup = hangup
+        if http.settings.dialect is not None and self._request.plan.role.kind == "translation":
+            raise ValueError(f"connect: servers with dialect={http.settings.dialect!r} have no translations")
+
+    async def _connect(self) -> AsyncConnection:
         request, http = self._request, self._http
         plan = request.plan
-        # Without a reference to this object, which holds the connection: the link's reader must not.
-        opened = partial(_open_link, http, request)
+        opened = partial(open_link, http, request)
         link = await opened(is_first=True)
-        state = request.state(validate=http.settings.validate)
+        state = self._state(ConnectionState, plan.role, request.reconnect)
         if self._runs_tools:
             state.turns.collect_calls()  # those that a call's session makes before the update is acknowledged
         if not plan.role.is_sideband:
             state.session.began(http.clock.now())
-        io = ConnectionIO(
-            state,
-            link,
-            clock=http.clock,
-            reopen=partial(opened, is_first=False) if request.reconnect is not None else None,
-            observers=request.observers,
-            confirm_timeout=seconds_of(request.options.timeout or http.settings.timeout),
-        )
+        io = self._over_websocket(state, link, partial(opened, is_first=False))
         call_id = plan.query.get("call_id")
         hangs_up = None if call_id is None else partial(hang_up, http, self._hangup, call_id)
         connection = self._connection = AsyncConnection(
@@ -223,12 +252,9 @@ class AsyncConnecting(OpenedByWith):
             if plan.update is None and not plan.role.is_sideband:
                 await self._greeted(io)
             if plan.update is not None:
-                acknowledged = await io.send(state.client_events.write(plan.update))
-                assert acknowledged is not None
-                await io.acknowledged(acknowledged, io.confirm_timeout, "connect: session.updated")
-        except BaseException as error:
-            await connection.close()
-            if isinstance(error, ConnectionClosedError) and (rejection := state.rejection()) is not None:
+                await confirmed(io, plan.update, "connect")
+        except ConnectionClosedError as error:
+            if (rejection := state.rejection()) is not None:
                 raise rejection from error
             raise
         return connection
@@ -249,79 +275,74 @@ class AsyncConnecting(OpenedByWith):
             io.state.queue.remove_waiter(created)
 
 
-class Answers(ABC):
+class Answers(OpensByWith[ConnectionT]):
     """What makes a context manager that attaches to a call answer that first, and hang up in the end."""
 
-    _http: AsyncHttp
-    _request: ConnectRequest
-    _connection: Any  # once there is one
-    _accept: Operation[None]
     _hangup: Hangup
-    _hangs_up: bool
+
+    def __init__(
+        self,
+        http: AsyncHttp,
+        tools: Toolbox | None,
+        *,
+        accept: Operation[None],
+        hangup_on_exit: bool,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(http, tools, **arguments)
+        self._accept = accept
+        self._hangup_on_exit = hangup_on_exit
+        self._ends_call = False
 
     @property
     @abstractmethod
     def _call_id(self) -> str: ...
 
-    async def __aenter__(self) -> Any:
-        call_id = self._call_id
-        open_budget(self._request.budget)
+    async def _open(self) -> ConnectionT:
         try:
             await asend(self._accept, self._http, self._request.options)
         except ConflictError:
             raise  # another program has answered the call, which is not this one's to end
         except BaseException as error:
-            # The caller must not be left in a silent call.
-            if getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError)):
-                await run_to_completion(hang_up(self._http, self._hangup, call_id))
+            self._ends_call = getattr(error, "may_have_applied", isinstance(error, asyncio.CancelledError))
             raise
-        try:
-            return await super().__aenter__()  # type: ignore[misc]
-        except BaseException:
-            await run_to_completion(hang_up(self._http, self._hangup, call_id))
-            raise
+        self._ends_call = True  # if this fails: the caller must not be left in a silent call
+        connection = await super()._open()
+        self._ends_call = self._hangup_on_exit
+        return connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None and self._connection._is_forked:
             return
-        endings = [super().__aexit__(kind, error, trace)]  # type: ignore[misc]
-        if self._hangs_up:
+        endings = [super().__aexit__(kind, error, trace)]
+        if self._ends_call:
             if self._connection is not None:
                 self._connection._state.is_hung_up = True
             endings.insert(0, hang_up(self._http, self._hangup, self._call_id))
         await run_to_completion(*endings)
 
 
-class AsyncAnswering(Answers, AsyncConnecting):
+class AsyncAnswering(Answers[AsyncConnection], AsyncConnecting):
     """A call to be accepted, attached to and confirmed by `async with`, and hung up when the block ends."""
 
     _example = "async with client.answer(…) as connection"
 
-    def __init__(
-        self,
-        http: AsyncHttp,
-        tools: Toolbox | None,
-        accept: Operation[None],
-        hangup: Hangup,
-        *,
-        hangup_on_exit: bool,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(http, tools, hangup=hangup, confirming="realtime", **arguments)
-        self._accept = accept
-        self._hangs_up = hangup_on_exit
+    def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
+        super().__init__(http, tools, confirming="realtime", **arguments)
 
     @property
     def _call_id(self) -> str:
-        return self._request.plan.query["call_id"]
+        call_id: str = self._request.plan.query["call_id"]
+        return call_id
 
 
-async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
-    from ._websocket import open_link
+async def open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool) -> Link:
+    """Open a WebSocket; `is_first` as in `_websocket`."""
+    from . import _websocket
 
-    link = await open_link(
+    link = await _websocket.open_link(
         request.plan,
         http,
         request.options,
@@ -330,6 +351,13 @@ async def _open_link(http: AsyncHttp, request: ConnectRequest, *, is_first: bool
         is_first=is_first,
     )
     return translated(link, http.settings.dialect)
+
+
+async def confirmed(io: ConnectionIO, update: Mapping[str, Any], what: str) -> None:
+    """Send an update of the session, and wait for its acknowledgement."""
+    acknowledged = await io.send(io.state.client_events.write(update))
+    assert acknowledged is not None
+    await io.acknowledged(acknowledged, io.confirm_timeout, f"{what}: session.updated")
 
 
 async def hang_up(http: AsyncHttp, hangup: Hangup, call_id: str) -> None:

@@ -25,7 +25,7 @@ from .._http.settings import checked_key
 from ._dialing import AsyncDialing
 from ._facade import check_sync
 from ._live_opening import AsyncLiveAnswering, AsyncLiveConnecting, AsyncLiveDialing
-from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith
+from ._opening import AsyncAnswering, AsyncConnecting, OpenedByWith, OpensByWith
 from ._portal import Hold, shared_portal
 from ._sync import CallConnection, Connection, Events, LiveCallConnection, LiveConnection
 
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
     from .._core.call import Call, LiveCall
     from .._core.secrets import Secret
-    from .._http.operation import Operation
     from ..tools import Toolbox
     from ._call_media import AsyncAudioIn, AsyncAudioOut
-    from ._opening import Hangup
 
 AudioIn: TypeAlias = "str | os.PathLike[str] | Iterable[bytes]"
 AudioOut: TypeAlias = "str | os.PathLike[str] | Callable[[bytes], object]"
@@ -52,10 +50,13 @@ class _Opening(OpenedByWith, Generic[ConnectionT]):
     """Opens a connection when a block is entered, and closes it when the block ends."""
 
     _kind: type[ConnectionT]
+    _async: type[OpensByWith[Any]]
     _is_call = False
 
-    def __init__(self, opening: Any, tools: Toolbox | None) -> None:
-        self._opening = opening
+    def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
+        self._opening: Any = self._async(HttpInThreads(http), None, **arguments)
+        self._opening._runs_tools = tools is not None
+        self._example = self._opening._example.removeprefix("async ")
         self._tools = tools
         self._portal = shared_portal()
         self._connection: ConnectionT | None = None
@@ -111,66 +112,36 @@ class Connecting(_Opening[Connection]):
     """A connection to be opened by `with`, and closed when the block ends."""
 
     _kind = Connection
-
-    def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
-        has_tools = tools is not None
-        opening = AsyncConnecting(HttpInThreads(http), None, runs_tools=has_tools, **arguments)
-        super().__init__(opening, tools)
+    _async = AsyncConnecting
 
 
 class LiveConnecting(_Opening[LiveConnection]):
     """A connection to be opened by `with`, and closed when the block ends."""
 
     _kind = LiveConnection
-    _example = "with client.live.connect(…) as connection"
-
-    def __init__(self, http: Http, tools: Toolbox | None, **arguments: Any) -> None:
-        super().__init__(AsyncLiveConnecting(HttpInThreads(http), None, **arguments), tools)
-
-
-class LiveAnswering(_Opening[LiveConnection]):
-    """A telephone call to be accepted and attached to by `with`, and hung up when the block ends."""
-
-    _kind = LiveConnection
-    _example = "with client.live.answer(…) as connection"
-    _is_call = True
-
-    def __init__(
-        self,
-        http: Http,
-        tools: Toolbox | None,
-        accept: Operation[None],
-        hangup: Hangup,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(AsyncLiveAnswering(HttpInThreads(http), None, accept, hangup, **arguments), tools)
+    _async = AsyncLiveConnecting
 
 
 class Answering(_Opening[Connection]):
     """A call to be accepted, attached to and confirmed by `with`, and hung up when the block ends."""
 
     _kind = Connection
-    _example = "with client.answer(…) as connection"
+    _async = AsyncAnswering
     _is_call = True
 
-    def __init__(
-        self,
-        http: Http,
-        tools: Toolbox | None,
-        accept: Operation[None],
-        hangup: Hangup,
-        **arguments: Any,
-    ) -> None:
-        arguments["runs_tools"] = tools is not None
-        super().__init__(AsyncAnswering(HttpInThreads(http), None, accept, hangup, **arguments), tools)
+
+class LiveAnswering(_Opening[LiveConnection]):
+    """A telephone call to be accepted and attached to by `with`, and hung up when the block ends."""
+
+    _kind = LiveConnection
+    _async = AsyncLiveAnswering
+    _is_call = True
 
 
 class _Dialing(_Opening[ConnectionT]):
     """A call of either API to be made by `with`, and hung up when the block ends."""
 
     _is_call = True
-    _async: type[AsyncDialing] | type[AsyncLiveDialing]
-    _opening: Any
 
     def __init__(
         self,
@@ -181,8 +152,7 @@ class _Dialing(_Opening[ConnectionT]):
         **arguments: Any,
     ) -> None:
         source, sink = audio_in_threads(audio_in, audio_out)
-        dialing = self._async(HttpInThreads(http), None, audio_in=source, audio_out=sink, **arguments)
-        super().__init__(dialing, tools)
+        super().__init__(http, tools, audio_in=source, audio_out=sink, **arguments)
 
     @property
     def offer(self) -> str | None:
@@ -201,26 +171,25 @@ class Dialing(_Dialing[CallConnection]):
 
     _kind = CallConnection
     _async = AsyncDialing
-    _opening: AsyncDialing
 
     @property
     def call(self) -> Call | None:
         """The call; None before the API has answered the offer."""
-        return self._opening.call
+        call: Call | None = self._opening.call
+        return call
 
 
 class LiveDialing(_Dialing[LiveCallConnection]):
     """A session over WebRTC to be started by `with`, and ended when the block ends."""
 
     _kind = LiveCallConnection
-    _example = "with client.live.dial(…) as connection"
     _async = AsyncLiveDialing
-    _opening: AsyncLiveDialing
 
     @property
     def call(self) -> LiveCall | None:
         """The call; None before the API has answered the offer."""
-        return self._opening.call
+        call: LiveCall | None = self._opening.call
+        return call
 
 
 def audio_in_threads(
