@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 from .._core.arguments import QueryValue
 from .._core.secrets import hidden
 from .._http.sending import AsyncHttp, Http
-from .._http.settings import RequestOptions
 from . import calls
 
 if TYPE_CHECKING:
@@ -45,16 +44,32 @@ if TYPE_CHECKING:
 ConnectingT = TypeVar("ConnectingT")
 AnsweringT = TypeVar("AnsweringT")
 DialingT = TypeVar("DialingT")
-_NOT_CONNECTING = ("self", "session", "tools", "toolbox", "hangup_on_exit")
 AudioInT = TypeVar("AudioInT")
 AudioOutT = TypeVar("AudioOutT")
 
 
-class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
-    """`connect`, `answer` and `dial`, which return sync or async context managers."""
+class Opens(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
+    """Methods that return sync or async context managers."""
 
     _http: Http | AsyncHttp
     _prefix = ""
+
+    def _open(self, name: str, toolbox: Toolbox | None, **arguments: Any) -> Any:
+        """Return the context manager that opens a connection for this client."""
+        from .. import connection
+
+        if arguments["budget"] is None:
+            arguments["budget"] = self._http.settings.budget
+        return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
+
+
+def given(arguments: Mapping[str, Any], *but: str) -> dict[str, Any]:
+    """Return the arguments of a method, its `locals()`, without some of them."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "tools", *but)}
+
+
+class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
+    """`connect`, `answer` and `dial`, which return sync or async context managers."""
 
     def connect(
         self,
@@ -126,13 +141,14 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 turn = connection.ask("Say hello.")
             ```
         """
-        given = {name: value for name, value in locals().items() if name != "self"}
+        options = given(locals())
         if isinstance(model, Mapping) or callable(getattr(model, "to_dict", None)):
             if session is not None:
                 raise ValueError("connect: the first argument is a session already; leave out session=")
-            given |= {"model": None, "session": model}
-        given["session"], toolbox = _declared(given["session"], given.pop("tools"))
-        return self._open("Connecting", toolbox, hangup=_hangup, **given)  # type: ignore[no-any-return]
+            options |= {"model": None, "session": model}
+        options["session"], toolbox = _declared(options["session"], tools)
+        made: ConnectingT = self._open("Connecting", toolbox, hangup=_hangup, **options)
+        return made
 
     def answer(
         self,
@@ -174,13 +190,11 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 entering.
             MissingApiKeyError, APIStatusError, APIConnectionError, ConnectionClosedError: As with `connect`.
         """
+        options = given(locals(), "session")
         session, toolbox = _declared(session, tools)
-        given = locals().items()
         accept = calls.build_accept(call_id, session, validate=self._http.settings.validate)
-        options = {name: value for name, value in given if name not in _NOT_CONNECTING}
-        return self._open(  # type: ignore[no-any-return]
-            "Answering", toolbox, accept=accept, hangup=_hangup, hangup_on_exit=hangup_on_exit, **options
-        )
+        made: AnsweringT = self._open("Answering", toolbox, accept=accept, hangup=_hangup, **options)
+        return made
 
     def dial(
         self,
@@ -249,8 +263,8 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         """
         from ..session import resolve
 
-        validate = self._http.settings.validate
         client_secret = hidden(client_secret)  # a traceback may show locals
+        options = given(locals(), "session", "client_secret", "resolve")
         if client_secret is not None and session is not None:
             raise ValueError("dial: a client secret already has its session; pass one of the two")
         if client_secret is not None and safety_identifier is not None:
@@ -260,6 +274,7 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
         if client_secret is not None:
             calls.check_client_secret(client_secret)
         session, toolbox = _declared(session, tools)
+        validate = self._http.settings.validate
         body = None if session is None else resolve(session, validate=validate, kinds=("realtime",))
 
         def create(offer: str) -> Operation[Call]:
@@ -267,31 +282,10 @@ class _Connections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOut
                 return calls.build_create_with_secret(offer, client_secret)
             return calls.build_create(offer, cast("ConversationLike | None", body), validate=False)
 
-        return self._open(  # type: ignore[no-any-return]
-            "Dialing",
-            toolbox,
-            create=create,
-            hangup=_hangup,
-            session=body,
-            audio_in=audio_in,
-            audio_out=audio_out,
-            connect_timeout=connect_timeout,
-            host_addresses=host_addresses,
-            on_progress=on_progress,
-            observers=observer,
-            max_queue_bytes=max_queue_bytes,
-            budget=budget,
-            hangup_on_exit=hangup_on_exit,
-            options=RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier),
+        made: DialingT = self._open(
+            "Dialing", toolbox, create=create, hangup=_hangup, session=body, **options
         )
-
-    def _open(self, name: str, toolbox: Toolbox | None, **arguments: Any) -> Any:
-        """Return the context manager that opens a connection for this client."""
-        from .. import connection
-
-        if arguments["budget"] is None:
-            arguments["budget"] = self._http.settings.budget
-        return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
+        return made
 
 
 class Connections(_Connections["Connecting", "Answering", "Dialing", "AudioIn", "AudioOut"]):

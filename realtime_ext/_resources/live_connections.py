@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from .._core.arguments import QueryValue
 from .._core.call import check_session_id
 from .._http.operation import Operation
 from .._http.sending import AsyncHttp, Http
-from .._http.settings import RequestOptions
 from . import live_requests
+from .connections import AnsweringT, AudioInT, AudioOutT, ConnectingT, DialingT, Opens, given
 
 if TYPE_CHECKING:
     import ssl
@@ -40,18 +40,9 @@ if TYPE_CHECKING:
     from ..tools import Toolbox
     from ..usage import Budget
 
-ConnectingT = TypeVar("ConnectingT")
-AnsweringT = TypeVar("AnsweringT")
-DialingT = TypeVar("DialingT")
-AudioInT = TypeVar("AudioInT")
-AudioOutT = TypeVar("AudioOutT")
 
-
-class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
+class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
     """Methods that return connections, as sync or async context managers."""
-
-    _http: Http | AsyncHttp
-    _prefix = ""
 
     def connect(
         self,
@@ -103,11 +94,11 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
                 connection.say("Good morning.")
             ```
         """
-        given = {name: value for name, value in locals().items() if name not in ("self", "session", "tools")}
+        options = given(locals(), "session")
         declared, toolbox = _declared(session, tools)
         resolved = live_requests.resolved_live(declared, self._http.settings.validate, "live")
         made: ConnectingT = self._open(
-            "LiveConnecting", toolbox, path="/live/sessions", session=resolved, session_id="", **given
+            "LiveConnecting", toolbox, path="/live/sessions", session=resolved, session_id="", **options
         )
         return made
 
@@ -137,10 +128,15 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
         """
-        given = {name: value for name, value in locals().items() if name not in _NOT_CONNECTING}
+        options = given(locals(), "session_id")
         session, toolbox = _declared({}, tools, is_update=True)
         made: ConnectingT = self._open(
-            "LiveConnecting", toolbox, path=_path(session_id, "fork"), session=session, session_id="", **given
+            "LiveConnecting",
+            toolbox,
+            path=_path(session_id, "fork"),
+            session=session,
+            session_id="",
+            **options,
         )
         return made
 
@@ -171,14 +167,14 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
         """
-        given = {name: value for name, value in locals().items() if name not in _NOT_CONNECTING}
+        options = given(locals(), "session_id")
         update, toolbox = _declared({}, tools, is_update=True)
         made: ConnectingT = self._open(
             "LiveConnecting",
             toolbox,
             **_sideband(session_id),
             update=update or None,
-            **given,
+            **options,
         )
         return made
 
@@ -231,7 +227,7 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
                 connection.run()
             ```
         """
-        given = {name: value for name, value in locals().items() if name not in _NOT_ATTACHING}
+        options = given(locals(), "session_id", "session")
         declared, toolbox = _declared(session, tools)
         accept = live_requests.build_accept(session_id, declared, validate=self._http.settings.validate)
         made: AnsweringT = self._open(
@@ -239,9 +235,8 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
             toolbox,
             accept=accept,
             hangup=_hangup,
-            hangup_on_exit=hangup_on_exit,
             **_sideband(session_id),
-            **given,
+            **options,
         )
         return made
 
@@ -296,6 +291,7 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
                 connection.wait_for("session.output_transcript.delta")
             ```
         """
+        options = given(locals(), "session")
         declared, toolbox = _declared(session, tools)
         body: Any = live_requests.resolved_live(declared, self._http.settings.validate)
 
@@ -303,39 +299,17 @@ class _LiveConnections(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, Audi
             return live_requests.build_create(offer, body, validate=False)
 
         made: DialingT = self._open(
-            "LiveDialing",
-            toolbox,
-            create=create,
-            hangup=_hangup,
-            session=body,
-            audio_in=audio_in,
-            audio_out=audio_out,
-            connect_timeout=connect_timeout,
-            host_addresses=host_addresses,
-            on_progress=on_progress,
-            observers=observer,
-            max_queue_bytes=max_queue_bytes,
-            budget=budget,
-            hangup_on_exit=hangup_on_exit,
-            options=RequestOptions.check(timeout, extra_headers, extra_query),
+            "LiveDialing", toolbox, create=create, hangup=_hangup, session=body, **options
         )
         return made
 
     def _open(self, name: str, toolbox: Toolbox | None, **arguments: Any) -> Any:
-        """Return the context manager that opens a connection for this client."""
-        from .. import connection
-
-        if arguments["budget"] is None:
-            arguments["budget"] = self._http.settings.budget
-        if (budget := arguments["budget"]) is not None and getattr(budget, "then", None) == "end_turn":
+        budget = arguments["budget"] or self._http.settings.budget
+        if getattr(budget, "then", None) == "end_turn":
             raise ValueError(
                 "budget: expected then='hang_up', got 'end_turn': a Live session's model can't be stopped"
             )
-        return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
-
-
-_NOT_CONNECTING = ("self", "session_id", "tools")
-_NOT_ATTACHING = (*_NOT_CONNECTING, "session", "hangup_on_exit")
+        return super()._open(name, toolbox, **arguments)
 
 
 class LiveConnections(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .. import usage
+    from .._core.arguments import QueryValue, Timeout
     from .._core.call import Call
     from .._http.operation import Operation
     from ..tools import Toolbox
@@ -54,7 +55,7 @@ class DialRequest:
         session: The session's JSON object; None for the API's defaults.
         audio_in, audio_out, connect_timeout, host_addresses: As for `WebRtcPeer`.
         on_progress: Called with each completed step; its exceptions are logged.
-        observers: Called with every event.
+        observer: Called with every event.
         max_queue_bytes: The limit of the event queue.
         budget: What the call may spend; None for no limit.
         hangup_on_exit: Whether the call ends with the block.
@@ -73,7 +74,7 @@ class DialRequest:
     connect_timeout: float
     host_addresses: Sequence[str] | None
     on_progress: Callable[[DialStep], object] | None
-    observers: tuple[Observer, ...] = attrs.field(converter=observers_of)
+    observer: tuple[Observer, ...] = attrs.field(converter=observers_of)
     max_queue_bytes: int | None
     budget: usage.Budget | None = attrs.field(converter=check_budget)
     hangup_on_exit: bool
@@ -163,8 +164,19 @@ class DialsByWith(OpensByWith[ConnectionT], Generic[CallT, ConnectionT]):
 
     _id_field = "id"  # of a call
 
-    def __init__(self, http: AsyncHttp, tools: Toolbox | None, **arguments: Any) -> None:
-        super().__init__(http, tools, DialRequest(**arguments))
+    def __init__(
+        self,
+        http: AsyncHttp,
+        tools: Toolbox | None,
+        *,
+        timeout: Timeout | None,
+        extra_headers: Mapping[str, str] | None,
+        extra_query: Mapping[str, QueryValue] | None,
+        safety_identifier: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        options = RequestOptions.check(timeout, extra_headers, extra_query, safety_identifier)
+        super().__init__(http, tools, DialRequest(options=options, **arguments))
         self._offer: str | None = None
         self._call: CallT | None = None
         self._made: str | None = None  # the id of a call that exists even if its answer is invalid
@@ -242,7 +254,7 @@ class DialsByWith(OpensByWith[ConnectionT], Generic[CallT, ConnectionT]):
             state,
             translated(_PeerLink(peer), self._http.settings.dialect),
             clock=self._http.clock,
-            observers=self._request.observers,
+            observers=self._request.observer,
         )
 
     async def __aexit__(
