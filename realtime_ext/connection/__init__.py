@@ -33,7 +33,6 @@ from ._state.latency import Latencies, Latency, LatencyMeter
 from ._state.live import LiveUsage
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
-from ._state.turns import ToolCall, Turn
 from ._sync import (
     CallConnection,
     Connection,
@@ -53,6 +52,7 @@ from ._sync_opening import (
     LiveConnecting,
     LiveDialing,
 )
+from ._turn import ToolCall, Turn
 
 __all__ = [
     "Answering",

@@ -27,7 +27,8 @@ from ._state.handlers import Handler
 from ._state.latency import Latencies
 from ._state.playback import Interruption, Position
 from ._state.reconnect import OF_PARENT, CloseInfo
-from ._state.turns import Turn, TurnStream
+from ._state.turns import TurnStream
+from ._turn import Turn
 
 if TYPE_CHECKING:
     from realtime_api.models import (

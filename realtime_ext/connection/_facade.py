@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ._delegation import AsyncDelegation
     from ._live_connection import AsyncLiveConnection
     from ._state.handlers import Handler
-    from ._state.turns import Turn
+    from ._turn import Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from ._state.latency import Latencies
     from ._state.live import LiveUsage
     from ._state.playback import Interruption, Position
-    from ._state.turns import Turn
+    from ._turn import Turn
 
 HandlerT = TypeVar("HandlerT", bound=Callable[[str, "Delegation"], Any])
 

@@ -34,8 +34,8 @@ from .reconnect import (
     Pending,
     Reconnect,
     Reconnecting,
+    Recovery,
     Unsent,
-    should_reconnect,
 )
 from .refusals import refusal
 from .responses import BUSY, Responses
@@ -77,6 +77,7 @@ class ConnectionState:
         responses: Which responses are active.
         turns: Turns and the model's function calls.
         meter: Token usage.
+        recovery: What continues after the loss of the link.
         watch: Latencies; it is told the time before an event is applied or sent.
         close_info: How the connection ended; None while it is open.
         is_linked: Whether there is a link to send on.
@@ -84,16 +85,10 @@ class ConnectionState:
 
     __slots__ = (
         "_cancels",
-        "_loss",
         "_pending",
-        "_policy",
         "_rejection",
-        "_replayed",
-        "_replays",
-        "_restored",
         "_retry",
         "_sent",
-        "_unfinished",
         "budget",
         "client_events",
         "close_info",
@@ -103,6 +98,7 @@ class ConnectionState:
         "meter",
         "playback",
         "queue",
+        "recovery",
         "responses",
         "role",
         "session",
@@ -135,19 +131,14 @@ class ConnectionState:
         self.watch: Stopwatch = Stopwatch()
         self.turns: Turns = Turns(self.budget, self.watch)
         self.meter: UsageMeter = UsageMeter(role.model)
+        self.recovery: Recovery = Recovery(reconnect)
         self._pending = Pending()
-        self._policy = reconnect
-        self._loss: Reconnecting | None = None  # the latest loss of the link
         self._sent: dict[str, str] = {}  # types of the latest client events, by id
         self._cancels: dict[str, None] = {}  # ids of the cancellations among them
         self._retry: tuple[str, Callable[[], None]] | None = (
             None  # a response.create, and what sends it again
         )
-        self._restored = 0  # items sent on the latest link
         self._rejection: JSON | None = None  # the latest error before there was a session
-        self._unfinished: dict[str, None] = {}  # ids of the responses that a lost link cut off
-        self._replays: set[str] = set()  # ids of the function calls that are retrieved after such a loss
-        self._replayed: dict[str, Any] = {}  # items sent to a new session, by event id
 
     @property
     def used(self) -> Usage:
@@ -228,8 +219,8 @@ class ConnectionState:
     def _on_item(self, content: JSON) -> None:
         item = content["item"]
         is_new = self.conversation.put(item, content.get("previous_item_id"))
-        if is_new and self._replayed:  # the server adds items in the order in which they were sent
-            del self._replayed[next(iter(self._replayed))]
+        if is_new:
+            self.recovery.item_added()
         if self.turns.calls is not None and item.get("type") == "mcp_approval_request":
             self.turns.calls.item_done(item, None)
 
@@ -252,8 +243,7 @@ class ConnectionState:
     def _on_item_retrieved(self, content: JSON) -> None:
         item = content["item"]
         self.conversation.update(item)
-        if item.get("id") in self._replays and self.turns.calls is not None:
-            self._replays.discard(item["id"])
+        if self.turns.calls is not None and self.recovery.is_retrieved(item.get("id")):
             self.turns.calls.retrieved(item)
 
     def _on_item_deleted(self, content: JSON) -> None:
@@ -306,7 +296,7 @@ class ConnectionState:
             # There was nothing left to cancel, so the request is fulfilled.
             self._cancels.pop(event_id or "", None)
             return _WITHHELD
-        self._replayed.pop(event_id or "", None)
+        self.recovery.item_refused(event_id)
         self.watch.refused(event_id)
         self.responses.refused(event_id, is_busy=code == BUSY)
         if code == BUSY and self._retry is not None and self._retry[0] == event_id:
@@ -510,7 +500,7 @@ class ConnectionState:
 
     def suspend(self) -> None:
         """Record that sending failed: senders wait until the link's end is known, if it may be replaced."""
-        if self._policy is not None and self.close_info is None:
+        if self.recovery.policy is not None and self.close_info is None:
             self.is_linked = False
 
     def lost(self, closed: CloseInfo, now: float, random: Callable[[], float]) -> Reconnecting | None:
@@ -528,17 +518,16 @@ class ConnectionState:
             # The service cuts a sideband whose call is over.
             self.finish(attrs.evolve(closed, is_normal=True))
             return None
-        if self.close_info is None and self._policy is not None and should_reconnect(self._policy, closed):
+        active = self.responses.active
+        if self.close_info is None and (loss := self.recovery.begin(closed, now, random, active)) is not None:
             self.is_linked = False
-            self._unfinished.update(dict.fromkeys(self.responses.active))
             self._abandon(closed, turn_lost=closed.turn_lost)
             if self.role.is_sideband and self.turns.calls is not None:
                 self.turns.calls.link_lost()
             # A sideband is cut when its call ends, too; only an attempt to reconnect tells which it was.
             level = logging.DEBUG if self.role.is_sideband else logging.INFO
             logger.log(level, "link lost: code %s; reconnecting", closed.code)
-            self._loss = Reconnecting(self._policy, closed, now, random, previous=self._loss)
-            return self._loss
+            return loss
         self.finish(closed)
         return None
 
@@ -550,39 +539,24 @@ class ConnectionState:
 
         Events of an earlier link that the server didn't acknowledge are among them: that session is gone.
         """
-        self._restored = 0
+        calls, write = self.turns.calls, self.client_events.write
         if self.role.is_sideband:
-            return self._retrievals()
-        write = self.client_events.write
-        out: list[Outgoing] = []
+            if calls is None:
+                return []
+            # Function calls that began before the loss and have not ended.
+            begun = self.conversation.unanswered()
+            return self.recovery.retrievals(
+                [item["id"] for item in begun if not calls.is_known(item.get("call_id"))], write
+            )
         update = self.session.restart()
-        if update is not None:
-            out.append(write(update))
+        out = [] if update is None else [write(update)]
         if self.role.kind == "realtime":
-            creates = []
-            for item in [*self.conversation.replay_items(), *self._replayed.values()]:
-                try:
-                    creates.append(write({"type": "conversation.item.create", "item": item}))
-                except ValueError as error:  # it holds a value that JSON doesn't have, such as infinity
-                    logger.warning("an item could not be replayed (%s)", type(error).__name__)
-            self._restored = len(creates)
-            self._replayed = {create.event_id: create.content["item"] for create in creates}
+            out += self.recovery.replays(self.conversation.replay_items(), write)
             self.conversation = Conversation()
             self.playback.reset()
-            if self.turns.calls is not None:
-                self.turns.calls.forget()
-            out += creates
+            if calls is not None:
+                calls.forget()
         return out
-
-    def _retrievals(self) -> list[Outgoing]:
-        """Return requests for the function calls that began before the loss and have not ended."""
-        calls = self.turns.calls
-        if calls is None:
-            return []
-        found = [item for item in self.conversation.unanswered() if not calls.is_known(item.get("call_id"))]
-        self._replays = {item["id"] for item in found}
-        write = self.client_events.write
-        return [write({"type": "conversation.item.retrieve", "item_id": item["id"]}) for item in found]
 
     def not_restored(self, error: Callable[[], Exception]) -> None:
         """Record that the new link was lost or refused before everything was sent on it.
@@ -600,17 +574,14 @@ class ConnectionState:
             attempts: How many attempts it took.
             now: The time, as for `lost`.
         """
-        if self._loss is not None:
-            self._loss.restored_at = now
-        logger.info("reconnected after %d attempts; %d items replayed", attempts, self._restored)
+        logger.info("reconnected after %d attempts; %d items replayed", attempts, self.recovery.replayed)
         self.is_linked = True
-        event = self._reconnected(attempts)
-        self._unfinished.clear()
-        self._deliver("", {}, event, LOCAL_SIZE)
+        self._deliver("", {}, self._reconnected(self.recovery.end(attempts, now)), LOCAL_SIZE)
         self._pending.link_ready()
 
-    def _reconnected(self, attempts: int) -> Reconnected:
-        return Reconnected(attempts=attempts, replayed=self._restored, unfinished=tuple(self._unfinished))
+    def _reconnected(self, event: Reconnected) -> Reconnected:
+        """Add to an event what is known here."""
+        return event
 
     def finish(self, closed: CloseInfo) -> None:
         """End the connection; only the first call counts."""

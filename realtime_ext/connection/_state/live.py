@@ -438,7 +438,7 @@ class LiveState(ConnectionState):
         lost = super().lost(closed, now, random)
         if lost is not None and not is_sideband:
             self._lost += (*appends, *self.live.lose(is_sideband=False))
-            self._unfinished.update(dict.fromkeys(responding))
+            self.recovery.cut_off(responding)
             self.continues_by_fork = bool((self.session.content or {}).get("store"))
         elif lost is not None:
             self._lost += appends
@@ -446,7 +446,7 @@ class LiveState(ConnectionState):
 
     def restored(self) -> list[Outgoing]:
         """Record a new link; return the events to send on it, as `ConnectionState`."""
-        self._restored = 0
+        self.recovery.replayed = 0
         if self.role.is_sideband:
             return []
         self.live.forget_seen()
@@ -456,15 +456,14 @@ class LiveState(ConnectionState):
             start = {name: content[name] for name in _CONFIGURED if content.get(name) is not None}
             given = content.get("input")
             start["input"] = self.live.history(given if isinstance(given, list) else ())
-            self._restored = len(start["input"])
+            self.recovery.replayed = len(start["input"])
         events = [{"type": "session.start", "session": start}]
         if self._is_muted:
             events.append({"type": "session.input_audio.mute"})
         return [self.client_events.write(event) for event in events]
 
-    def _reconnected(self, attempts: int) -> Reconnected:
+    def _reconnected(self, event: Reconnected) -> Reconnected:
         lost, self._lost = self._lost, ()
-        event = super()._reconnected(attempts)
         return attrs.evolve(event, session_id=self.live.session_id, lost=lost)
 
     def not_restored(self, error: Callable[[], Exception]) -> None:

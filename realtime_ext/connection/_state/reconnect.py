@@ -6,7 +6,7 @@ It must not connect, send, close or sleep.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -23,6 +23,8 @@ from ...errors import (
     SessionExpired,
     TurnLost,
 )
+from ...events import Reconnected
+from .client_events import Outgoing
 from .waiters import Waiter
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
@@ -31,6 +33,8 @@ TOO_SLOW = "consumer too slow"
 OF_PARENT = "the connection belongs to the parent of this forked process; open one here"
 CONSUME = "iterate, call run(), or connect with a larger max_queue_bytes"
 Unsent = Callable[[], list[dict[str, Any]]]  # returns the events that a sender is waiting to send
+
+Write = Callable[[Mapping[str, Any]], Outgoing]  # writes an event to be sent
 
 STEADY = 5.0  # seconds that a new link has to last before the next loss counts as another one
 _NORMAL = 1000
@@ -289,6 +293,89 @@ class Reconnecting:
         attempts = "1 attempt" if self._made == 1 else f"{self._made} attempts"
         reason = f"{self.closed.reason}; reconnecting failed after {attempts}: {self.reason}"
         return attrs.evolve(self.closed, reason=reason, is_normal=False, cause=self._cause)
+
+
+class Recovery:
+    """What continues after the loss of the link: the attempts, and what the new link has to be sent.
+
+    Args:
+        policy: The reconnect policy; None if a lost link is not replaced.
+
+    Attributes:
+        policy: The same.
+        replayed: How many items were sent on the latest link.
+    """
+
+    __slots__ = ("_items", "_loss", "_retrieved", "_unfinished", "policy", "replayed")
+
+    def __init__(self, policy: Reconnect | None) -> None:
+        self.policy: Reconnect | None = policy
+        self.replayed: int = 0
+        self._loss: Reconnecting | None = None  # the latest one
+        self._unfinished: dict[str, None] = {}  # ids of the responses that it cut off
+        self._retrieved: set[str] = set()  # ids of the items that are retrieved after it
+        self._items: dict[str, Any] = {}  # those sent that are not in the new session yet, by event id
+
+    def begin(
+        self, closed: CloseInfo, now: float, random: Callable[[], float], active: Iterable[str]
+    ) -> Reconnecting | None:
+        """Record the loss of the link.
+
+        Args:
+            closed, now, random: As for `Reconnecting`.
+            active: Ids of the responses that it cuts off.
+
+        Returns:
+            The attempts to reconnect; None if there are to be none.
+        """
+        if self.policy is None or not should_reconnect(self.policy, closed):
+            return None
+        self.cut_off(active)
+        self._loss = Reconnecting(self.policy, closed, now, random, previous=self._loss)
+        return self._loss
+
+    def cut_off(self, responses: Iterable[str]) -> None:
+        """Record responses that are not finished."""
+        self._unfinished.update(dict.fromkeys(responses))
+
+    def replays(self, items: Iterable[Mapping[str, Any]], write: Write) -> list[Outgoing]:
+        """Return the events that add a conversation's items, and those not added yet, to a new session."""
+        creates = []
+        for item in (*items, *self._items.values()):
+            try:
+                creates.append(write({"type": "conversation.item.create", "item": item}))
+            except ValueError as error:  # it holds a value that JSON doesn't have, such as infinity
+                logger.warning("an item could not be replayed (%s)", type(error).__name__)
+        self.replayed = len(creates)
+        self._items = {create.event_id: create.content["item"] for create in creates}
+        return creates
+
+    def item_added(self) -> None:
+        """Record a new item: the server adds them in the order in which they were sent."""
+        if self._items:
+            del self._items[next(iter(self._items))]
+
+    def item_refused(self, event_id: str | None) -> None:
+        """Record an error about an event."""
+        self._items.pop(event_id or "", None)
+
+    def retrievals(self, item_ids: Iterable[str], write: Write) -> list[Outgoing]:
+        """Return the events that retrieve items from a session that goes on."""
+        self._retrieved = set(item_ids)
+        return [write({"type": "conversation.item.retrieve", "item_id": one}) for one in item_ids]
+
+    def is_retrieved(self, item_id: Any) -> bool:
+        """Return, once, whether an item was retrieved."""
+        is_asked = item_id in self._retrieved
+        self._retrieved.discard(item_id)
+        return is_asked
+
+    def end(self, attempts: int, now: float) -> Reconnected:
+        """Record that the new link is in use after so many attempts, and return the event that says so."""
+        if self._loss is not None:
+            self._loss.restored_at = now
+        unfinished, self._unfinished = tuple(self._unfinished), {}
+        return Reconnected(attempts=attempts, replayed=self.replayed, unfinished=unfinished)
 
 
 def unconfirmed(seconds: float | None) -> APITimeoutError:
