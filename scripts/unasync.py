@@ -174,7 +174,7 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
         {"id": "direct", "words": "direct", "finished": "run"},
     ),
 }
-_SOURCES = "_async_events _async_connection _dialing _live_connection _live_opening _delegation"
+_SOURCES = "_async_events _async_connection _async_parts _dialing _live_connection _live_opening _delegation"
 _START = (
     HEADER.format("the async connections")
     + '''"""The sync connections: every method calls that of the async connection, which runs in a thread.
@@ -188,8 +188,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from ._async_connection import AsyncPlayback
 from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_co
+from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working

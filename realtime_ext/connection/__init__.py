@@ -11,8 +11,9 @@ must not load a WebSocket library before a connection is opened.
 from .._core.gate import gate as send_gate
 from .._core.utterances import Utterance, Utterances
 from ..events import Reconnected, SessionExpiring, TalkedOver
-from ._async_connection import AsyncConnection, AsyncPlayback, AsyncStream
+from ._async_connection import AsyncConnection
 from ._async_events import AsyncExpectation
+from ._async_parts import AsyncPlayback, AsyncStream
 from ._call_media import AsyncAudioIn, AsyncAudioOut
 from ._delegation import AsyncDelegation
 from ._dialing import AsyncCallConnection, AsyncDialing, DialStep

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
     from ..events import ServerEvent
-    from ._async_connection import AsyncStream
+    from ._async_parts import AsyncStream
     from ._delegation import AsyncDelegation
     from ._live_connection import AsyncLiveConnection
     from ._state.handlers import Handler

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from ._async_connection import AsyncPlayback
 from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_co
+from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working

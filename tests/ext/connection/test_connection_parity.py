@@ -14,8 +14,8 @@ from realtime_ext.connection import (
     Delegation,
     LiveConnection,
 )
-from realtime_ext.connection._async_connection import AsyncPlayback, AsyncStream
 from realtime_ext.connection._async_events import AsyncExpectation
+from realtime_ext.connection._async_parts import AsyncPlayback, AsyncStream
 from realtime_ext.connection._facade import Stream
 from realtime_ext.connection._sync import Expectation, Playback
 from tests.support.rows import each
