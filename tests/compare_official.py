@@ -3,7 +3,7 @@
     python -m tests.compare_official [--all] [--python FILE]
 
 The official package is the pinned one in build/peers (`make peers`); types are compared as JSON Schemas.
-Known differences are in tests/support/peers/differences.toml with their reasons; `--all` prints them too.
+Known differences are in tests/support/peers/differences.toml with their reasons; `--all` prints them, too.
 The others are followed by the patches that would take new fields and values over into openapi/patches.toml.
 The status is 1 if a difference is not listed, or a listed one is gone.
 """

@@ -371,6 +371,22 @@ def test_intended_differences_are_counted_and_have_a_reason() -> None:
     assert all(known.reason for known in KNOWN)
 
 
+@pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round", "azure_tool_round"])
+def test_a_setting_that_is_off_may_be_unknown_where_a_service_shows_more_of_them(
+    tmp_path: Path, name: str
+) -> None:
+    def differences(value: Any) -> list[str]:
+        interactions = load(name)
+        for one in interactions:
+            if one.get("direction") == "received" and one["data"]["type"].startswith("session."):
+                one["data"]["session"]["handoff"] = value
+        return found(tmp_path, interactions, name)
+
+    is_openai = name.startswith("azure")
+    assert any("handoff" in one for one in differences(None)) == is_openai
+    assert any("handoff" in one for one in differences("agent"))
+
+
 def test_a_tape_of_the_simulator_can_be_played(tmp_path: Path) -> None:
     tape = tmp_path / "session.jsonl"
     writer = Writer(tape, "https://api.openai.com/v1")

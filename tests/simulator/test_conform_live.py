@@ -68,6 +68,21 @@ def test_a_recording_may_end_before_the_session(tmp_path: Path, name: str, share
     assert found(tmp_path, lines[: int(len(lines) * share)]) == []
 
 
+def test_a_backend_may_have_tools_of_any_kind_with_any_fields(tmp_path: Path) -> None:
+    lines = load("tool_round")
+    sent, shown = event(lines, "session.start"), event(lines, "session.started")
+    crm = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example/mcp"}
+    more = [{"type": "web_search", "search_context_size": "low"}, {"type": "telepathy", "range": 3}]
+    for one, server in ((sent, {**crm, "authorization": "token"}), (shown, crm)):
+        settings = one["session"]["delegation"]["responses"]
+        settings["tools"] = [{**tool, "defer_loading": False} for tool in settings["tools"]] + [server, *more]
+    for one in lines:
+        session = (one.get("data") or {}).get("session") if kind(one) == "session.closed" else None
+        if session is not None:
+            session["delegation"] = shown["session"]["delegation"]
+    assert found(tmp_path, lines) == []
+
+
 # Planted deviations: what was recorded is changed, so that the simulator, or any session, differs from it
 
 
