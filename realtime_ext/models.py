@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from realtime_api.shutdowns import Shutdown
 
 __all__ = [
+    "DELEGATION_MARKS",
     "LIVE_MODEL",
     "MODEL",
     "TRANSCRIPTION_MODEL",
@@ -31,6 +34,9 @@ MODEL = "gpt-realtime-2.1"
 LIVE_MODEL = "gpt-live-1"
 TRANSCRIPTION_MODEL = "gpt-realtime-whisper"
 TRANSLATION_MODEL = "gpt-realtime-translate"
+
+DELEGATION_MARKS: Mapping[str, str] = MappingProxyType({"gpt-live-1": "<|SpawnThinking|>"})
+"""Live model → what its instructions have to name for it to delegate; later models understand plain words."""
 
 _NOTICE = datetime.timedelta(days=90)
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*[A-Za-z0-9]")

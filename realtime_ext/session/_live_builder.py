@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from .._core.schema import place
+from ..models import DELEGATION_MARKS
 from ._builders import AudioFormat, Builder, McpBuilder, Tool, present, tool_choice_object, tool_definitions
 from ._coerce import SupportsToDict, plain, read
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Message = tuple[Literal["user", "assistant", "developer"], str] | Mapping[str, Any] | SupportsToDict
 Question = Mapping[str, Any] | SupportsToDict
+_POLICIES = {"backchannel": "Backchannels", "interruption": "Interruptions", "delegation": "Delegation"}
+_HEADING = "# Policies"
 _STANDBY = ("idle_timeout_s", "wake_policy")
 _SERVER_EVENTS = "client.data_channel.allowed_server_events"
 _CLIENT_EVENTS = "client.data_channel.allowed_client_events"
@@ -84,8 +87,44 @@ class LiveSessionBuilder(McpBuilder, Builder):
         return self._build(models.LiveSessionCreateParams, validate=validate)
 
     def instructions(self, text: str) -> Self:
-        """Set the system text, at most 16,384 tokens."""
-        return self._with("instructions", text)
+        """Set the system text, at most 16,384 tokens with the policies, which stay as they are."""
+        _, policies = _policies_of(self._body)
+        return self._with("instructions", _with_policies(text, policies) if policies else text)
+
+    def policies(
+        self,
+        *,
+        backchannel: str | None = None,
+        interruption: str | None = None,
+        delegation: str | None = None,
+    ) -> Self:
+        """Set how the model behaves in a conversation, as a list below the instructions.
+
+        The API has no fields for this: its models read it in their instructions. `gpt-live-1` begins to
+        delegate with a mark of its own, which is added to its policy; later models understand plain words.
+
+        Args:
+            backchannel: When it says "mhm" while the user talks, such as `sparse`.
+            interruption: What it does when the user talks over it, such as `yield`.
+            delegation: What it hands to its backend, and when. What is left out stays as it is.
+
+        Raises:
+            TypeError: One is not a text.
+            ValueError: None is given, or one is blank.
+        """
+        given = present(backchannel=backchannel, interruption=interruption, delegation=delegation)
+        if not given:
+            raise ValueError("policies: expected backchannel, interruption or delegation, got none of them")
+        for name, policy in given.items():
+            if not isinstance(policy, str):
+                raise TypeError(f"{name}: expected a str, got {type(policy).__name__}")
+            if not policy.strip():
+                raise ValueError(f"{name}: expected what the model does, got {policy!r}")
+        mark = DELEGATION_MARKS.get(str(self._body.get("model")))
+        if mark is not None and delegation is not None and mark not in delegation:
+            given["delegation"] = f"{delegation} To delegate, write {mark}."
+        text, policies = _policies_of(self._body)
+        return self._with("instructions", _with_policies(text, policies | given))
 
     def voice(self, voice: str | Mapping[str, Any] | SupportsToDict) -> Self:
         """Set the voice: its name, or `{"id": …}` for a custom one."""
@@ -268,6 +307,28 @@ class LiveSessionBuilder(McpBuilder, Builder):
     def _delegation(self, type: str, settings: Mapping[str, Any] | None, delay: int | None) -> Self:
         own = {} if settings is None else {type: settings}
         return self._with("delegation", {"type": type, **own, **present(acknowledgement_delay_ms=delay)})
+
+
+def _policies_of(body: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the instructions of a session without its policies, and those."""
+    whole = body.get("instructions")
+    if not isinstance(whole, str):
+        return "", {}
+    text, heading, listed = whole.rpartition(f"{_HEADING}\n")
+    lines = [line.removeprefix("- ").partition(": ") for line in listed.splitlines()]
+    names = {label: name for name, label in _POLICIES.items()}
+    if not heading or any(label not in names for label, _, _ in lines):  # a list of the app's own
+        return whole, {}
+    return text.rstrip(), {names[label]: policy for label, _, policy in lines}
+
+
+def _with_policies(text: str, policies: Mapping[str, str]) -> str:
+    lines = [
+        f"- {label}: {' '.join(policies[name].split())}"
+        for name, label in _POLICIES.items()
+        if name in policies
+    ]
+    return "\n".join([*([text.rstrip(), ""] if text else []), _HEADING, *lines])
 
 
 def with_backend_tools(session: Any, tools: Toolbox, *, is_update: bool = False) -> Any:

@@ -231,6 +231,7 @@ BUILDERS: Mapping[type, Mapping[str, Valid]] = {
     },
     LiveSessionBuilder: {
         "instructions": {"text": "Be brief."},
+        "policies": {"backchannel": "sparse", "interruption": "yield", "delegation": "Hand it over."},
         "voice": {"voice": "marin"},
         "format": {"audio": "pcm", "rate": 16000},
         "delegate_to_client": {"acknowledgement_delay_ms": 400},

@@ -449,3 +449,39 @@ def test_unknown_fields_are_sent_without_a_warning_if_asked() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert LiveSessionBuilder(MODEL).extra(new=1).build().to_dict()["new"] == 1
+
+
+def test_policies_are_a_list_below_the_instructions_in_any_order_of_calls() -> None:
+    instructions = (
+        "You are the front desk.\n\n# Policies\n- Backchannels: sparse\n- Delegation: Hand bookings over."
+    )
+    first = LiveSessionBuilder("gpt-live-1.1").instructions("You are the front desk.")
+    last = LiveSessionBuilder("gpt-live-1.1").policies(delegation="Hand bookings\nover.")
+    for session in (
+        first.policies(backchannel="sparse", delegation="Hand bookings over."),
+        last.policies(backchannel="sparse").instructions("Be brief.").instructions("You are the front desk."),
+    ):
+        assert session.to_dict()["instructions"] == instructions
+
+
+def test_policies_without_instructions_are_all_that_the_model_reads() -> None:
+    session = LiveSessionBuilder("gpt-live-1.1").policies(interruption="yield")
+    assert session.to_dict()["instructions"] == "# Policies\n- Interruptions: yield"
+
+
+def test_the_first_model_is_told_the_mark_with_which_it_delegates() -> None:
+    def delegation(model: str, policy: str) -> str:
+        return str(LiveSessionBuilder(model).policies(delegation=policy).to_dict()["instructions"])
+
+    mark = "<|SpawnThinking|>"
+    assert delegation("gpt-live-1", "Hand it over.").endswith(f"Hand it over. To delegate, write {mark}.")
+    assert delegation("gpt-live-1", f"Write {mark} first.").count(mark) == 1
+    assert mark not in delegation("gpt-live-1.1", "Hand it over.")
+
+
+def test_policies_need_a_text() -> None:
+    builder = LiveSessionBuilder("gpt-live-1.1")
+    with pytest.raises(ValueError, match="expected backchannel, interruption or delegation"):
+        builder.policies()
+    with pytest.raises(ValueError, match="delegation: expected what the model does, got ' '"):
+        builder.policies(delegation=" ")
