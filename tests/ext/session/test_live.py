@@ -485,3 +485,9 @@ def test_policies_need_a_text() -> None:
         builder.policies()
     with pytest.raises(ValueError, match="delegation: expected what the model does, got ' '"):
         builder.policies(delegation=" ")
+
+
+def test_a_list_of_policies_of_the_app_s_own_stays() -> None:
+    own = "# Policies\n- Refunds: none"
+    session = LiveSessionBuilder("gpt-live-1.1").instructions(own).policies(interruption="yield")
+    assert session.to_dict()["instructions"] == f"{own}\n\n# Policies\n- Interruptions: yield"
