@@ -31,9 +31,13 @@ def __dir__() -> list[str]:
 
 
 MODEL = "gpt-realtime-2.1"
+"""The model of conversations unless another is named."""
 LIVE_MODEL = "gpt-live-1"
+"""The model of Live sessions unless another is named."""
 TRANSCRIPTION_MODEL = "gpt-realtime-whisper"
+"""The model of transcriptions unless another is named."""
 TRANSLATION_MODEL = "gpt-realtime-translate"
+"""The model of translations unless another is named."""
 
 DELEGATION_MARKS: Mapping[str, str] = MappingProxyType({"gpt-live-1": "<|SpawnThinking|>"})
 """Live model → what its instructions have to name for it to delegate; later models understand plain words."""

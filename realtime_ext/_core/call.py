@@ -13,6 +13,7 @@ import attrs
 
 SAFETY_HEADER = "OpenAI-Safety-Identifier"
 Api = Literal["realtime", "live"]
+"""The API that answers a call."""
 # Event type → the API that it announces a call for, and the field with the call's id in this API.
 _ANNOUNCEMENTS: dict[str, tuple[Api, str]] = {
     "realtime.call.incoming": ("realtime", "call_id"),
