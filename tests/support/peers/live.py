@@ -23,7 +23,20 @@ FORECAST = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
 SESSION = {"model": "gpt-live-1", "instructions": "Be brief.", "store": True}
-RESPONSES = {"type": "responses", "responses": {"model": "gpt-5.6-sol", "tools": [FORECAST]}}
+CRM = {
+    "type": "mcp",
+    "server_label": "crm",
+    "server_url": "https://crm.example/mcp",
+    "authorization": "token",
+    "allowed_tools": {"tool_names": ["find"], "read_only": True},
+    "require_approval": {"never": {"tool_names": ["find"]}},
+    "allowed_callers": ["direct"],
+    "defer_loading": False,
+}
+WEB = {"type": "web_search", "search_context_size": "low", "filters": {"allowed_domains": ["a.example"]}}
+TOOLS = [FORECAST, CRM, WEB]
+RESPONSES = {"type": "responses", "responses": {"model": "gpt-5.6-sol", "tools": TOOLS}}
+STANDBY = {"idle_timeout_s": 30, "wake_policy": {"type": "speech", "vad_threshold": 0.4}}
 
 
 class Judge:
@@ -124,7 +137,7 @@ async def ask(client, sound):
 
 def call(client, offer):
     """Create a session over WebRTC, attach to it, and hang up; returns the sideband's report."""
-    session = {"model": "gpt-live-1", "instructions": "Be brief."}
+    session = {"model": "gpt-live-1.1", "instructions": "Be brief.", "delegation": RESPONSES, **STANDBY}
     made = client.live.create(session=session, transport={"type": "webrtc", "sdp": offer})
     assert made.transport.sdp.startswith("v=0")
     judge = Judge(SIDEBAND)
