@@ -444,7 +444,7 @@ async def test_an_offer_wakes_those_who_listen(make_fleet: MakeFleet) -> None:
 @run_async
 async def test_sweeps_at_the_same_time_hand_each_call_on_once(cluster: Cluster) -> None:
     dsn = cluster.database("fleet_sweeps")
-    async with Fleet(dsn, time_to_live=1.0) as fleet:
+    async with Fleet(dsn, time_to_live=4.0) as fleet:
         store, (dead, *workers) = await ready(fleet, "dead", *(f"alive {number}" for number in range(4)))
         for number in range(20):
             await store.offer(f"rtc_{number}", [])
