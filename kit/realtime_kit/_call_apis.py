@@ -1,4 +1,4 @@
-"""What an app that serves calls does in another way by each API: make, attach, hang up, check at start.
+"""The calls of both APIs behind one interface: make, attach, hang up, check at start.
 
 It must not own calls: `web` does.
 """

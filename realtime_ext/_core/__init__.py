@@ -1,1 +1,1 @@
-"""What every other part builds on: secrets, JSON, schemas, argument checks, threads, warnings. No I/O."""
+"""The base of all other parts: secrets, JSON, schemas, argument checks, threads, warnings. No I/O."""

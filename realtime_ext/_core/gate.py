@@ -1,4 +1,4 @@
-"""What a connection waits for before it sends: a fleet must not act on a call that another worker may own."""
+"""A gate before a connection sends: a fleet must not act on a call that another worker may own."""
 
 from __future__ import annotations
 

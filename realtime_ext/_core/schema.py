@@ -1,4 +1,4 @@
-"""The only evaluator of JSON Schema: the violations of a value, their places, and the allowed values.
+"""Validate values against JSON Schema; report each violation with its path and what is allowed.
 
 Sessions, events, tools' definitions and the arguments that a model sends for them are all checked here. A
 schema is compiled when a value is first checked against it: references and unions become the forms that a

@@ -1,4 +1,4 @@
-"""What both sides of a Live session say: pieces of a transcript, joined to utterances at pauses.
+"""Utterances of both sides of a Live session: pieces of a transcript, joined at pauses.
 
 It must not read a clock: positions are those of the session's timeline.
 """

@@ -78,7 +78,7 @@ def _random() -> float:
 
 @attrs.frozen(kw_only=True)
 class Clock:
-    """Time and chance, to be replaced in tests.
+    """Clock and random source; tests inject their own.
 
     Args:
         now: Returns unix seconds.
@@ -115,7 +115,7 @@ class Exchange(Generic[T]):
         operation: The operation.
         settings: The client's settings.
         options: The request's own.
-        clock: Time and chance.
+        clock: Clock and random source.
         client: The httpx client that will send it, for its time limits.
 
     Attributes:
@@ -351,7 +351,7 @@ class _Holder(Generic[ClientT]):
     Args:
         settings: The client's settings.
         client: The user's own client of httpx or httpx2, used as it is and left open.
-        clock: Time and chance.
+        clock: Clock and random source.
 
     Raises:
         TypeError: `client` is something else, such as an async client for a sync one.

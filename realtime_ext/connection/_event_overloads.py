@@ -1,4 +1,4 @@
-"""What type checkers know of methods that are asked for an event by its type or its class.
+"""Typing overloads for methods that take an event type or class.
 
 The overloads are generated, for connections of the Realtime API (`realtime_api.event_types`) and for those of
 the Live API (`realtime_api.live_event_types`). At run time the decorators here return the method as it is.

@@ -1,4 +1,4 @@
-"""What a link is, whatever carries it, what its end means, and the options of one that is a WebSocket.
+"""The link interface, close codes, and WebSocket options.
 
 It must not know events, nor load what carries them.
 """

@@ -1,8 +1,8 @@
 """Session descriptions, read without loss: the whole, its sections, and the values that attributes hold.
 
-`read` cuts a text into sections and finds every syntax error on the way; what attributes are worth is for
-`offers` to judge. Attributes that can't be read are left out of the typed views and stay in `attributes`:
-what the API or a browser adds tomorrow must not make an offer unreadable.
+`read` cuts a text into sections and finds every syntax error on the way; `_offers` validates attribute
+values. Attributes that can't be read are left out of the typed views and stay in `attributes`: additions by
+the API or a browser must not make an offer unreadable.
 
 A line ends with CRLF, LF or CR (RFC 8866 §9 wants the first and lets readers accept the second) and with
 nothing else: `str.splitlines` would also cut at U+2028, U+0085, VT and FF, which are ordinary characters.

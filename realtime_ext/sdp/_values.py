@@ -1,4 +1,4 @@
-"""What the lines of a session description hold: attributes, codecs, candidates, fingerprints, and problems.
+"""Values in a session description: attributes, codecs, candidates, fingerprints, and problems.
 
 Quotes of a text from elsewhere are short, without keys and passwords.
 """
@@ -52,7 +52,7 @@ class Problem:
         line: The line it concerns, counted from 1; for a missing line, its place.
         code: A short name in snake_case for programs to hold on to, such as `no_final_crlf`.
         message: The problem and the requirement. ICE passwords are masked.
-        hint: Where this mostly comes from, and what to do about it.
+        hint: The usual cause and the fix.
         fatal: False where only that line is lost and the call can still be made without it.
     """
 

@@ -1,4 +1,4 @@
-"""What sessions have used, and what that costs."""
+"""Usage of sessions, and its cost."""
 
 from __future__ import annotations
 

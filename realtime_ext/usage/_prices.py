@@ -21,8 +21,8 @@ class Rate:
     """Prices of a million tokens of one modality; None for an unknown price.
 
     Args:
-        input: Those that go in and aren't cached.
-        cached: Those that go in and are.
+        input: Uncached input tokens.
+        cached: Cached input tokens.
         output: Those that are made.
     """
 
@@ -37,7 +37,7 @@ class Price:
 
     Args:
         model: Its name as the API has it; a snapshot is a separate model.
-        since: The first day on which they hold.
+        since: First day these prices apply.
         text: Tokens of text.
         audio: Tokens of audio.
         image: Tokens of images.

@@ -147,7 +147,7 @@ PLANTED: list[tuple[str, str, Callable[[Lines], Any], str]] = [
         "negative usage",
         "client_delegation",
         lambda it: event(it, "session.closed")["usage"].update(seconds=-4.0),
-        "a usage of -4 s, which no session has",
+        "invalid recording: a usage of -4 s",
     ),
     (
         "usage of too much",

@@ -1,1 +1,1 @@
-"""What several modules need."""
+"""Helpers that several modules share."""

@@ -1,4 +1,4 @@
-"""Lines for a shell, in messages."""
+"""Format shell commands for messages."""
 
 from __future__ import annotations
 

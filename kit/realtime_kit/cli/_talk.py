@@ -1,4 +1,4 @@
-"""`realtime talk`: a conversation in the terminal; the work is done in `conversation`."""
+"""`realtime talk`: a conversation in the terminal; `_conversation` and `_live_conversation` do the work."""
 
 from __future__ import annotations
 

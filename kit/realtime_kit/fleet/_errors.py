@@ -1,4 +1,4 @@
-"""What a fleet raises."""
+"""Errors of fleets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model of a Live call delegates within a fleet: each piece of work is done once, over all owners.
+"""Delegated work of Live calls in a fleet: each piece is done once, over all owners.
 
 It is recorded as it comes, with its outcome before that is sent, in the same records as the function calls of
 a Realtime call; a task that is delegated to the program is one without a name, whose arguments are the user's

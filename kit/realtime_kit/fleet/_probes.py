@@ -1,4 +1,4 @@
-"""What a supervisor and Prometheus ask a worker: `/live`, `/ready` and `/metrics`, in a thread beside it.
+"""Probes of a worker for supervisors and Prometheus: `/live`, `/ready` and `/metrics`, in a thread beside it.
 
 In a thread, because a blocked event loop is what `/live` has to notice.
 """

@@ -1,4 +1,4 @@
-"""What holds for the events of every session, whatever was recorded.
+"""Rules for the events of every session, independent of recordings.
 
 A recording shows the kinds of events and their fixed values. Texts, sounds, counts and times differ from
 session to session; but deltas make up their text, sums add up, ids stand for one thing, and positions grow.

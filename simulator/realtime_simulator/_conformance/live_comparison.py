@@ -109,7 +109,7 @@ class _Both:
         pointers = [one.pointer for one in self._side.events]
         rules = _Rules(recorded, _interleaved(self._side), self._side.gaps, primary=self._side.primary)
         for number, what in rules.broken():
-            self._comparison.add(pointers[number], f"recorded {what}, which no session has")
+            self._comparison.add(pointers[number], f"invalid recording: {what}")
         rules = _Rules(self._actual, _placed(self._actual, self._sent), (), primary=self._side.primary)
         for number, what in rules.broken():
             self._comparison.add(f"/sent/{number}", f"the simulator sends {what}")

@@ -1,1 +1,1 @@
-"""What every other part uses: the clock, identifiers, the API's operations, schemas and refusals."""
+"""The base of all other parts: the clock, identifiers, the API's operations, schemas and refusals."""

@@ -1,4 +1,4 @@
-"""What every kind of session does: receive messages, queue effects, expire, end."""
+"""The base of all sessions: receive messages, queue effects, expire, end."""
 
 from __future__ import annotations
 

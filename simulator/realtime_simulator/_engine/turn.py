@@ -294,7 +294,7 @@ def say(text: str, *, audio: bytes | str | os.PathLike[str] | None = None, phase
 
 
 def pause(seconds: float) -> Pause:
-    """Return a wait before the next action, as a part of an answer.
+    """Pause before the next action.
 
     Args:
         seconds: How long, on the simulator's clock.
@@ -308,7 +308,7 @@ def pause(seconds: float) -> Pause:
 
 
 def think(tokens: int) -> Think:
-    """Return reasoning, as a part of an answer: it is not shown, and counts in the usage.
+    """Add hidden reasoning tokens to the usage.
 
     Args:
         tokens: How many tokens of output it uses.
@@ -352,8 +352,8 @@ def call_mcp(
 
 
 def delegate(answers: Mapping[str, bool | float | str | None] | None = None) -> Delegate:
-    """Return the handing over of work, as a part of a Live session's answer: to the client, to the backend
-    model, which answers the turn again, or to decisions.
+    """Delegate work of a Live session: to the client, to the backend model, which answers the turn again, or
+    to decisions.
 
         simulator.on_response(["One moment, please.", delegate()])
 

@@ -1,4 +1,4 @@
-"""What a Live session hears: the user's utterances along the timeline, and their words with their places."""
+"""The hearing of a Live session: the user's utterances on the timeline, and the positions of their words."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MAX_EVENTS = 20_000
 MAX_EVENTS_BYTES = 16 * 1024 * 1024
 """About how much is kept of a session's events; the newest one is kept in any case."""
 _EVENT_BYTES = 512
-"""What an object counts for, besides its texts."""
+"""Assumed size of an object in bytes, besides its texts."""
 _LONG = 256
 _BINARY = ("audio", "delta", "image_url")
 _SHOWN = 80

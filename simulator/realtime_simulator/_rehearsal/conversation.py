@@ -1,4 +1,4 @@
-"""What happened in a call, with times: words, tools and latencies. No I/O."""
+"""The course of a call: words, tools and latencies with their times. No I/O."""
 
 from __future__ import annotations
 

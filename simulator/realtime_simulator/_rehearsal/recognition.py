@@ -1,4 +1,4 @@
-"""What a caller hears of the model, recognized by its sound: which speech, and how far it has come.
+"""Recognition of the model's speech by its sound: which speech a caller hears, and how far it has come.
 
 The sound comes through codecs, networks and the app, which may convert it, cut it off, or add its own. It is
 compared with what the session has said, in the order in which it was said.
@@ -21,11 +21,11 @@ Samples = NDArray[np.float64]
 _EVERY = RATE // G711_RATE
 _FRAME = PACKET_SAMPLES // _EVERY
 _WINDOW = 5 * _FRAME
-"""What is compared with the speech that is expected next: the last 0.1 s."""
+"""Samples compared with the speech that is expected next: the last 0.1 s."""
 _SHORT_WINDOW = 2 * _FRAME
 """The same right after sound was lost."""
 _LONG_WINDOW = 15 * _FRAME
-"""What is looked for in all speech, where sound was lost."""
+"""Samples looked up in all speech after sound was lost."""
 _SHIFT = 240
 """Samples by which codecs may shift the sound."""
 _GAP = _WINDOW + _SHIFT

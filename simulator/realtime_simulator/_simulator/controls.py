@@ -552,11 +552,11 @@ class Controls:
             self._inside(lambda: parts.with_call(call_id).incoming.press(call_id, keys))
 
     def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
-        """Set the outcome of referring a SIP call's caller from now on; without it, a referral has none.
+        """Set how SIP referrals end. By default they never complete.
 
         Args:
             status: The SIP status with which the attempt to reach the target ends: from 200 to 299 the caller
-                is transferred and the call ends as `referred`, with others it continues. None for no outcome.
+                is transferred and the call ends as `referred`, with others it continues. None: never.
             delay: Seconds until then.
 
         Raises:
@@ -696,5 +696,5 @@ def _checked_events(events: Sequence[EventType] | EventType) -> tuple[EventType,
     requested = (events,) if isinstance(events, str) else tuple(events)
     wrong = [event for event in requested if event not in EVENT_TYPES]
     if wrong or not requested or len(set(requested)) < len(requested):
-        raise ValueError(f"events: allowed is one or both of {', '.join(EVENT_TYPES)}, got {events!r}")
+        raise ValueError(f"events: allowed are {', '.join(EVENT_TYPES)}, got {events!r}")
     return requested

@@ -1,4 +1,4 @@
-"""What is changed of a session that is run on, and what follows from it for the client's later events."""
+"""Changes to a session that is run on, and their effect on the client's later events."""
 
 from __future__ import annotations
 

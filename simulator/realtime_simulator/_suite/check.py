@@ -36,7 +36,7 @@ CAPABILITIES = {
     "live": "the profile has no Live API",
     "ring": "no command makes the server ring; see --ring",
 }
-"""What a check may need, and why it is skipped where that is missing."""
+"""Requirement of a check → the reason to skip it where that is missing."""
 PROFILES: dict[str, frozenset[str]] = {
     "openai": frozenset(CAPABILITIES) - {"ring"},
     "azure": frozenset({"current", "conversation", "secrets", "webrtc"}),

@@ -1,4 +1,4 @@
-"""What the commands print; no terminal interprets it."""
+"""Output of the commands, escaped so that no terminal interprets it."""
 
 from __future__ import annotations
 
