@@ -12,6 +12,7 @@ from specpipe.document_io import load
 
 from tests import compare_official
 from tests.compare_official import Difference, Shape, compare
+from tests.support.paths import PEER_PYTHON
 from tests.support.proposals import OPENAPI, Field, Value, proposal
 
 
@@ -28,13 +29,13 @@ def an_object(**properties: object) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def all_differences() -> list[Difference]:
-    return list(compare_official.differences())
+    return list(compare_official.differences(PEER_PYTHON))
 
 
 @pytest.fixture
 def _compared(all_differences: list[Difference], monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare the packages once for all tests."""
-    monkeypatch.setattr(compare_official, "differences", lambda: all_differences)
+    monkeypatch.setattr(compare_official, "differences", lambda python: all_differences)
 
 
 @pytest.mark.slow
