@@ -21,6 +21,11 @@ from typing import Any
 spec = importlib.util.find_spec("realtime_ext")
 assert spec is not None and spec.origin is not None
 PACKAGE = f"{Path(spec.origin).parent}/"
+GENERATED = frozenset(
+    str(path)
+    for path in Path(PACKAGE).rglob("*.py")
+    if path.read_text(encoding="utf-8").startswith("# Generated")
+)
 
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 
@@ -35,7 +40,7 @@ def count(frame: FrameType, event: str, _: object) -> None:
     """
     name = frame.f_code.co_filename
     is_function = frame.f_code.co_name not in COMPREHENSIONS
-    if counting and event == "call" and is_function and name.startswith(PACKAGE):
+    if counting and event == "call" and is_function and name.startswith(PACKAGE) and name not in GENERATED:
         counts[name.removeprefix(PACKAGE)] += 1
 
 

@@ -219,8 +219,8 @@ class ConnectionState:
     def _on_item(self, content: JSON) -> None:
         item = content["item"]
         is_new = self.conversation.put(item, content.get("previous_item_id"))
-        if is_new:
-            self.recovery.item_added()
+        if is_new and (replayed := self.recovery.items):
+            del replayed[next(iter(replayed))]  # the server adds items in the order in which they were sent
         if self.turns.calls is not None and item.get("type") == "mcp_approval_request":
             self.turns.calls.item_done(item, None)
 
@@ -296,7 +296,7 @@ class ConnectionState:
             # There was nothing left to cancel, so the request is fulfilled.
             self._cancels.pop(event_id or "", None)
             return _WITHHELD
-        self.recovery.item_refused(event_id)
+        self.recovery.items.pop(event_id or "", None)
         self.watch.refused(event_id)
         self.responses.refused(event_id, is_busy=code == BUSY)
         if code == BUSY and self._retry is not None and self._retry[0] == event_id:

@@ -303,18 +303,19 @@ class Recovery:
 
     Attributes:
         policy: The same.
+        items: The items sent to a new session that are not in it yet, by event id.
         replayed: How many items were sent on the latest link.
     """
 
-    __slots__ = ("_items", "_loss", "_retrieved", "_unfinished", "policy", "replayed")
+    __slots__ = ("_loss", "_retrieved", "_unfinished", "items", "policy", "replayed")
 
     def __init__(self, policy: Reconnect | None) -> None:
         self.policy: Reconnect | None = policy
+        self.items: dict[str, Any] = {}
         self.replayed: int = 0
         self._loss: Reconnecting | None = None  # the latest one
         self._unfinished: dict[str, None] = {}  # ids of the responses that it cut off
         self._retrieved: set[str] = set()  # ids of the items that are retrieved after it
-        self._items: dict[str, Any] = {}  # those sent that are not in the new session yet, by event id
 
     def begin(
         self, closed: CloseInfo, now: float, random: Callable[[], float], active: Iterable[str]
@@ -341,23 +342,14 @@ class Recovery:
     def replays(self, items: Iterable[Mapping[str, Any]], write: Write) -> list[Outgoing]:
         """Return the events that add a conversation's items, and those not added yet, to a new session."""
         creates = []
-        for item in (*items, *self._items.values()):
+        for item in (*items, *self.items.values()):
             try:
                 creates.append(write({"type": "conversation.item.create", "item": item}))
             except ValueError as error:  # it holds a value that JSON doesn't have, such as infinity
                 logger.warning("an item could not be replayed (%s)", type(error).__name__)
         self.replayed = len(creates)
-        self._items = {create.event_id: create.content["item"] for create in creates}
+        self.items = {create.event_id: create.content["item"] for create in creates}
         return creates
-
-    def item_added(self) -> None:
-        """Record a new item: the server adds them in the order in which they were sent."""
-        if self._items:
-            del self._items[next(iter(self._items))]
-
-    def item_refused(self, event_id: str | None) -> None:
-        """Record an error about an event."""
-        self._items.pop(event_id or "", None)
 
     def retrievals(self, item_ids: Iterable[str], write: Write) -> list[Outgoing]:
         """Return the events that retrieve items from a session that goes on."""
