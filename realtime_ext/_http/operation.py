@@ -65,6 +65,26 @@ def read_nothing(response: httpx.Response) -> None:
     """Ignore an answer's body: the status is enough."""
 
 
+def control(
+    name: str, request: Request, *, is_end: bool = False, not_found_ok: bool = False
+) -> Operation[None]:
+    """Return an operation on a call of either API, whose answer has no content.
+
+    Args:
+        name, request: As for `Operation`.
+        is_end: Whether it ends the call: then a retry may find none.
+        not_found_ok: Whether a call that has already ended counts as success.
+    """
+    otherwise: Literal["on retry", "never"] = "on retry" if is_end else "never"
+    return Operation(
+        name=name,
+        request=request,
+        read=read_nothing,
+        idempotent=is_end,
+        not_found_ok="always" if not_found_ok else otherwise,
+    )
+
+
 def read_object(response: httpx.Response) -> dict[str, Any]:
     """Return an answer's JSON object.
 

@@ -14,7 +14,7 @@ from .._core.arguments import check_key
 from .._core.call import Call, check_call_id
 from .._core.schema import bounds
 from .._core.secrets import Secret, hidden, mask
-from .._http.operation import Operation, encode_body, read_nothing, response_error
+from .._http.operation import Operation, control, encode_body, response_error
 from ..errors import SdpError
 
 if TYPE_CHECKING:
@@ -102,12 +102,8 @@ def build_accept(call_id: CallLike, session: ConversationLike, *, validate: bool
     from realtime_api.api.realtime import accept_realtime_call
 
     body = _session_bytes(session, validate)
-    return Operation(
-        name="calls.accept",
-        request=accept_realtime_call.build_request(check_call_id(call_id), body=body),
-        read=read_nothing,
-        idempotent=False,
-    )
+    request = accept_realtime_call.build_request(check_call_id(call_id), body=body)
+    return control("calls.accept", request)
 
 
 def build_reject(
@@ -127,13 +123,8 @@ def build_reject(
     from realtime_api.api.realtime import reject_realtime_call
 
     body = None if status_code is None else {"status_code": checked_status(status_code)}
-    return Operation(
-        name="calls.reject",
-        request=reject_realtime_call.build_request(check_call_id(call_id), body=body),
-        read=read_nothing,
-        idempotent=False,
-        not_found_ok="always" if not_found_ok else "never",
-    )
+    request = reject_realtime_call.build_request(check_call_id(call_id), body=body)
+    return control("calls.reject", request, not_found_ok=not_found_ok)
 
 
 def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
@@ -153,12 +144,8 @@ def build_refer(call_id: CallLike, target_uri: str) -> Operation[None]:
     from ..sip import check_target_uri  # late: clients that refer no calls start without it
 
     checked_id, body = check_call_id(call_id), {"target_uri": check_target_uri(target_uri)}
-    return Operation(
-        name="calls.refer",
-        request=refer_realtime_call.build_request(checked_id, body=body),
-        read=read_nothing,
-        idempotent=False,
-    )
+    request = refer_realtime_call.build_request(checked_id, body=body)
+    return control("calls.refer", request)
 
 
 def build_hangup(call_id: CallLike, *, not_found_ok: bool = False) -> Operation[None]:
@@ -175,13 +162,8 @@ def build_hangup(call_id: CallLike, *, not_found_ok: bool = False) -> Operation[
     """
     from realtime_api.api.realtime import hangup_realtime_call
 
-    return Operation(
-        name="calls.hangup",
-        request=hangup_realtime_call.build_request(check_call_id(call_id)),
-        read=read_nothing,
-        idempotent=True,
-        not_found_ok="always" if not_found_ok else "on retry",
-    )
+    request = hangup_realtime_call.build_request(check_call_id(call_id))
+    return control("calls.hangup", request, is_end=True, not_found_ok=not_found_ok)
 
 
 def check_client_secret(client_secret: str | Secret | ClientSecret[Any]) -> Secret:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._core import json as _json
 from .._core.call import LiveCall, check_session_id
 from .._core.schema import check, place
-from .._http.operation import Operation, encode_body, read_nothing, read_object, response_error
+from .._http.operation import Operation, control, encode_body, read_object, response_error
 from .calls import checked_offer, checked_status
 
 if TYPE_CHECKING:
@@ -90,14 +90,10 @@ def build_accept(
     from realtime_api.api.live import accept_live_session
 
     own = {"type": "live"} | resolved_live(session, validate)
-    return Operation(
-        name="live.calls.accept",
-        request=accept_live_session.build_request(
-            check_session_id(session_id), body=encode_body({"session": own})
-        ),
-        read=read_nothing,
-        idempotent=False,
+    request = accept_live_session.build_request(
+        check_session_id(session_id), body=encode_body({"session": own})
     )
+    return control("live.calls.accept", request)
 
 
 def build_reject(
@@ -114,13 +110,8 @@ def build_reject(
     from realtime_api.api.live import reject_live_session
 
     body = {"status_code": checked_status(status_code)}
-    return Operation(
-        name="live.calls.reject",
-        request=reject_live_session.build_request(check_session_id(session_id), body=body),
-        read=read_nothing,
-        idempotent=False,
-        not_found_ok="always" if not_found_ok else "never",
-    )
+    request = reject_live_session.build_request(check_session_id(session_id), body=body)
+    return control("live.calls.reject", request, not_found_ok=not_found_ok)
 
 
 def build_refer(session_id: LiveCallLike, target_uri: str) -> Operation[None]:
@@ -137,12 +128,8 @@ def build_refer(session_id: LiveCallLike, target_uri: str) -> Operation[None]:
     from ..sip import check_target_uri  # late: clients that refer no calls start without it
 
     checked_id, body = check_session_id(session_id), {"target_uri": check_target_uri(target_uri)}
-    return Operation(
-        name="live.calls.refer",
-        request=refer_live_session.build_request(checked_id, body=body),
-        read=read_nothing,
-        idempotent=False,
-    )
+    request = refer_live_session.build_request(checked_id, body=body)
+    return control("live.calls.refer", request)
 
 
 def build_hangup(session_id: LiveCallLike, *, not_found_ok: bool = False) -> Operation[None]:
@@ -156,13 +143,8 @@ def build_hangup(session_id: LiveCallLike, *, not_found_ok: bool = False) -> Ope
     """
     from realtime_api.api.live import hangup_live_session
 
-    return Operation(
-        name="live.calls.hangup",
-        request=hangup_live_session.build_request(check_session_id(session_id)),
-        read=read_nothing,
-        idempotent=True,
-        not_found_ok="always" if not_found_ok else "on retry",
-    )
+    request = hangup_live_session.build_request(check_session_id(session_id))
+    return control("live.calls.hangup", request, is_end=True, not_found_ok=not_found_ok)
 
 
 def build_recording(session_id: LiveCallLike) -> Operation[bytes]:
