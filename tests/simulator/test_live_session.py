@@ -433,6 +433,7 @@ def test_a_tool_that_the_description_does_not_know_is_taken_as_it_comes(sim: Sim
     "tool, param, code",
     [
         ({"type": "mcp", "server_label": 7}, "server_label", "invalid_type"),
+        ({"type": "mcp", "server_label": 7, "defer_loading": "no"}, "server_label", "invalid_type"),
         ({"type": "web_search", "search_context_size": "huge"}, "search_context_size", "invalid_value"),
         ({"name": "forecast"}, "type", "missing_required_parameter"),
     ],

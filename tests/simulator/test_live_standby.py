@@ -89,6 +89,16 @@ def test_a_session_pauses_when_nobody_has_spoken_and_speech_wakes_it(pacing: Pac
     assert call.types()[2:] == ["session.paused"]
 
 
+def test_a_timeline_goes_on_in_real_time_after_a_pause() -> None:
+    call = Call(REAL, **STANDBY)
+    call.hear(QUIET * 800)
+    assert call.types() == ["session.paused"]
+    place = call.session.position_ms
+    call.hear(WORDS[:48_000])
+    assert call.types() == ["session.paused", "session.resumed"]
+    assert call.session.position_ms - place <= 1_200
+
+
 def test_usage_tells_active_seconds_from_paused_ones(pacing: Pacing) -> None:
     call = Call(pacing, **STANDBY)
     call.hear(QUIET * 100)

@@ -229,11 +229,12 @@ def test_a_tool_that_is_not_known_passes_with_a_warning(tool: dict[str, Any], wo
 
 
 def test_a_known_tool_with_a_wrong_value_is_refused_by_its_field() -> None:
-    found = problems(LiveSessionBuilder(MODEL).delegate_to("m", tools=[{**CRM, "server_label": 7}]))
+    wrong = {**CRM, "server_label": 7, "defer_loading": "no"}
+    found = problems(LiveSessionBuilder(MODEL).delegate_to("m", tools=[wrong]))
+    at = "delegation.responses.tools[0]"
     assert found == {
-        "delegation.responses.tools[0].server_label": (
-            "delegation.responses.tools[0].server_label: expected a string, got 7"
-        )
+        f"{at}.server_label": f"{at}.server_label: expected a string, got 7",
+        f"{at}.defer_loading": f"{at}.defer_loading: expected true or false, got 'no'",
     }
 
 
