@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 import re
 import string
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -30,13 +30,10 @@ from ._values import (
     Index,
     Password,
     Problem,
-    decode,
     parameters_of,
     parse_candidate,
     parse_int,
-    rtpmaps,
     shown,
-    words,
 )
 
 MOST_SECTIONS = 1_000
@@ -49,11 +46,71 @@ Row = tuple[int, str]
 
 _DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 _KINDS = frozenset({"audio", "video", "text", "application", "message", "image"})
+_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
 _LETTERS = frozenset(string.ascii_letters)
 _LINE = operator.attrgetter("line")
 _MEDIA = re.compile(r"([^ ]+) +([0-9]{1,5})(?:/[0-9]{1,5})? +([^ ]+) +([^ ].*)", re.DOTALL)
 _REQUIRED = {"o": "the origin", "s": "the session's name", "t": "the session's time, `t=0 0` in an offer"}
 _SECRET_ATTRIBUTES = frozenset({"ice-pwd", "crypto", "key-mgmt"})
+
+
+def decode(text: Any) -> str:
+    """Return text that can be written out again.
+
+    Args:
+        text: A str, or bytes in UTF-8.
+
+    Raises:
+        SdpError: Neither of these, or not UTF-8.
+    """
+    if isinstance(text, str):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            start = error.start
+        else:
+            return text
+        raise SdpError(
+            f"SDP is text in UTF-8; character {start + 1} is half a surrogate pair, which UTF-8 cannot hold",
+            line=_line_at(text[:start]),
+        )
+    if isinstance(text, bytes | bytearray | memoryview):
+        data = bytes(text)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            # Not chained: that error holds the whole text, and with it the ICE password.
+            start = error.start
+        raise SdpError(
+            f"SDP is text in UTF-8; byte {start + 1} is 0x{data[start]:02x}, which is not UTF-8 there",
+            line=_line_at(data[:start].decode()),
+        )
+    raise SdpError(f"SDP is given as str or bytes, not as {type(text).__name__}")
+
+
+def _line_at(before: str) -> int:
+    return 1 + sum(1 for _ in LINE_END.finditer(before))
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Split a text at its spaces, and at nothing else."""
+    return tuple(filter(None, (text or "").split(" ")))
+
+
+def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
+    """Return name, clock rate and channels of a section's codecs, by payload type.
+
+    The first of a number counts, and what can't be read is left out.
+    """
+    found: dict[int, tuple[str, int, int]] = {}
+    for _, value in index.get("rtpmap", ()):
+        match = _RTPMAP.fullmatch(value or "")
+        if match is None:
+            continue
+        written, name, rate, channels = match.groups()
+        if (number := int(written)) <= 127:
+            found.setdefault(number, (name, int(rate), int(channels) if channels else 1))
+    return found
 
 
 @attrs.frozen(repr=False)
@@ -286,7 +343,7 @@ class SessionDescription:
     @property
     def bundle_groups(self) -> tuple[tuple[str, ...], ...]:
         """The mids of each BUNDLE group (RFC 9143 §5)."""
-        groups = [words(value) for value in self.session.get_all("group")]
+        groups = [_words(value) for value in self.session.get_all("group")]
         return tuple([group[1:] for group in groups if group[:1] == ("BUNDLE",)])
 
     @property
@@ -455,6 +512,9 @@ def _too_many_sections(number: int) -> Problem:
 
 def _missing(session: Section) -> list[Problem]:
     present = {line[0] for _, line in session._rows}
+    missing = [letter for letter in _REQUIRED if letter not in present]
+    if not missing:
+        return []
     last = max(session._rows[-1][0], *(found[-1][0] for found in session._index.values()), 1)
     return [
         Problem(
@@ -463,8 +523,7 @@ def _missing(session: Section) -> list[Problem]:
             f"there is no `{letter}=` line ({_REQUIRED[letter]}) before the media sections",
             "The offer was cut off or built by hand; send what createOffer made, unaltered.",
         )
-        for letter in _REQUIRED
-        if letter not in present
+        for letter in missing
     ]
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 import attrs
 
 from .._core.secrets import MASK, mask
-from ..errors import SdpError
 
 MOST = 100
 """How many problems are reported of one text."""
@@ -36,8 +34,6 @@ Index = dict[str, list[tuple[int, str | None]]]
 """A section's attributes by name: line number and value of each, in their order."""
 
 LINE_END = re.compile(r"(\r\n|\r|\n)")
-_RTPMAP = re.compile(r"([0-9]{1,3}) +([^/ ]+)/([0-9]{1,9})(?:/([0-9]{1,3}))? *")
-_FINGERPRINT = re.compile(r"[^ ]+ +[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*+ *")
 # A quotation need not be a whole line, so the name alone marks the rest as secret.
 _SECRET = re.compile(r"(ice-pwd|crypto|inline)([:=\s]*)\S+", re.IGNORECASE)
 _LONGEST = 40
@@ -66,44 +62,6 @@ class Problem:
         return f"line {self.line}: {self.message} [{self.code}]"
 
 
-def decode(text: Any) -> str:
-    """Return text that can be written out again.
-
-    Args:
-        text: A str, or bytes in UTF-8.
-
-    Raises:
-        SdpError: Neither of these, or not UTF-8.
-    """
-    if isinstance(text, str):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            start = error.start
-        else:
-            return text
-        raise SdpError(
-            f"SDP is text in UTF-8; character {start + 1} is half a surrogate pair, which UTF-8 cannot hold",
-            line=_line_at(text[:start]),
-        )
-    if isinstance(text, bytes | bytearray | memoryview):
-        data = bytes(text)
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            # Not chained: that error holds the whole text, and with it the ICE password.
-            start = error.start
-        raise SdpError(
-            f"SDP is text in UTF-8; byte {start + 1} is 0x{data[start]:02x}, which is not UTF-8 there",
-            line=_line_at(data[:start].decode()),
-        )
-    raise SdpError(f"SDP is given as str or bytes, not as {type(text).__name__}")
-
-
-def _line_at(before: str) -> int:
-    return 1 + sum(1 for _ in LINE_END.finditer(before))
-
-
 def shown(text: str) -> str:
     """Quote text from elsewhere for a message: short, escaped, with passwords and keys masked."""
     safe = _without_secrets(text[:_LOOKED_AT])
@@ -118,11 +76,6 @@ def _masked(value: object) -> str:
 
 def _without_secrets(text: str) -> str:
     return mask(_SECRET.sub(rf"\1\2{MASK}", text))
-
-
-def words(text: str | None) -> tuple[str, ...]:
-    """Split a text at its spaces, and at nothing else."""
-    return tuple(filter(None, (text or "").split(" ")))
 
 
 def parse_int(text: str | None) -> int | None:
@@ -157,11 +110,6 @@ class Fingerprint(str):
         """The digest as written: pairs of hexadecimal digits, separated by colons."""
         return self.partition(" ")[2].strip(" ")
 
-    @property
-    def is_well_formed(self) -> bool:
-        """Whether it is a hash's name and pairs of hexadecimal digits with colons between."""
-        return bool(_FINGERPRINT.fullmatch(self))
-
 
 @attrs.frozen
 class Attribute:
@@ -195,22 +143,6 @@ class Codec:
     clock_rate: int
     channels: int = 1
     parameters: Mapping[str, str | None] = attrs.field(factory=dict, hash=False, repr=_masked)
-
-
-def rtpmaps(index: Index) -> dict[int, tuple[str, int, int]]:
-    """Return name, clock rate and channels of a section's codecs, by payload type.
-
-    The first of a number counts, and what can't be read is left out.
-    """
-    found: dict[int, tuple[str, int, int]] = {}
-    for _, value in index.get("rtpmap", ()):
-        match = _RTPMAP.fullmatch(value or "")
-        if match is None:
-            continue
-        written, name, rate, channels = match.groups()
-        if (number := int(written)) <= 127:
-            found.setdefault(number, (name, int(rate), int(channels) if channels else 1))
-    return found
 
 
 def parameters_of(value: str) -> Mapping[str, str | None]:
@@ -291,7 +223,7 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
         numbers.append(number)
     component, priority, port = numbers
     address = fields[4]
-    if not (_is_address(address) if len(address) <= 64 else _is_mdns(address)):
+    if not (is_address(address) if len(address) <= 64 else _is_mdns(address)):
         raise CandidateError("the candidate's address is neither an IP address nor a name in `.local`")
     rest = fields[8:] if len(fields) % 2 == 0 else [*fields[8:], ""]
     extensions = dict(zip(rest[0::2], rest[1::2], strict=True))
@@ -312,27 +244,6 @@ def parse_candidate(value: str, line: int = 0) -> Candidate:
 
 
 _PORT = ("port", 5, 0, 65535)
-# What peers write; no number that fits is out of range.
-_USUAL = re.compile(
-    r"[^ ]+ [1-9] [^ ]+ [0-3]?[0-9]{1,9} (?![0.:]+ )([0-9A-Fa-f.:]{1,45}) "
-    r"(?:[1-5]?[0-9]{1,4}|6[0-4][0-9]{3}) typ [^ ].*",
-    re.DOTALL,
-)
-
-
-def unusual_candidates(found: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]]:
-    """Return those that `parse_candidate` has to look at.
-
-    It would accept all others, with an address to connect to; this is far quicker.
-
-    Args:
-        found: Line and value of each candidate.
-    """
-    return [
-        (line, value)
-        for line, value in found
-        if (match := _USUAL.fullmatch(value or "")) is None or not _is_address(match[1])
-    ]
 
 
 def _is_mdns(address: str) -> bool:
@@ -340,7 +251,7 @@ def _is_mdns(address: str) -> bool:
 
 
 @lru_cache(maxsize=256)  # an offer has the same few addresses again and again
-def _is_address(address: str) -> bool:
+def is_address(address: str) -> bool:
     try:
         ipaddress.ip_address(address)
     except ValueError:

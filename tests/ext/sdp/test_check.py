@@ -8,7 +8,8 @@ import attrs
 import pytest
 
 from realtime_ext.sdp import Problem, SessionDescription, check_offer
-from realtime_ext.sdp._values import CandidateError, parse_candidate, unusual_candidates
+from realtime_ext.sdp._offers import _unusual_candidates as unusual_candidates
+from realtime_ext.sdp._values import CandidateError, parse_candidate
 from tests.samples.sdp import NAMES, sample
 from tests.support.examples import check_each
 from tests.support.rows import each

@@ -47,7 +47,7 @@ def use(text: str | bytes) -> SessionDescription | None:
     for candidate in description.candidates:
         assert candidate.is_mdns or candidate.is_unspecified in (True, False)
     for fingerprint in (f for media in description.media for f in media.fingerprints):
-        assert fingerprint.is_well_formed in (True, False)
+        assert fingerprint.digest in fingerprint
         assert fingerprint.algorithm == fingerprint.algorithm.lower()
         assert fingerprint.digest in fingerprint
     return description
