@@ -151,17 +151,22 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
             "playback": "direct",
             "send_audio": "return send_sound(self, self._inner, data)",
             "say_goodbye": "within",
-            "delegate": "self._call(self._inner.delegate, working(handler, self, Delegation))\n"
-            "return handler",
+            "delegate": "inner: Any = self._inner\n"
+            "options = {'timeout': timeout, 'on_timeout': on_timeout, 'parallel': parallel}\n"
+            "def begin(handler: HandlerT) -> HandlerT:\n"
+            "    self._call(inner.delegate, working(handler, self, Delegation), **options)\n"
+            "    return handler\n"
+            "return begin if handler is None else begin(handler)",
             "update_session": "within",
-            "close": "self._end()\nreturn self.usage",
+            "close": "table = price_table(prices)\nself._end()\nreturn self._inner._result(table)",
         },
         {
             "waits until it is sent.\n": "waits until it is sent.\n\n"
             "        Less is queued, and a failure comes with the next call.\n",
             "in its own task.": "in its own thread.",
+            "is cancelled, and": "goes on without effect, and",
             "says it. It may be async.": "says it.",
-            "with the words and the task.": "with the words and the task, or is async.",
+            "with the task;": "with the task, or is async;",
             "long, or if this is cancelled.": "long, or on Ctrl-C.",
         }
         | _SHARED
@@ -171,7 +176,7 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
     "Delegation": Facade(
         "Part[AsyncDelegation]",
         ("AsyncDelegation",),
-        {"id": "direct", "words": "direct", "finished": "run"},
+        {"id": "direct", "words": "direct", "pending_transcript": "direct", "finished": "run"},
     ),
 }
 _SOURCES = "_async_events _async_connection _async_parts _dialing _live_connection _live_opening _delegation"
@@ -186,13 +191,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_co
 from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working
+from ._live_connection import price_table
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:
@@ -200,7 +206,7 @@ if TYPE_CHECKING:
     from ..events import LiveEvent, ServerEvent  # noqa: F401
     {imports}
 
-HandlerT = TypeVar("HandlerT", bound=Callable[[str, "Delegation"], Any])
+HandlerT = TypeVar("HandlerT", bound=Callable[["Delegation"], Any])
 
 '''
 )
@@ -275,6 +281,9 @@ def _facade(name: str, facade: Facade, classes: list[ast.ClassDef]) -> str:
         lines.insert(2, f"{_STEP}_inner: {facade.of[0]}")
     for node in (node for one in classes for node in one.body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            if any(ast.unparse(one) == "overload" for one in node.decorator_list):
+                lines += ["", own(_signature(node)), f"{2 * _STEP}..."]
+                continue
             way = ways.pop(node.name, "send" if isinstance(node, ast.AsyncFunctionDef) else "call")
             if way:
                 lines += ["", own(_signature(node)), own(_docstring(node)), _body(node, way)]

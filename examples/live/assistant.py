@@ -22,7 +22,7 @@ SESSION = LiveSessionBuilder("gpt-live-1").instructions("Look everything up.").d
 HOURS = {"breakfast": "seven to ten", "dinner": "six to nine"}
 
 
-async def look_up(words: str, task: AsyncDelegation) -> str:
+async def look_up(task: AsyncDelegation) -> str:
     """Find the meal that the user asked for; the model says the result."""
     words = await task.finished()  # the model may delegate in mid-sentence
     print(f"delegated: {words}")

@@ -31,7 +31,7 @@ from ._opening import AsyncAnswering, AsyncConnecting
 from ._state.conversation import TranscriptLine
 from ._state.handover import Handover
 from ._state.latency import Latencies, Latency, LatencyMeter
-from ._state.live import LiveUsage
+from ._state.live import LiveResult, LiveUsage
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
 from ._sync import (
@@ -94,6 +94,7 @@ __all__ = [
     "LiveConnection",
     "LiveDialing",
     "LivePlayback",
+    "LiveResult",
     "LiveUsage",
     "Observer",
     "Observers",

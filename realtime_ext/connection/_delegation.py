@@ -14,6 +14,7 @@ from typing import Any
 
 from .._core.arguments import check_seconds
 from .._core.callbacks import contained
+from .._core.time_limit import TimeLimit
 from ..errors import RealtimeError
 from ._io import ConnectionIO
 from ._state.live import LiveSession, LiveState, split_text
@@ -24,6 +25,7 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 
 _QUIET = 1.0  # seconds without a word after which the user has finished
 _LOOK = 0.125  # seconds between two looks at the words
+_LATE = "The task took too long, and was given up."
 _FAILED = "The task failed: the application had an error. Nothing was done."
 
 
@@ -51,6 +53,11 @@ class AsyncDelegation:
         """The user's request as far as it is transcribed: the model may delegate in mid-sentence."""
         return self._task.words
 
+    @property
+    def pending_transcript(self) -> str:
+        """The same as `words`."""
+        return self.words
+
     async def finished(self) -> str:
         """Wait until the user has said nothing for a second, and return all of the task's words."""
         await quiet(self._io, lambda: len(self._task.pieces), _QUIET)
@@ -76,15 +83,28 @@ class DelegationRunner:
 
     Args:
         io: Where what the handler says is sent.
-        handler: Called with a task's words and its `AsyncDelegation`.
+        handler: Called with each `AsyncDelegation`.
+        timeout: Seconds that it may take; None for no limit.
+        on_timeout: What the model says after that; None for a text of this module.
+        parallel: Whether tasks are worked on at the same time.
 
     Attributes:
         task: The task that calls it.
     """
 
-    def __init__(self, io: ConnectionIO, handler: Callable[[str, AsyncDelegation], Any]) -> None:
+    def __init__(
+        self,
+        io: ConnectionIO,
+        handler: Callable[[AsyncDelegation], Any],
+        timeout: float | None,
+        on_timeout: str | None,
+        parallel: bool,
+    ) -> None:
         self._io = io
         self._handler = handler
+        self._timeout = timeout
+        self._on_timeout = on_timeout or _LATE
+        self._parallel = parallel
         self._tasks: Tasks = live_session(io).tasks
         self._wake = asyncio.Event()
         self._tasks.on_task = self._wake.set
@@ -102,37 +122,48 @@ class DelegationRunner:
                 work = self._io.loop.create_task(self._work(task), name="realtime_ext delegation")
                 working.add(work)
                 work.add_done_callback(working.discard)
+                if not self._parallel:
+                    await asyncio.wait({work})
         finally:
             for work in working:
                 work.cancel()
 
     async def _work(self, task: Task) -> None:
         delegation = AsyncDelegation(self._io, task)
+        limit = TimeLimit(self._timeout, is_real=True)
         try:
-            await contained(self._call(delegation), "the handler")
+            result = None
+            async with limit:
+                result = await contained(self._call(delegation), "the handler")
+            if result is not None:
+                await delegation.say(result)
         except Exception as error:
             if self._io.state.close_info is not None or task.is_lost:
                 return
-            logger.error("the handler of a delegation raised %s", type(error).__name__, exc_info=error)
+            if limit.expired():
+                logger.warning("the handler of a delegation took longer than %g s", self._timeout)
+            else:
+                logger.error("the handler of a delegation raised %s", type(error).__name__, exc_info=error)
             with contextlib.suppress(RealtimeError):
-                await delegation.say(_FAILED)
+                await delegation.say(self._on_timeout if limit.expired() else _FAILED)
         finally:
             self._tasks.done(task)
 
-    async def _call(self, delegation: AsyncDelegation) -> None:
-        result = self._handler(delegation.words, delegation)
+    async def _call(self, delegation: AsyncDelegation) -> str | None:
+        """Call the handler, and return what is to be said."""
+        result = self._handler(delegation)
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, str):
-            if result.strip():
-                await delegation.say(result)
-        elif result is not None:
+            return result if result.strip() else None
+        if result is not None:
             kind = type(result).__name__
             logger.warning("the handler of a delegation returned a %s, which is ignored; return text", kind)
+        return None
 
 
 def check_handler(handler: object) -> None:
-    """Raise TypeError if a handler can't be called with a task's words and its delegation."""
+    """Raise TypeError if a handler can't be called with a task."""
     if not callable(handler):
         raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
     try:
@@ -140,9 +171,9 @@ def check_handler(handler: object) -> None:
     except (TypeError, ValueError):  # some that are written in C have none
         return
     try:
-        signature.bind("", None)
+        signature.bind(None)
     except TypeError as error:
-        raise TypeError(f"handler: expected a function of words and task, got {signature}") from error
+        raise TypeError(f"handler: expected a function of one argument, the task, got {signature}") from error
 
 
 async def quiet(io: ConnectionIO, heard: Callable[[], object], seconds: float) -> None:
@@ -166,12 +197,12 @@ def live_session(io: ConnectionIO) -> LiveSession:
     return io.state.live
 
 
-def check_text(text: object) -> None:
-    """Raise TypeError or ValueError unless a text has words."""
+def check_text(text: object, name: str = "text") -> None:
+    """Raise TypeError or ValueError unless an argument has words."""
     if not isinstance(text, str):
-        raise TypeError(f"text: expected a str, got {type(text).__name__}")
+        raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
     if not text.strip():
-        raise ValueError(f"text: expected words, got {text[:80]!r}")
+        raise ValueError(f"{name}: expected words, got {text[:80]!r}")
 
 
 async def append(

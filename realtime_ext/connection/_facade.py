@@ -277,19 +277,19 @@ class ToolsInThreads(Toolbox):
 
 
 def working(
-    handler: Callable[[str, Any], Any],
+    handler: Callable[[Any], Any],
     connection: Facade[Any, Any],
     delegation: Callable[[Facade[Any, Any], AsyncDelegation], Any],
-) -> Callable[[str, AsyncDelegation], Any]:
+) -> Callable[[AsyncDelegation], Any]:
     """Return the async form of a handler of delegations, which runs in worker threads."""
     check_handler(handler)
     check_sync("handler", handler)
     reference = weakref.ref(connection)
 
-    async def work(words: str, task: AsyncDelegation) -> Any:
+    async def work(task: AsyncDelegation) -> Any:
         if (own := reference()) is None:
             return None
-        run = partial(handler, words, delegation(own, task))
+        run = partial(handler, delegation(own, task))
         return await run_in_thread(run, name="realtime_ext delegation")
 
     return work

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._core.arguments import check_seconds
 from .._core.time_limit import TimeLimit
@@ -30,7 +30,7 @@ from ._lifetime import AsyncLifetime
 from ._live_playback import LivePlayback
 from ._spending import Spending
 from ._state.handover import Handover
-from ._state.live import LiveSession, LiveUsage
+from ._state.live import LiveResult, LiveSession, LiveUsage
 from ._state.reconnect import CloseInfo
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from .._core.argument_types import LiveClientEventLike  # noqa: F401  (of the base class)
     from ..events import LiveEvent  # noqa: F401  (of the base class)
     from ..session import LiveSessionChanges
-    from ..usage import Budget
+    from ..usage import Budget, PriceTable
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
-HandlerT = TypeVar("HandlerT", bound=Callable[[str, AsyncDelegation], Any])
+HandlerT = TypeVar("HandlerT", bound=Callable[[AsyncDelegation], Any])
 
 _FRAME_MS = 100  # of silence, and of sound that is sent in real time
 _AT_ONCE_MS = 1000  # of sound that is sent without a pause: longer sound is of a file
@@ -182,7 +182,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         """
         await append(self._io, "commentary", text, timeout)
 
-    async def say_goodbye(self, text: str, *, timeout: float = 30.0) -> LiveUsage:
+    async def say_goodbye(self, text: str, *, timeout: float = 30.0) -> LiveResult:
         """Make the model say last words, wait until they have been heard, and end the session.
 
         A telephone call is hung up, also from a sideband. The session always ends: also if the words take
@@ -193,7 +193,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             timeout: Seconds until the session is ended at the latest.
 
         Returns:
-            Its usage.
+            How it ended, as `close`.
 
         Raises:
             TypeError, ValueError: The text is not a str or is blank, or `timeout` is not a time limit.
@@ -211,8 +211,8 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             raise APITimeoutError(f"the last words were not finished within {timeout:g} s") from error
         finally:
             self._ends_session = True
-            await self.close()
-        return self.usage
+            result = await self.close()
+        return result
 
     async def instruct(self, text: str, *, timeout: float | None = 60.0) -> None:
         """Send instructions, which may interrupt the model; arguments and result are those of `say`."""
@@ -230,11 +230,36 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         """Make the session accept its input audio again."""
         return await self._send_own({"type": "session.input_audio.unmute"})
 
-    def delegate(self, handler: HandlerT) -> HandlerT:
+    @overload
+    def delegate(
+        self,
+        handler: HandlerT,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> HandlerT: ...
+    @overload
+    def delegate(
+        self,
+        handler: None = None,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> Callable[[HandlerT], HandlerT]: ...
+    def delegate(
+        self,
+        handler: HandlerT | None = None,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> HandlerT | Callable[[HandlerT], HandlerT]:
         """Register a function that does the work delegated by the model; may be used as a decorator.
 
-            @connection.delegate
-            async def work(words, task):
+            @connection.delegate(timeout=120, on_timeout="I could not finish that.")
+            async def work(task):
                 return await look_up(await task.finished())
 
         It is called once for each task, in its own task. If several connections of this process have a
@@ -242,24 +267,46 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         that the task failed.
 
         Args:
-            handler: Called with the user's words so far, and an `AsyncDelegation`. If it returns text, the
-                model says it. It may be async.
+            handler: Called with an `AsyncDelegation`. If it returns text, the model says it. It may be async.
+                None returns a decorator.
+            timeout: Seconds that a task may last; then it is cancelled, and the model told. None for no limit.
+            on_timeout: What the model says then; None for a text of the client's.
+            parallel: Whether a task begins while others are being worked on; otherwise it waits for them.
 
         Returns:
-            The function.
+            The function, or a decorator.
 
         Raises:
-            TypeError: It can't be called with the words and the task.
+            TypeError: It can't be called with the task; or `timeout` or `on_timeout` is of another type.
+            ValueError: `timeout` is not a time limit, or `on_timeout` is blank, or given without `timeout`.
             RealtimeError: There is a handler already, or the session delegates to a model.
         """
+        check_seconds("timeout", timeout)
+        if on_timeout is not None:
+            check_text(on_timeout, "on_timeout")
+            if timeout is None:
+                raise ValueError("on_timeout: it has no effect without timeout")
+
+        def begin(handler: HandlerT) -> HandlerT:
+            self._delegate(handler, timeout, on_timeout, parallel)
+            return handler
+
+        return begin if handler is None else begin(handler)
+
+    def _delegate(
+        self,
+        handler: Callable[[AsyncDelegation], Any],
+        timeout: float | None,
+        on_timeout: str | None,
+        parallel: bool,
+    ) -> None:
         check_handler(handler)
         if self._delegations is not None:
             raise RealtimeError("delegate: there is already a handler")
         kind = self._delegates_to
         if kind not in (None, "client"):
             raise RealtimeError(f"delegate: this session delegates to {kind}, not to the program")
-        self._delegations = DelegationRunner(self._io, handler)
-        return handler
+        self._delegations = DelegationRunner(self._io, handler, timeout, on_timeout, parallel)
 
     def run_tools(
         self,
@@ -372,13 +419,35 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         await append(self._io, "commentary", text, None)
         await quiet(self._io, lambda: self._live.spoken_ms, _LAST_PAUSE)
 
-    async def close(self) -> LiveUsage:
-        """End the session, wait for its end, and return its usage; a sideband only leaves.
+    async def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
+        """End the session, wait until the API confirms its end, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
+
+        Args:
+            prices: Your prices, as for `Usage.cost`; None for those of the connection's budget, if any.
+
+        Returns:
+            The result. Its `reason` is None if the end was not confirmed within 15 seconds.
+
+        Raises:
+            TypeError, ValueError: The prices are invalid; the session goes on.
         """
+        table = price_table(prices)
         await self._end(CloseInfo.by_user())
-        return self.usage
+        return self._result(table)
+
+    def _result(self, prices: PriceTable | Mapping[str, Any] | None) -> LiveResult:
+        """Return how the session ended, with its cost at some prices, or at those of the budget."""
+        if prices is None and self._io.spending is not None:
+            prices = self._io.spending.budget.prices
+        live, content = self._live, self._state.session.content or {}
+        return LiveResult(
+            reason=live.close_reason,
+            usage=live.usage,
+            cost=None if prices is None else live.usage.cost(prices),
+            stored=bool(content.get("store")) and not live.is_storage_failed,
+        )
 
     async def _close(self, ending: CloseInfo, caller: asyncio.Task[Any] | None) -> None:
         if self._silence is not None:
@@ -449,6 +518,15 @@ def _request_for_permission(item: dict[str, Any]) -> Any:
         return MCPApprovalRequest.from_dict(item)
     except Exception:
         return item
+
+
+def price_table(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:
+    """Return prices as a table; raise TypeError or ValueError if they are invalid."""
+    if prices is None:
+        return None
+    from ..usage import PriceTable
+
+    return prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
 
 
 def _bytes_of(data: Any) -> int:

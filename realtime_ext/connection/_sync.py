@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_co
 from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working
+from ._live_connection import price_table
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from ..events import LiveEvent, ServerEvent, parse_event  # noqa: F401
     from ..session import LiveSessionChanges, SessionChanges
     from ..tools import Toolbox
-    from ..usage import Usage
+    from ..usage import PriceTable, Usage
     from ._async_connection import AsyncConnection
     from ._dialing import AsyncCallConnection
     from ._live_connection import AsyncLiveConnection
@@ -59,11 +60,11 @@ if TYPE_CHECKING:
     from ._state.event_kinds import Kind, Where
     from ._state.handover import Handover
     from ._state.latency import Latencies
-    from ._state.live import LiveUsage
+    from ._state.live import LiveResult, LiveUsage
     from ._state.playback import Interruption, Position
     from ._turn import Turn
 
-HandlerT = TypeVar("HandlerT", bound=Callable[[str, "Delegation"], Any])
+HandlerT = TypeVar("HandlerT", bound=Callable[["Delegation"], Any])
 
 
 class Events(Facade[ServerEventT_co, ClientEventT]):
@@ -676,7 +677,7 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         """
         self._send(self._inner.say, text, timeout=timeout)
 
-    def say_goodbye(self, text: str, *, timeout: float = 30.0) -> LiveUsage:
+    def say_goodbye(self, text: str, *, timeout: float = 30.0) -> LiveResult:
         """Make the model say last words, wait until they have been heard, and end the session.
 
         A telephone call is hung up, also from a sideband. The session always ends: also if the words take
@@ -687,7 +688,7 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
             timeout: Seconds until the session is ended at the latest.
 
         Returns:
-            Its usage.
+            How it ended, as `close`.
 
         Raises:
             TypeError, ValueError: The text is not a str or is blank, or `timeout` is not a time limit.
@@ -712,11 +713,38 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         """Make the session accept its input audio again."""
         return self._send(self._inner.unmute)
 
-    def delegate(self, handler: HandlerT) -> HandlerT:
+    @overload
+    def delegate(
+        self,
+        handler: HandlerT,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> HandlerT: ...
+
+    @overload
+    def delegate(
+        self,
+        handler: None = None,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> Callable[[HandlerT], HandlerT]: ...
+
+    def delegate(
+        self,
+        handler: HandlerT | None = None,
+        *,
+        timeout: float | None = None,
+        on_timeout: str | None = None,
+        parallel: bool = True,
+    ) -> HandlerT | Callable[[HandlerT], HandlerT]:
         """Register a function that does the work delegated by the model; may be used as a decorator.
 
-            @connection.delegate
-            def work(words, task):
+            @connection.delegate(timeout=120, on_timeout="I could not finish that.")
+            def work(task):
                 return look_up(task.finished())
 
         It is called once for each task, in its own thread. If several connections of this process have a
@@ -724,18 +752,28 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         that the task failed.
 
         Args:
-            handler: Called with the user's words so far, and a `Delegation`. If it returns text, the
-                model says it.
+            handler: Called with a `Delegation`. If it returns text, the model says it.
+                None returns a decorator.
+            timeout: Seconds that a task may last; then it goes on without effect, and the model told. None for no limit.
+            on_timeout: What the model says then; None for a text of the client's.
+            parallel: Whether a task begins while others are being worked on; otherwise it waits for them.
 
         Returns:
-            The function.
+            The function, or a decorator.
 
         Raises:
-            TypeError: It can't be called with the words and the task, or is async.
+            TypeError: It can't be called with the task, or is async; or `timeout` or `on_timeout` is of another type.
+            ValueError: `timeout` is not a time limit, or `on_timeout` is blank, or given without `timeout`.
             RealtimeError: There is a handler already, or the session delegates to a model.
         """
-        self._call(self._inner.delegate, working(handler, self, Delegation))
-        return handler
+        inner: Any = self._inner
+        options = {"timeout": timeout, "on_timeout": on_timeout, "parallel": parallel}
+
+        def begin(handler: HandlerT) -> HandlerT:
+            self._call(inner.delegate, working(handler, self, Delegation), **options)
+            return handler
+
+        return begin if handler is None else begin(handler)
 
     def run_tools(
         self,
@@ -811,13 +849,23 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         """
         return self._send_within(timeout, self._inner.update_session, session, wait=wait)
 
-    def close(self) -> LiveUsage:
-        """End the session, wait for its end, and return its usage; a sideband only leaves.
+    def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
+        """End the session, wait until the API confirms its end, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
+
+        Args:
+            prices: Your prices, as for `Usage.cost`; None for those of the connection's budget, if any.
+
+        Returns:
+            The result. Its `reason` is None if the end was not confirmed within 15 seconds.
+
+        Raises:
+            TypeError, ValueError: The prices are invalid; the session goes on.
         """
+        table = price_table(prices)
         self._end()
-        return self.usage
+        return self._inner._result(table)
 
 
 class LiveCallConnection(LiveConnection):
@@ -861,6 +909,11 @@ class Delegation(Part[AsyncDelegation]):
     def words(self) -> str:
         """The user's request as far as it is transcribed: the model may delegate in mid-sentence."""
         return self._inner.words
+
+    @property
+    def pending_transcript(self) -> str:
+        """The same as `words`."""
+        return self._inner.pending_transcript
 
     def finished(self) -> str:
         """Wait until the user has said nothing for a second, and return all of the task's words."""

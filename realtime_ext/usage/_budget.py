@@ -60,7 +60,7 @@ class Budget:
         goodbye: With `hang_up`: what the model says before, word for word.
 
     Attributes:
-        then, goodbye: The same.
+        prices, then, goodbye: The same.
         charges: How often it was charged.
 
     Raises:
@@ -100,7 +100,7 @@ class Budget:
         if goodbye is not None and then != "hang_up":
             raise ValueError("goodbye: it has no effect with then='end_turn'")
         is_table = prices is None or isinstance(prices, PriceTable)
-        self._prices: Any = prices if is_table else PriceTable.from_dict(prices)  # type: ignore[arg-type]
+        self.prices: Any = prices if is_table else PriceTable.from_dict(prices)  # type: ignore[arg-type]
         self._warn_at = warn_at
         self._on_warning = on_warning
         self.then: _BudgetEnd = then
@@ -118,14 +118,14 @@ class Budget:
             used = [self._over, *self._open.values()]
         usage = sum((one for one, _ in used), Usage())
         seconds = sum(time for _, time in used)
-        usd = None if self._prices is None else usage.cost(self._prices)
+        usd = None if self.prices is None else usage.cost(self.prices)
         shares = []
         if self._usd is not None:
             if usd is None:
-                lacks = "; ".join(usage.missing_prices(self._prices))
+                lacks = "; ".join(usage.missing_prices(self.prices))
                 shares.append((1.0, f"the cost is not known: the price table lacks {lacks}"))
             else:
-                shares.append((float(usd / self._usd), f"{usd:f} of {self._usd} {self._prices.currency}"))
+                shares.append((float(usd / self._usd), f"{usd:f} of {self._usd} {self.prices.currency}"))
         if self._seconds is not None:
             shares.append((seconds / self._seconds, f"{round(seconds, 1):g} of {self._seconds:g} seconds"))
         if self._tokens is not None:

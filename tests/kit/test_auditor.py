@@ -124,7 +124,7 @@ def test_a_live_session_has_the_same_folder(runner: Runner, tmp_path: Path) -> N
                 connection.send_audio(speech("Book Elm.") + bytes(48_000))
                 said = lambda event: "booked" in event.delta  # noqa: E731
                 connection.wait_for("session.output_transcript.delta", where=said)
-                usage = connection.close()
+                usage = connection.close().usage
     found = report(auditor)
     assert (found["model"], found["session_id"][:5]) == ("gpt-live-1", "live_")
     (called,) = found["tool_calls"]

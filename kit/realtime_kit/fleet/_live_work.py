@@ -152,26 +152,26 @@ class LiveWork(Functions):
         """
 
         @functools.wraps(handler)
-        async def work(words: str, task: AsyncDelegation) -> Any:
+        async def work(task: AsyncDelegation) -> Any:
             try:
-                return await self._work(handler, words, task)
+                return await self._work(handler, task)
             except OwnershipLost:
                 self._call._lose()  # closes the connection, and so ends the task that waits here
                 await asyncio.get_running_loop().create_future()
 
         return work
 
-    async def _work(self, handler: Callable[..., Any], words: str, task: AsyncDelegation) -> Any:
+    async def _work(self, handler: Callable[..., Any], task: AsyncDelegation) -> Any:
         known = self._functions.get(task.id)
         if known is None:
-            known = self._arrive(task.id, "", words, "")
+            known = self._arrive(task.id, "", task.words, "")
         await self._record(known)
         result: Any = None
         output = known.record.output
         if output is None:
             hearing = asyncio.create_task(self._hear(task), name=f"fleet words {task.id}")
             try:
-                result = await contained(_called(handler, words, task), "the handler")
+                result = await contained(_called(handler, task), "the handler")
             except Exception:
                 if self._call.is_own and self._connection is not None and not self._connection.is_closed:
                     self._end([known])  # the model is told that it failed
@@ -198,8 +198,8 @@ class LiveWork(Functions):
                 await self._record(known)
 
 
-async def _called(handler: Callable[..., Any], words: str, task: AsyncDelegation) -> Any:
-    result = handler(words, task)
+async def _called(handler: Callable[..., Any], task: AsyncDelegation) -> Any:
+    result = handler(task)
     return await result if inspect.isawaitable(result) else result
 
 

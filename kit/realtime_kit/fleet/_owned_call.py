@@ -210,7 +210,7 @@ class OwnedCall:
         session: LiveSessionLike,
         *,
         tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
-        delegate: Callable[[str, AsyncDelegation], Any] | None = None,
+        delegate: Callable[[AsyncDelegation], Any] | None = None,
         hangup_on_exit: bool = True,
         **options: Any,
     ) -> AsyncIterator[AsyncLiveConnection]:

@@ -111,12 +111,32 @@ class LiveUsage:
         return self.total.missing_prices(prices, on=on)
 
 
+@attrs.frozen(kw_only=True)
+class LiveResult:
+    """How a session ended.
+
+    Args:
+        reason: Why the API ended it, such as `close_requested` or `expired`; None if it has not said so: the
+            link was lost, or a sideband left a session that goes on.
+        usage: What the session has used.
+        cost: Its cost at the prices that were given; None without prices, or where one is missing.
+        stored: Whether it can be forked, and its recording be downloaded: it was to be stored, and the API
+            reported no failure to do so.
+    """
+
+    reason: str | None
+    usage: LiveUsage
+    cost: Decimal | None
+    stored: bool
+
+
 class LiveSession:
     """One session, as its events describe it.
 
     Attributes:
         usage: What it has used so far; a value that later events don't change.
         close_reason: Why it has ended; None before.
+        is_storage_failed: Whether it could not be stored.
         tasks: What it delegates to the program.
         backend: The function calls of the model that it delegates to.
         session_id: Its id; None if it isn't known.
@@ -139,6 +159,7 @@ class LiveSession:
         "backend",
         "began_ms",
         "close_reason",
+        "is_storage_failed",
         "on_sound",
         "on_talked_over",
         "session_id",
@@ -150,6 +171,7 @@ class LiveSession:
     def __init__(self) -> None:
         self.usage: LiveUsage = LiveUsage()
         self.close_reason: str | None = None
+        self.is_storage_failed: bool = False
         self.tasks: Tasks = Tasks()
         self.backend: Backend = Backend()
         self.session_id: str | None = None
@@ -275,6 +297,7 @@ class LiveSession:
         """Begin another session, which continues this one: transcript and usage go on."""
         self.backend.forget()
         self.close_reason = None
+        self.is_storage_failed = False
         self.session_id = None
         self.began_ms = max((one.end_ms for one in self._utterances), default=self.began_ms)
         self._earlier = self.usage.seconds
@@ -366,6 +389,7 @@ class LiveSession:
     def _refused(self, error: Any) -> None:
         if not isinstance(error, Mapping):
             return
+        self.is_storage_failed |= error.get("code") == "session_storage_failed"
         event_id = text_or_none(error.get("client_event_id"))
         if event_id is None and error.get("code") == "context_injection_incomplete":
             event_id = next(iter(self._appends), None)  # one for each, in order, when the session closes

@@ -15,6 +15,7 @@ from realtime_simulator import Simulator, speech
 from realtime_ext import (
     AsyncRealtimeClient,
     BadRequestError,
+    Budget,
     LiveSessionBuilder,
     NotFoundError,
     RealtimeClient,
@@ -56,14 +57,42 @@ def test_a_session_starts_and_is_closed_with_its_usage(
         assert (described.id, described.audio.output.voice) == (connection.session_id, "marin")
         assert isinstance(connection.recv(), LiveSessionStarted)
         connection.say("Good morning.")
-        usage = connection.close()
-    assert usage.seconds >= 1
-    assert connection.close() == connection.usage == usage
+        result = connection.close()
+    assert result.usage.seconds >= 1
+    assert (result.reason, result.cost, result.stored) == ("close_requested", None, False)
+    assert connection.close() == result
+    assert connection.usage == result.usage
     assert [event.type for event in connection][-1] == "session.closed"
     assert connection.transcript[0].speaker == "assistant"
     assert connection.transcript[0].text.startswith("Good")
     assert sim.session(connection.session_id).ended is not None
     assert repr(connection).endswith(" closed>")
+
+
+def test_the_result_has_the_cost_at_given_prices_and_whether_it_is_stored(
+    sim: Simulator, client: RealtimeClient
+) -> None:
+    prices = {"models": {"gpt-live-1": {"since": "2026-01-01", "per_minute": "60"}}}
+    with client.live.connect({**SESSION, "store": True}) as connection:
+        connection.say("Good morning.")
+        with pytest.raises(ValueError, match="per_hour"):
+            connection.close(prices={"models": {"gpt-live-1": {"since": "2026-01-01", "per_hour": "1"}}})
+        assert not connection.is_closed
+        result = connection.close(prices=prices)
+    assert (result.cost, result.stored) == (result.usage.seconds, True)
+    sim.fault("live_storage", times=1)
+    budget = Budget(usd=1000, prices=prices)
+    with client.live.connect({**SESSION, "store": True}, budget=budget) as connection:
+        connection.say("Good morning.")
+        result = connection.close()
+    assert (result.cost, result.stored) == (result.usage.seconds, False)
+
+
+def test_a_sideband_leaves_without_a_reason(client: RealtimeClient) -> None:
+    with client.live.connect(SESSION) as connection:
+        with client.live.attach(connection.session_id) as sideband:
+            assert sideband.close().reason is None
+        connection.say("Good morning.")
 
 
 def test_the_async_client_does_the_same(sim: Simulator) -> None:
@@ -74,7 +103,7 @@ def test_the_async_client_does_the_same(sim: Simulator) -> None:
                 connection.on("session.commentary.appended", lambda event: found.append(event.type))
                 await connection.say("Good morning.")
                 await connection.wait_for(LiveOutputTranscriptDelta)
-                assert (await connection.close()).seconds >= 1
+                assert (await connection.close()).usage.seconds >= 1
                 types = [event.type async for event in connection]
             assert (types[0], types[-1]) == ("session.started", "session.closed")
             assert found == ["session.commentary.appended"]

@@ -152,7 +152,7 @@ def test_a_connection_is_usable_after_a_cancellation_at_any_step(
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
                     await connection.think("Still here.", timeout=PATIENCE)
-                    usage = await connection.close()
+                    usage = (await connection.close()).usage
                 assert usage.seconds >= 0
             others = asyncio.all_tasks() - {asyncio.current_task()}
             assert [task.get_name() for task in others if "realtime_ext" in task.get_name()] == []
@@ -240,7 +240,7 @@ def test_threads_share_a_connection(sim: Simulator) -> None:
         hurry(RealtimeClient(base_url=sim.base_url, api_key=sim.api_key)) as client,
         client.live.connect(SESSION) as connection,
     ):
-        connection.delegate(lambda words, task: "Found it.")
+        connection.delegate(lambda task: "Found it.")
 
         def work() -> None:
             try:

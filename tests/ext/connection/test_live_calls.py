@@ -246,7 +246,7 @@ def test_a_dialled_session_delegates_to_the_program(runner: Runner, sim: Simulat
     write_wav(question, ASKED, 24_000)
     client = client_of(runner, sim, times=1)
     with Driven(client.live.dial(SESSION, audio_in=question), runner) as connection:
-        connection.delegate(lambda words, task: "It is mild.")
+        connection.delegate(lambda task: "It is mild.")
         words(connection, "It is mild.")
 
 

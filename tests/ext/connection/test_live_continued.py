@@ -115,7 +115,7 @@ def test_a_lost_session_continues_in_another(runner: Runner, sim: Simulator, sto
         assert said(connection)[: len(before)] == before
         places = [one.start_ms for one in connection.transcript]
         assert places == sorted(places)
-        seconds = connection.close().seconds
+        seconds = connection.close().usage.seconds
     config = sim.session(second).config
     assert (config["instructions"], config["audio"]["output"]["voice"]) == ("Be brief.", "cedar")
     kept = items(sim, second)  # of a fork, the words that were being spoken when the link was lost may lack
@@ -198,7 +198,7 @@ def test_lost_events_are_named(sim: Simulator) -> None:
             client.live.connect(SESSION, reconnect=AGAIN, sends_silence=False) as connection,
         ):
 
-            async def work(words: str, task: AsyncDelegation) -> None:
+            async def work(task: AsyncDelegation) -> None:
                 tasks.append(task)
                 await connection.wait_for(Reconnected, timeout=PATIENCE)
                 with pytest.raises(RealtimeError, match="its session was lost"):

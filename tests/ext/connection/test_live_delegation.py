@@ -17,6 +17,7 @@ from realtime_ext.connection import AsyncDelegation, Delegation, LiveConnection,
 from realtime_ext.connection._state.tasks import Task
 from realtime_ext.errors import RealtimeError
 from tests.ext.connection.clocks import hurry
+from tests.support.waiting import PATIENCE
 
 SESSION = {"model": "gpt-live-1"}
 BACKEND = {"type": "responses", "responses": {"model": "gpt-5.6-sol"}}
@@ -65,10 +66,11 @@ def test_a_task_is_worked_on_in_a_thread(sim: Simulator, client: RealtimeClient)
     with client.live.connect(SESSION) as connection:
 
         @connection.delegate
-        def work(words: str, task: Delegation) -> None:
+        def work(task: Delegation) -> None:
             assert threading.current_thread() is not threading.main_thread()
             tasks.append(task)
-            assert WORDS.startswith(words)
+            assert WORDS.startswith(task.words)
+            assert WORDS.startswith(task.pending_transcript)
             assert WORDS.startswith(task.finished())
             task.think("The room is free.")
             task.say("Yes, it is free.")
@@ -90,7 +92,7 @@ def test_the_async_client_does_the_same_and_says_what_the_handler_returns(sim: S
             client.live.connect(SESSION) as connection,
         ):
 
-            async def work(words: str, task: AsyncDelegation) -> str:
+            async def work(task: AsyncDelegation) -> str:
                 tasks.append(task)
                 await task.finished()
                 await task.think("The room is free.")
@@ -132,14 +134,14 @@ def test_a_task_that_came_before_its_handler_is_kept(client: RealtimeClient) -> 
     with client.live.connect(SESSION) as connection:
         ask(connection)
         connection.wait_for("session.delegation.created")
-        connection.delegate(lambda words, task: "Found it.")
+        connection.delegate(lambda task: "Found it.")
         spoken(connection, "Found it.")
 
 
 def test_a_task_is_worked_on_once_over_all_connections(sim: Simulator, client: RealtimeClient) -> None:
     calls: list[str] = []
 
-    def work(words: str, task: Delegation) -> str:
+    def work(task: Delegation) -> str:
         calls.append(task.id)
         return "Found it."
 
@@ -158,12 +160,86 @@ def test_the_model_is_told_of_a_handler_that_fails(
     with client.live.connect(SESSION) as connection:
 
         @connection.delegate
-        def work(words: str, task: Delegation) -> None:
+        def work(task: Delegation) -> None:
             raise RuntimeError("of mine")
 
         ask(connection)
         spoken(connection, "The task failed")
     assert "the handler of a delegation raised RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("text", [None, "I could not finish that."])
+def test_a_task_that_takes_too_long_is_cancelled_and_the_model_told(
+    sim: Simulator, caplog: pytest.LogCaptureFixture, text: str | None
+) -> None:
+    async def main() -> None:
+        cancelled = asyncio.Event()
+        async with (
+            hurry(AsyncRealtimeClient(base_url=sim.base_url, api_key=sim.api_key)) as client,
+            client.live.connect(SESSION) as connection,
+        ):
+
+            @connection.delegate(timeout=0.01, on_timeout=text)
+            async def work(task: AsyncDelegation) -> str:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    cancelled.set()
+                return "Found it."
+
+            await connection.send_audio(ASKED)
+            await cancelled.wait()
+            said = text or "The task took too long"
+            while said not in " ".join(one.text for one in connection.transcript):
+                await connection.wait_for("session.output_transcript.delta")
+
+    asyncio.run(main())
+    assert "took longer than 0.01 s" in caplog.text
+
+
+def test_a_handler_in_a_thread_has_a_time_limit_too(sim: Simulator, client: RealtimeClient) -> None:
+    is_over = threading.Event()
+    with client.live.connect(SESSION) as connection:
+
+        @connection.delegate(timeout=0.01, on_timeout="I gave up.")
+        def work(task: Delegation) -> str:
+            is_over.wait(PATIENCE)
+            return "Found it."
+
+        ask(connection)
+        spoken(connection, "I gave up.")
+        is_over.set()
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_tasks_are_worked_on_together_unless_that_is_switched_off(sim: Simulator, parallel: bool) -> None:
+    async def main() -> None:
+        begun: list[str] = []
+        first_ends = asyncio.Event()
+        async with (
+            hurry(AsyncRealtimeClient(base_url=sim.base_url, api_key=sim.api_key)) as client,
+            client.live.connect(SESSION) as connection,
+        ):
+
+            @connection.delegate(parallel=parallel)
+            async def work(task: AsyncDelegation) -> str:
+                begun.append(task.id)
+                if len(begun) == 1:
+                    await first_ends.wait()
+                return f"Number {len(begun)} is done."
+
+            for _ in range(2):
+                sim.on_response(["Let me see.", delegate()], times=1)
+                with connection.expect("session.delegation.created") as created:
+                    await connection.send_audio(ASKED)
+                await created
+            await connection.say("Both are under way.")  # behind both delegations
+            assert len(begun) == (2 if parallel else 1)
+            first_ends.set()
+            while "Number 2 is done." not in " ".join(one.text for one in connection.transcript):
+                await connection.wait_for("session.output_transcript.delta")
+
+    asyncio.run(main())
 
 
 def test_closing_ends_a_handler(sim: Simulator) -> None:
@@ -172,7 +248,7 @@ def test_closing_ends_a_handler(sim: Simulator) -> None:
         async with hurry(AsyncRealtimeClient(base_url=sim.base_url, api_key=sim.api_key)) as client:
             async with client.live.connect(SESSION) as connection:
 
-                async def work(words: str, task: AsyncDelegation) -> None:
+                async def work(task: AsyncDelegation) -> None:
                     begun.set()
                     with contextlib.suppress(asyncio.CancelledError):
                         await asyncio.Event().wait()
@@ -190,24 +266,31 @@ def test_a_result_other_than_text_is_reported(
     sim: Simulator, client: RealtimeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with client.live.connect(SESSION) as connection:
-        connection.delegate(lambda words, task: {"free": True})
+        connection.delegate(lambda task: {"free": True})
         ask(connection)
         sim.wait_for(lambda: "returned a dict, which is ignored; return text" in caplog.text)
 
 
 def test_wrong_handlers_are_refused(client: RealtimeClient) -> None:
-    async def slow(words: str, task: Delegation) -> None: ...
+    async def slow(task: Delegation) -> None: ...
 
     with client.live.connect(SESSION) as connection:
-        for wrong in (7, slow, lambda words: None, lambda words, task, more: None):
+        for wrong in (7, slow, lambda: None, lambda words, task: None):
             with pytest.raises(TypeError, match="handler"):
                 connection.delegate(wrong)  # type: ignore[type-var]
-        connection.delegate(lambda words, task: None)
+        for options, message in (
+            ({"timeout": -1}, "timeout"),
+            ({"timeout": 1, "on_timeout": " "}, "on_timeout: expected words"),
+            ({"on_timeout": "Too late."}, "on_timeout: it has no effect without timeout"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                connection.delegate(lambda task: None, **options)  # type: ignore[call-overload]
+        connection.delegate(lambda task: None)
         with pytest.raises(RealtimeError, match="there is already a handler"):
-            connection.delegate(lambda words, task: None)
+            connection.delegate(lambda task: None)
     session: Any = {**SESSION, "delegation": BACKEND}
     with (
         client.live.connect(session) as connection,
         pytest.raises(RealtimeError, match="this session delegates to responses, not to the program"),
     ):
-        connection.delegate(lambda words, task: None)
+        connection.delegate(lambda task: None)

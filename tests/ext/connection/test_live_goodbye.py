@@ -34,9 +34,9 @@ def ringing(sim: Simulator) -> Call:
 
 def test_a_session_ends_after_its_last_words(runner: Runner, sim: Simulator) -> None:
     with Driven(client_of(runner, sim).live.connect(SESSION), runner) as connection:
-        usage = connection.say_goodbye("We close at ten. Goodbye.")
+        result = connection.say_goodbye("We close at ten. Goodbye.")
         assert "Goodbye." in connection.transcript[-1].text
-        assert usage.seconds > 0
+        assert result.usage.seconds > 0 and result.reason == "close_requested"
         assert [event.type for event in connection][-1] == "session.closed"
     assert sim.session(connection.session_id).ended == "close_requested"
 

@@ -280,8 +280,8 @@ async def test_a_task_of_a_lost_worker_is_done_once_by_the_next(
     till.held = {(0, "taxi"): "after"}
     heard: list[tuple[int, str]] = []
 
-    async def work(owned: OwnedCall, worker: int, words: str, task: Any) -> str:
-        heard.append((worker, words))
+    async def work(owned: OwnedCall, worker: int, task: Any) -> str:
+        heard.append((worker, task.words))
         await till.charge(worker, owned, task.id, "taxi")
         return "The taxi is charged."
 
@@ -309,7 +309,7 @@ async def test_a_task_that_was_done_is_not_done_by_the_next_owner(
     await fleets[0].migrate()
     call = ring_live(model)
 
-    async def work(owned: OwnedCall, worker: int, words: str, task: Any) -> str:
+    async def work(owned: OwnedCall, worker: int, task: Any) -> str:
         await till.charge(worker, owned, task.id, "taxi")
         return "The taxi is charged."
 
