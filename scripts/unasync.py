@@ -149,6 +149,7 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
             "session_id": "direct",
             "usage": "direct",
             "playback": "direct",
+            "transcript": "return LiveTranscript(self, self._inner.transcript)",
             "send_audio": "return send_sound(self, self._inner, data)",
             "say_goodbye": "within",
             "delegate": "inner: Any = self._inner\n"
@@ -164,7 +165,7 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
             "waits until it is sent.\n": "waits until it is sent.\n\n"
             "        Less is queued, and a failure comes with the next call.\n",
             "in its own task.": "in its own thread.",
-            "is cancelled, and": "goes on without effect, and",
+            "it is cancelled, and": "its result is dropped, and",
             "says it. It may be async.": "says it.",
             "with the task;": "with the task, or is async;",
             "long, or if this is cancelled.": "long, or on Ctrl-C.",
@@ -173,13 +174,25 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
         | _TOOLS,
     ),
     "LiveCallConnection": Facade("LiveConnection", ("AsyncLiveCallConnection", "CallAudio"), _AUDIO),
+    "LiveTranscript": Facade(
+        "TranscriptPart",
+        ("AsyncLiveTranscript",),
+        {"segments": ""},
+        {
+            "`async for`": "`segments()`",
+            "async for segment in connection.transcript:": "for segment in connection.transcript.segments():",
+        },
+    ),
     "Delegation": Facade(
         "Part[AsyncDelegation]",
         ("AsyncDelegation",),
         {"id": "direct", "words": "direct", "pending_transcript": "direct", "finished": "run"},
     ),
 }
-_SOURCES = "_async_events _async_connection _async_parts _dialing _live_connection _live_opening _delegation"
+_SOURCES = (
+    "_async_events _async_connection _async_parts _dialing "
+    "_live_connection _live_opening _live_transcript _delegation"
+)
 _START = (
     HEADER.format("the async connections")
     + '''"""The sync connections: every method calls that of the async connection, which runs in a thread.
@@ -197,7 +210,7 @@ from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_
 from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
-from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working
+from ._facade import Facade, Part, Stream, ToolsInThreads, TranscriptPart, approving, send_sound, working
 from ._live_connection import price_table
 from ._portal import Hold, Portal
 

@@ -27,6 +27,7 @@ from ._live_opening import (
     AsyncLiveDialing,
 )
 from ._live_playback import LivePlayback
+from ._live_transcript import AsyncLiveTranscript
 from ._opening import AsyncAnswering, AsyncConnecting
 from ._state.conversation import TranscriptLine
 from ._state.handover import Handover
@@ -34,6 +35,7 @@ from ._state.latency import Latencies, Latency, LatencyMeter
 from ._state.live import LiveResult, LiveUsage
 from ._state.playback import Interruption, Position
 from ._state.reconnect import Attempt, Reconnect
+from ._state.segments import TranscriptSegment
 from ._sync import (
     CallConnection,
     Connection,
@@ -41,6 +43,7 @@ from ._sync import (
     Expectation,
     LiveCallConnection,
     LiveConnection,
+    LiveTranscript,
     Playback,
 )
 from ._sync_opening import (
@@ -71,6 +74,7 @@ __all__ = [
     "AsyncLiveConnecting",
     "AsyncLiveConnection",
     "AsyncLiveDialing",
+    "AsyncLiveTranscript",
     "AsyncPlayback",
     "AsyncStream",
     "Attempt",
@@ -95,6 +99,7 @@ __all__ = [
     "LiveDialing",
     "LivePlayback",
     "LiveResult",
+    "LiveTranscript",
     "LiveUsage",
     "Observer",
     "Observers",
@@ -107,6 +112,7 @@ __all__ = [
     "TalkedOver",
     "ToolCall",
     "TranscriptLine",
+    "TranscriptSegment",
     "Turn",
     "Utterance",
     "Utterances",

@@ -24,17 +24,21 @@ from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ._async_events import AsyncEvents, ClientEventT, HandlesEvents, ServerEventT_co
 from ._delegation import check_handler
+from ._live_transcript import UtteranceSequence
 from ._mailbox import Inbox, Outbox, within
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:
     from realtime_api.models import RealtimeFunctionTool
 
+    from .._core.utterances import Utterance
     from ..events import ServerEvent
     from ._async_parts import AsyncStream
     from ._delegation import AsyncDelegation
     from ._live_connection import AsyncLiveConnection
+    from ._live_transcript import AsyncLiveTranscript
     from ._state.handlers import Handler
+    from ._state.segments import TranscriptSegment
     from ._turn import Turn
 
 P = ParamSpec("P")
@@ -235,6 +239,29 @@ class Stream:
     def _check_entered(self) -> None:
         if not self._is_entered:
             raise RuntimeError("stream: use it as `with connection.stream(…) as stream`")
+
+
+class TranscriptPart(UtteranceSequence):
+    """The transcript of a sync Live connection.
+
+    Args:
+        connection: The connection.
+        inner: Its async form.
+    """
+
+    def __init__(self, connection: Facade[Any, Any], inner: AsyncLiveTranscript) -> None:
+        self._inner = inner
+        self._run, self._call = connection._run, connection._call
+
+    def _now(self) -> list[Utterance]:
+        return self._call(self._inner._now)
+
+    def segments(self) -> Iterator[TranscriptSegment]:
+        """Yield the segments as they come, until the connection has ended."""
+        place, last = 0, None
+        while (last := self._run(self._inner._following, place, last)) is not None:
+            place += last.closed is not None
+            yield last
 
 
 # Callbacks in threads

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._core.arguments import check_seconds
 from .._core.time_limit import TimeLimit
-from .._core.utterances import Utterance
 from ..audio import audio_format, silence
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..tools import Toolbox
@@ -28,6 +27,7 @@ from ._delegation import (
 from ._io import ConnectionIO
 from ._lifetime import AsyncLifetime
 from ._live_playback import LivePlayback
+from ._live_transcript import AsyncLiveTranscript
 from ._spending import Spending
 from ._state.handover import Handover
 from ._state.live import LiveResult, LiveSession, LiveUsage
@@ -117,9 +117,9 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         return content.get("expires_at")
 
     @property
-    def transcript(self) -> list[Utterance]:
-        """What both sides have said so far, split at pauses, in the order of their beginnings."""
-        return self._live.transcript
+    def transcript(self) -> AsyncLiveTranscript:
+        """What both sides have said so far, split at pauses; and segments as they come."""
+        return AsyncLiveTranscript(self._io, self._live)
 
     @property
     def usage(self) -> LiveUsage:
@@ -269,7 +269,8 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         Args:
             handler: Called with an `AsyncDelegation`. If it returns text, the model says it. It may be async.
                 None returns a decorator.
-            timeout: Seconds that a task may last; then it is cancelled, and the model told. None for no limit.
+            timeout: Seconds that a task may last; then it is cancelled, and the model is told. None for
+                no limit.
             on_timeout: What the model says then; None for a text of the client's.
             parallel: Whether a task begins while others are being worked on; otherwise it waits for them.
 
@@ -277,7 +278,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             The function, or a decorator.
 
         Raises:
-            TypeError: It can't be called with the task; or `timeout` or `on_timeout` is of another type.
+            TypeError: It can't be called with the task; or an argument is of the wrong type.
             ValueError: `timeout` is not a time limit, or `on_timeout` is blank, or given without `timeout`.
             RealtimeError: There is a handler already, or the session delegates to a model.
         """
@@ -420,7 +421,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         await quiet(self._io, lambda: self._live.spoken_ms, _LAST_PAUSE)
 
     async def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
-        """End the session, wait until the API confirms its end, and return how it ended; a sideband only leaves.
+        """End the session, wait until the API confirms it, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
 

@@ -14,12 +14,16 @@ from ._async_events import AsyncExpectation, ClientEventT, EventT, ServerEventT_
 from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
-from ._facade import Facade, Part, Stream, ToolsInThreads, approving, send_sound, working
+from ._facade import Facade, Part, Stream, ToolsInThreads, TranscriptPart, approving, send_sound, working
 from ._live_connection import price_table
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import (
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from typing import Literal
 
     from realtime_api.models import (
@@ -44,7 +48,6 @@ if TYPE_CHECKING:
         ToolLike,
     )
     from .._core.call import Call, LiveCall
-    from .._core.utterances import Utterance
     from ..events import LiveEvent, ServerEvent, parse_event  # noqa: F401
     from ..session import LiveSessionChanges, SessionChanges
     from ..tools import Toolbox
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
         AsyncLiveCallConnection,
     )
     from ._live_playback import LivePlayback
+    from ._live_transcript import AsyncLiveTranscript
     from ._state.conversation import TranscriptLine
     from ._state.event_kinds import Kind, Where
     from ._state.handover import Handover
@@ -623,9 +627,9 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         return self._call(lambda: self._inner.expires_at)
 
     @property
-    def transcript(self) -> list[Utterance]:
-        """What both sides have said so far, split at pauses, in the order of their beginnings."""
-        return self._call(lambda: self._inner.transcript)
+    def transcript(self) -> LiveTranscript:
+        """What both sides have said so far, split at pauses; and segments as they come."""
+        return LiveTranscript(self, self._inner.transcript)
 
     @property
     def usage(self) -> LiveUsage:
@@ -754,7 +758,8 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         Args:
             handler: Called with a `Delegation`. If it returns text, the model says it.
                 None returns a decorator.
-            timeout: Seconds that a task may last; then it goes on without effect, and the model told. None for no limit.
+            timeout: Seconds that a task may last; then its result is dropped, and the model is told. None for
+                no limit.
             on_timeout: What the model says then; None for a text of the client's.
             parallel: Whether a task begins while others are being worked on; otherwise it waits for them.
 
@@ -762,7 +767,7 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
             The function, or a decorator.
 
         Raises:
-            TypeError: It can't be called with the task, or is async; or `timeout` or `on_timeout` is of another type.
+            TypeError: It can't be called with the task, or is async; or an argument is of the wrong type.
             ValueError: `timeout` is not a time limit, or `on_timeout` is blank, or given without `timeout`.
             RealtimeError: There is a handler already, or the session delegates to a model.
         """
@@ -850,7 +855,7 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         return self._send_within(timeout, self._inner.update_session, session, wait=wait)
 
     def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
-        """End the session, wait until the API confirms its end, and return how it ended; a sideband only leaves.
+        """End the session, wait until the API confirms it, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
 
@@ -891,6 +896,24 @@ class LiveCallConnection(LiveConnection):
     def finished_speaking(self) -> None:
         """Wait until all of `audio_in` has been sent, or the call has ended."""
         self._run(self._inner.finished_speaking)
+
+
+class LiveTranscript(TranscriptPart):
+    """What both sides say, in two views.
+
+    As a sequence it has all that was said so far: utterances, which may overlap. `segments()` yields
+    segments, as a page would show them, from the session's beginning to its end: each as often as it grows,
+    with the same id, and at last with the reason why it is `closed`.
+
+        for segment in connection.transcript.segments():
+            show(segment.id, segment.speaker, segment.text)
+    """
+
+    _inner: AsyncLiveTranscript
+
+    def close_segment(self) -> None:
+        """Close the open segment: further words begin another one."""
+        self._call(self._inner.close_segment)
 
 
 class Delegation(Part[AsyncDelegation]):

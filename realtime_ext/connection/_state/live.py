@@ -24,6 +24,7 @@ from .core import ConnectionState, log_failure
 from .messages import JSON, LOCAL_SIZE, text_or_none
 from .reconnect import CloseInfo, Reconnecting
 from .refusals import refusal
+from .segments import Segments
 from .session_state import Acknowledgement
 from .tasks import Tasks
 from .turns import TurnStream
@@ -134,6 +135,7 @@ class LiveSession:
     """One session, as its events describe it.
 
     Attributes:
+        segments: What was said, to be shown.
         usage: What it has used so far; a value that later events don't change.
         close_reason: Why it has ended; None before.
         is_storage_failed: Whether it could not be stored.
@@ -162,6 +164,7 @@ class LiveSession:
         "is_storage_failed",
         "on_sound",
         "on_talked_over",
+        "segments",
         "session_id",
         "talked_over",
         "tasks",
@@ -169,6 +172,7 @@ class LiveSession:
     )
 
     def __init__(self) -> None:
+        self.segments: Segments = Segments()
         self.usage: LiveUsage = LiveUsage()
         self.close_reason: str | None = None
         self.is_storage_failed: bool = False
@@ -224,7 +228,11 @@ class LiveSession:
         said = (kind, *(event.get(name) for name in ("delta", "start_ms", "end_ms")))
         if (heard := self._heard.add(*said)) is not None:
             self._keep(*heard)
-            self.tasks.heard(heard[0].speaker, event)
+            piece = attrs.evolve(
+                heard[0], text=event["delta"], start_ms=event["start_ms"], end_ms=event["end_ms"]
+            )
+            self.tasks.heard(piece)
+            self.segments.add(piece)
             if heard[0].speaker == "user":
                 self._user_spoke(heard[0], event["start_ms"])
         elif kind == "response.event":
@@ -240,6 +248,7 @@ class LiveSession:
             self._used(event.get("usage"))
             if kind == "session.closed":
                 self.close_reason = text_or_none(event.get("reason")) or ""
+                self.segments.close("session_closed")
         else:
             self._acknowledged(kind, text_or_none(event.get("client_event_id")))
         return True
@@ -296,6 +305,7 @@ class LiveSession:
     def restart(self) -> None:
         """Begin another session, which continues this one: transcript and usage go on."""
         self.backend.forget()
+        self.segments.close("session_closed")
         self.close_reason = None
         self.is_storage_failed = False
         self.session_id = None
@@ -520,6 +530,11 @@ class LiveState(ConnectionState):
             self._starting = None
             starting.fail(refusal(error))
         self.session.refused(event_id, lambda: refusal(error), param=error.get("param"))
+
+    def finish(self, closed: CloseInfo) -> None:
+        """End the connection; only the first call counts."""
+        super().finish(closed)
+        self.live.segments.close("session_closed")
 
     def _abandon(self, closed: CloseInfo, *, turn_lost: Callable[[bool], Exception]) -> None:
         super()._abandon(closed, turn_lost=turn_lost)

@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
-from ..._core.utterances import PAUSE_MS, Speaker, Utterance
+from ..._core.utterances import PAUSE_MS, Utterance
 from .claims import Claims
-from .messages import JSON, text_or_none
+from .messages import text_or_none
 
 _KEPT = 512  # pieces of the transcript among which the words of a task are found
 _WAITING = 64  # tasks that are kept for a handler which is yet to come
@@ -106,18 +106,10 @@ class Tasks:
             task.is_lost = True
         return [task.id for task in lost]
 
-    def heard(self, speaker: Speaker, event: JSON) -> None:
-        """Record a piece of the transcript.
-
-        Args:
-            speaker: Who said it.
-            event: The event, whose fields are known to be right.
-        """
-        piece = Utterance(
-            speaker=speaker, text=event["delta"], start_ms=event["start_ms"], end_ms=event["end_ms"]
-        )
+    def heard(self, piece: Utterance) -> None:
+        """Record a piece of the transcript."""
         self._pieces.append(piece)
-        if speaker == "user" and self._latest is not None:
+        if piece.speaker == "user" and self._latest is not None:
             self._latest.pieces.append(piece)
 
     def delegated(self, delegation: Any) -> None:
