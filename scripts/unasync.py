@@ -150,7 +150,10 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
             "usage": "direct",
             "playback": "direct",
             "transcript": "return LiveTranscript(self, self._inner.transcript)",
-            "send_audio": "return send_sound(self, self._inner, data)",
+            "send_audio": "return send_sound(self, self._inner, data, pace)",
+            "append_commentary": "self.say(text, timeout=timeout)",
+            "append_instructions": "self.instruct(text, timeout=timeout)",
+            "append_thinking": "self.think(text, timeout=timeout)",
             "say_goodbye": "within",
             "delegate": "inner: Any = self._inner\n"
             "options = {'timeout': timeout, 'on_timeout': on_timeout, 'parallel': parallel}\n"
@@ -202,6 +205,7 @@ All sync connections of a process share that thread (`_portal`). What is not a m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload

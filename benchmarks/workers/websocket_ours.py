@@ -24,7 +24,7 @@ def connecting(kind, port):
 
 def connecting_live(kind, port):
     """Return a connection of the Live API to be opened."""
-    return client(kind, port).live.connect({"model": "gpt-live-1"}, sends_silence=False)
+    return client(kind, port).live.connect({"model": "gpt-live-1"}, idle_audio=False)
 
 
 def opener(connecting, first):

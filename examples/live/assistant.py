@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # for where.py, which all examp
 import where
 from realtime_simulator import delegate
 
-from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder, audio
+from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder
 from realtime_ext.connection import AsyncDelegation
 
 SESSION = LiveSessionBuilder("gpt-live-1").instructions("Look everything up.").delegate_to_client()
@@ -38,7 +38,7 @@ async def main(live: bool) -> None:
             simulator.on_response(["One moment.", delegate()], times=1)
         async with AsyncRealtimeClient() as client, client.live.connect(SESSION) as connection:
             connection.delegate(look_up)
-            await connection.send_audio(audio.read_wav(where.QUESTION))
+            await connection.send_audio(where.QUESTION)
             with contextlib.suppress(TimeoutError):
                 while True:  # until the model has been silent for five seconds
                     await connection.wait_for("session.output_transcript.delta", timeout=5)

@@ -17,7 +17,7 @@ import where
 from realtime_kit.recorder import Recorder
 from realtime_simulator import call_tool, sequence
 
-from realtime_ext import APITimeoutError, LiveSessionBuilder, RealtimeClient, audio
+from realtime_ext import APITimeoutError, LiveSessionBuilder, RealtimeClient
 from realtime_ext.connection import LiveConnection
 
 SESSION = (
@@ -47,7 +47,7 @@ def main() -> None:
             looks_up = call_tool("breakfast_time", {"weekend": True})
             simulator.on_response(sequence(["One moment.", looks_up], "At eight on Sundays."))
         with client.live.connect(SESSION, tools=[breakfast_time], observer=recorder) as connection:
-            connection.send_audio(audio.read_wav(where.QUESTION))
+            connection.send_audio(where.QUESTION)
             listen(connection)
             for line in connection.transcript:
                 print(f"{line.start_ms / 1000:.1f} s {line.speaker}: {line.text}")

@@ -49,8 +49,8 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         session: LiveSessionLike,
         *,
         tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
-        sends_silence: bool = True,
-        reconnect: Reconnect | Literal[False] | None = None,
+        idle_audio: bool = True,
+        reconnect: Reconnect | Literal["fork", "history"] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
         budget: Budget | None = None,
@@ -67,11 +67,12 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             session: Its configuration: a builder, a generated model or a dict.
             tools: A toolbox, or functions to create one from: declared to the model that the session
                 delegates to, and run from the start.
-            sends_silence: Whether to send silence while the program sends no audio: without input audio the
+            idle_audio: Whether to send silence while the program sends no audio: without input audio the
                 session's time stops.
-            reconnect: `Reconnect(replay=True)` continues a session whose link was lost, or that expired, in
-                another one: a fork if it is stored, otherwise a new one with the conversation so far. None:
-                the connection ends.
+            reconnect: `"fork"` continues a session whose link was lost, or that expired, in another one: a
+                fork if it is stored and can be forked, otherwise a new one with the conversation so far, as
+                much as the API accepts. `"history"` always takes the latter. `Reconnect(replay=…)` also
+                chooses the attempts. None: the connection ends.
             observer: As for `client.connect`.
             max_queue_bytes: As for `client.connect`.
             budget: What this connection may spend, which must not end turns; None for the client's budget.
@@ -107,8 +108,8 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         session_id: LiveCallLike,
         *,
         tools: Toolbox | Iterable[Callable[..., Any]] | None = None,
-        sends_silence: bool = True,
-        reconnect: Reconnect | Literal[False] | None = None,
+        idle_audio: bool = True,
+        reconnect: Reconnect | Literal["fork", "history"] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
         budget: Budget | None = None,
@@ -124,7 +125,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         Args:
             session_id: The session's call, or its id.
             tools: As for `connect`; they replace those of the session.
-            sends_silence, reconnect, observer, max_queue_bytes, budget: As for `connect`.
+            idle_audio, reconnect, observer, max_queue_bytes, budget: As for `connect`.
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
         """
@@ -177,6 +178,8 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             **options,
         )
         return made
+
+    sideband = attach
 
     def answer(
         self,
@@ -340,7 +343,7 @@ def _sideband(session_id: LiveCallLike) -> dict[str, Any]:
         "path": _path(session_id, "attach"),
         "session": None,
         "session_id": check_session_id(session_id),
-        "sends_silence": False,
+        "idle_audio": False,
     }
 
 

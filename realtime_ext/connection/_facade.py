@@ -24,6 +24,7 @@ from ..errors import ConnectionClosedError
 from ..tools import Toolbox, ToolContext
 from ._async_events import AsyncEvents, ClientEventT, HandlesEvents, ServerEventT_co
 from ._delegation import check_handler
+from ._live_connection import read_sound
 from ._live_transcript import UtteranceSequence
 from ._mailbox import Inbox, Outbox, within
 from ._portal import Hold, Portal
@@ -322,11 +323,12 @@ def working(
     return work
 
 
-def send_sound(connection: Facade[Any, Any], inner: AsyncLiveConnection, data: Any) -> str:
+def send_sound(connection: Facade[Any, Any], inner: AsyncLiveConnection, data: Any, pace: bool) -> str:
     """Send audio of a Live session: queue a piece, wait for a whole recording."""
+    data = read_sound(data, inner._format)
     duration = inner._duration(data)
-    if inner._takes_time(duration):
-        return connection._send(inner.send_audio, data)
+    if inner._takes_time(duration, pace):
+        return connection._send(inner.send_audio, data, pace=pace)
     last = connection._outbox.append(data)
     inner._sounds(duration)
     return last

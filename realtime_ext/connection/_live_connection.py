@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._core.arguments import check_seconds
 from .._core.time_limit import TimeLimit
-from ..audio import audio_format, silence
+from ..audio import AudioFormat, audio_format, pcm16_to_pcma, pcm16_to_pcmu, read_wav, silence
 from ..errors import APITimeoutError, ConnectionClosedError, RealtimeError
 from ..tools import Toolbox
 from ._delegation import (
@@ -69,7 +70,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         session_id: str,
         *,
         server: str,
-        sends_silence: bool = False,
+        idle_audio: bool = False,
         ends_session: bool = True,
         budget: Budget | None = None,
     ) -> None:
@@ -80,13 +81,13 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         content: Any = self._state.session.content or {}
         self._format = audio_format((content.get("audio") or {}).get("format") or "pcm")
         self._sound_until = io.monotonic()  # of a clock, up to where sound or silence was sent
-        self._is_silent = sends_silence
+        self._is_silent = idle_audio
         self._sending = asyncio.Lock()  # files, which take their time
         self._silence: asyncio.Task[None] | None = None
         self._delegations: DelegationRunner | None = None
         self._playback: LivePlayback | None = None
         self._ends_session = ends_session
-        if sends_silence:
+        if idle_audio:
             sending = _send_silence(weakref.ref(self), io)
             self._silence = io.loop.create_task(sending, name="realtime_ext silence")
         self._begin(budget)
@@ -141,28 +142,34 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             self._live.on_talked_over = self._playback.clear
         return self._playback
 
-    async def send_audio(self, data: bytes | bytearray | memoryview | str) -> str:
+    async def send_audio(
+        self, data: bytes | bytearray | memoryview | str | os.PathLike[str], *, pace: bool = True
+    ) -> str:
         """Send audio. More than a second of it is sent in real time, and this waits until it is sent.
 
         Args:
             data: Audio in the session's format: a piece from a microphone or a telephone line, which is sent
-                at once; or a whole recording, as read by `realtime_ext.audio.read_wav`. Or the same as base64
-                text.
+                at once; or a whole recording. Or the same as base64 text. Or the path of a WAV file, which is
+                converted to that format: a PathLike, or a str that ends in `.wav`.
+            pace: Whether to send what is longer than a second in real time. Otherwise it is sent at once, and
+                the session's time runs faster than the clock.
 
         Returns:
             The `event_id` of the last event sent.
 
         Raises:
-            TypeError, ValueError: It is neither, or is cut within a sample.
+            TypeError, ValueError: It is none of these, or is cut within a sample.
+            OSError, ImportError: As `realtime_ext.audio.read_wav`.
             RealtimeError: A sideband sends no audio, and in a WebRTC call it flows on the track.
             ConnectionClosedError: The connection has ended; `unsent` has what wasn't sent.
         """
-        duration = self._duration(data)
-        if not self._takes_time(duration):
-            messages = self._state.client_events.audio(data)
+        sound = read_sound(data, self._format)
+        duration = self._duration(sound)
+        if not self._takes_time(duration, pace):
+            messages = self._state.client_events.audio(sound)
             self._sounds(duration)
             return await self._io.send_audio(messages)
-        messages = self._state.client_events.audio(data, self._format.bytes_in(_FRAME_MS) // 6 * 6)
+        messages = self._state.client_events.audio(sound, self._format.bytes_in(_FRAME_MS) // 6 * 6)
         async with self._sending:
             return await self._io.send_audio(messages, partial(self._due, [duration]))
 
@@ -221,6 +228,18 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
     async def think(self, text: str, *, timeout: float | None = 60.0) -> None:
         """Add something that the model should know, without speaking; as `say`."""
         await append(self._io, "thinking", text, timeout)
+
+    async def append_commentary(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `say`."""
+        await self.say(text, timeout=timeout)
+
+    async def append_instructions(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `instruct`."""
+        await self.instruct(text, timeout=timeout)
+
+    async def append_thinking(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `think`."""
+        await self.think(text, timeout=timeout)
 
     async def mute(self) -> str:
         """Make the session ignore its input audio."""
@@ -485,9 +504,9 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             raise ValueError(f"send_audio: expected whole samples of {width} bytes, got {size} bytes")
         return self._format.ms_in(size)
 
-    def _takes_time(self, ms: float) -> bool:
+    def _takes_time(self, ms: float, pace: bool) -> bool:
         """Whether sound of this length is sent in real time, or behind such sound."""
-        return ms > _AT_ONCE_MS or self._sending.locked()
+        return (pace and ms > _AT_ONCE_MS) or self._sending.locked()
 
     def _sounds(self, ms: float) -> None:
         """Count sound that is sent now."""
@@ -509,6 +528,14 @@ async def _send_silence(connection: weakref.ref[AsyncLiveConnection], io: Connec
             await there._fill()
         del there  # or it could not be dropped
         await io.sleep(_FRAME_MS / 1000)
+
+
+def read_sound(data: Any, form: AudioFormat) -> Any:
+    """Return the audio of a WAV file in a format; other values as they are."""
+    if not isinstance(data, os.PathLike) and not (isinstance(data, str) and data.lower().endswith(".wav")):
+        return data
+    pcm = read_wav(data, form.rate)
+    return {"pcmu": pcm16_to_pcmu, "pcma": pcm16_to_pcma}.get(form.name, bytes)(pcm)
 
 
 def _request_for_permission(item: dict[str, Any]) -> Any:

@@ -21,7 +21,7 @@ from ._live_connection import AsyncLiveConnection
 from ._opening import GREETING, Answers, ConnectRequest, OpensByWith, confirmed, open_link
 from ._state.connect_plan import Plan, Role
 from ._state.live import LiveState
-from ._state.reconnect import CloseInfo
+from ._state.reconnect import CloseInfo, continuing
 
 if TYPE_CHECKING:
     import httpx
@@ -48,7 +48,7 @@ class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
         path: str,
         session: Mapping[str, Any] | None,
         session_id: str,
-        sends_silence: bool,
+        idle_audio: bool,
         update: Mapping[str, Any] | None = None,
         ends_session: bool = False,
         reconnect: Any = None,
@@ -56,6 +56,8 @@ class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
     ) -> None:
         check_dialect(http)
         is_sideband = session is None
+        if not is_sideband and isinstance(reconnect, str):
+            reconnect = continuing(reconnect)
         role = Role(kind="live", is_sideband=is_sideband, plays=False, carries_audio=not is_sideband)
         plan = Plan(role=role, path=path, query={}, update=None)
         request = ConnectRequest.check(
@@ -69,7 +71,7 @@ class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
         self._session = session
         self._session_id = session_id
         self._update = update
-        self._sends_silence = sends_silence and not is_sideband
+        self._idle_audio = idle_audio and not is_sideband
         self._ends_session = ends_session or not is_sideband
 
     async def _connect(self) -> AsyncLiveConnection:
@@ -92,7 +94,7 @@ class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
             io,
             session_id,
             server=http.settings.base_url,
-            sends_silence=self._sends_silence,
+            idle_audio=self._idle_audio,
             ends_session=self._ends_session,
             budget=request.budget,
         )

@@ -6,6 +6,7 @@ All sync connections of a process share that thread (`_portal`). What is not a m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
@@ -645,25 +646,30 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         """
         return self._inner.playback
 
-    def send_audio(self, data: bytes | bytearray | memoryview | str) -> str:
+    def send_audio(
+        self, data: bytes | bytearray | memoryview | str | os.PathLike[str], *, pace: bool = True
+    ) -> str:
         """Send audio. More than a second of it is sent in real time, and this waits until it is sent.
 
         Less is queued, and a failure comes with the next call.
 
         Args:
             data: Audio in the session's format: a piece from a microphone or a telephone line, which is sent
-                at once; or a whole recording, as read by `realtime_ext.audio.read_wav`. Or the same as base64
-                text.
+                at once; or a whole recording. Or the same as base64 text. Or the path of a WAV file, which is
+                converted to that format: a PathLike, or a str that ends in `.wav`.
+            pace: Whether to send what is longer than a second in real time. Otherwise it is sent at once, and
+                the session's time runs faster than the clock.
 
         Returns:
             The `event_id` of the last event sent.
 
         Raises:
-            TypeError, ValueError: It is neither, or is cut within a sample.
+            TypeError, ValueError: It is none of these, or is cut within a sample.
+            OSError, ImportError: As `realtime_ext.audio.read_wav`.
             RealtimeError: A sideband sends no audio, and in a WebRTC call it flows on the track.
             ConnectionClosedError: The connection has ended; `unsent` has what wasn't sent.
         """
-        return send_sound(self, self._inner, data)
+        return send_sound(self, self._inner, data, pace)
 
     def say(self, text: str, *, timeout: float | None = 60.0) -> None:
         """Make the model say something in its own words, and wait for the acknowledgement.
@@ -708,6 +714,18 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
     def think(self, text: str, *, timeout: float | None = 60.0) -> None:
         """Add something that the model should know, without speaking; as `say`."""
         self._send(self._inner.think, text, timeout=timeout)
+
+    def append_commentary(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `say`."""
+        self.say(text, timeout=timeout)
+
+    def append_instructions(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `instruct`."""
+        self.instruct(text, timeout=timeout)
+
+    def append_thinking(self, text: str, *, timeout: float | None = 60.0) -> None:
+        """The same as `think`."""
+        self.think(text, timeout=timeout)
 
     def mute(self) -> str:
         """Make the session ignore its input audio."""

@@ -58,7 +58,7 @@ def test_their_signatures_are_equal(pair: tuple[type, type]) -> None:
 
 
 # A client's own methods open and close; those of Connections give what `with` and `async with` open.
-OPENING = {"connect", "attach", "fork", "answer", "dial"}
+OPENING = {"connect", "attach", "sideband", "fork", "answer", "dial"}
 OPERATIONS = {name: pair for name, pair in PAIRS.items() if name not in ("RealtimeClient", "Connections")}
 
 

@@ -473,7 +473,9 @@ class LiveState(ConnectionState):
         if lost is not None and not is_sideband:
             self._lost += (*appends, *self.live.lose(is_sideband=False))
             self.recovery.cut_off(responding)
-            self.continues_by_fork = bool((self.session.content or {}).get("store"))
+            policy = self.recovery.policy
+            by_history = policy is not None and policy.replay == "history"
+            self.continues_by_fork = bool((self.session.content or {}).get("store")) and not by_history
         elif lost is not None:
             self._lost += appends
         return lost

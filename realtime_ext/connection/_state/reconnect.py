@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -165,23 +165,29 @@ def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> Non
         raise ValueError(f"{attribute.name}: expected 1 or more, got {value}")
 
 
+def _replay(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, bool) and value not in ("fork", "history"):
+        raise ValueError(f"replay: expected a bool, 'fork' or 'history', got {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Reconnect:
     """What to do when the link is lost.
 
     A sideband reconnects by default, since its session continues at the server. A model's session ends with
     its link, so that a new one needs `replay=True`: it is sent the configuration, and the conversation's
-    items as text. A Live session that is stored is forked in place of that.
+    items as text. A Live session that is stored is forked in place of that, unless `replay="history"`.
 
     Args:
-        replay: Whether to begin a new session with the configuration and the items of the old one.
+        replay: Whether to begin a new session with the configuration and the items of the old one; for a
+            Live session also `"fork"`, which is the same, and `"history"`, which never forks.
         attempts: Attempts before giving up; 1 or more. A link that is lost again within 5 s counts as one.
         first_delay: Seconds before the first attempt, less up to a quarter; doubled for each further one.
         max_delay: The longest delay in seconds.
         on_attempt: Called with each `Attempt` before its delay; it must not block.
     """
 
-    replay: bool = False
+    replay: bool | Literal["fork", "history"] = attrs.field(default=False, validator=_replay)
     attempts: int = attrs.field(default=8, validator=_count)
     first_delay: float = attrs.field(default=0.5, validator=_positive)
     max_delay: float = attrs.field(default=10.0, validator=_positive)
@@ -210,9 +216,20 @@ def policy_for(reconnect: Any, *, is_sideband: bool) -> Reconnect | None:
     return reconnect
 
 
+def continuing(way: str) -> Reconnect:
+    """Return the policy by which a Live session continues: `fork` or `history`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if way not in ("fork", "history"):
+        raise ValueError(f"reconnect: expected 'fork', 'history', a Reconnect or None, got {way!r}")
+    return Reconnect(replay=way)  # type: ignore[arg-type]
+
+
 def should_reconnect(policy: Reconnect, closed: CloseInfo) -> bool:
     """Return whether a lost link is replaced; after an expired session, only a new session helps."""
-    return policy.replay if closed.is_expired else closed.code in _TRANSIENT
+    return bool(policy.replay) if closed.is_expired else closed.code in _TRANSIENT
 
 
 class Reconnecting:

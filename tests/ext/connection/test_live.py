@@ -112,7 +112,7 @@ def test_the_async_client_does_the_same(sim: Simulator) -> None:
 
 
 def test_words_of_the_user_are_transcribed(client: RealtimeClient) -> None:
-    with client.live.connect(SESSION, sends_silence=False) as connection:
+    with client.live.connect(SESSION, idle_audio=False) as connection:
         connection.send_audio(speech("hello there") + bytes(96_000))
         connection.wait_for("session.input_transcript.delta")
         assert connection.transcript[0].speaker == "user"
@@ -123,14 +123,16 @@ def test_long_appends_are_sent_in_parts_and_acknowledged_together(
 ) -> None:
     with client.live.connect(SESSION) as connection:
         connection.think("The room is free on Monday. " * 100)
-        connection.instruct("Be brief.")
+        connection.append_commentary("Good morning.")
+        connection.append_thinking("It rains.")
+        connection.append_instructions("Be brief.")
         types = sent_types(sim, connection)
     assert types.count("session.thinking.append") > 1
-    assert types.count("session.instructions.append") == 1
+    assert types.count("session.instructions.append") == types.count("session.commentary.append") == 1
 
 
 def test_without_audio_and_silence_the_time_stops(client: RealtimeClient) -> None:
-    with client.live.connect(SESSION, sends_silence=False) as connection:
+    with client.live.connect(SESSION, idle_audio=False) as connection:
         with pytest.raises(APITimeoutError, match=r"session\.commentary\.appended did not arrive"):
             connection.say("Hello.", timeout=0.05)
         assert connection.transcript == []
@@ -140,7 +142,7 @@ def test_an_unacknowledged_append_fails_when_the_session_closes(sim: Simulator) 
     async def main() -> None:
         async with (
             AsyncRealtimeClient(base_url=sim.base_url, api_key=sim.api_key) as client,
-            client.live.connect(SESSION, sends_silence=False) as connection,
+            client.live.connect(SESSION, idle_audio=False) as connection,
         ):
             saying = asyncio.create_task(connection.say("Hello."))
             while "session.commentary.append" not in [
@@ -165,7 +167,7 @@ def test_mute_and_unmute_are_acknowledged(client: RealtimeClient) -> None:
 
 def test_a_sideband_shares_a_session_and_leaves_it_running(sim: Simulator, client: RealtimeClient) -> None:
     with client.live.connect(SESSION) as primary:
-        with client.live.attach(primary.session_id) as sideband:
+        with client.live.sideband(primary.session_id) as sideband:
             sideband.say("Good evening.")
             assert sideband.expires_at == primary.expires_at
             with pytest.raises(RealtimeError, match="a sideband sends no audio"):
@@ -214,7 +216,7 @@ def test_arguments_are_checked_before_anything_is_sent() -> None:
 
 
 def test_texts_are_checked_before_anything_is_sent(sim: Simulator, client: RealtimeClient) -> None:
-    with client.live.connect(SESSION, sends_silence=False) as connection:
+    with client.live.connect(SESSION, idle_audio=False) as connection:
         with pytest.raises(TypeError, match="text: expected a str, got int"):
             connection.say(7)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="text: expected words, got ' '"):
@@ -227,7 +229,7 @@ def test_texts_are_checked_before_anything_is_sent(sim: Simulator, client: Realt
 def test_events_of_the_live_api_are_checked_and_known(
     client: RealtimeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with client.live.connect(SESSION, sends_silence=False) as connection:
+    with client.live.connect(SESSION, idle_audio=False) as connection:
         with pytest.raises(ValueError, match="content"):
             connection.send(json.loads('{"type": "session.commentary.append", "delegation_id": null}'))
         with pytest.raises(ValueError, match="is sent by the server"):

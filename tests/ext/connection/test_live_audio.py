@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from realtime_simulator import Simulator
 
-from realtime_ext import AsyncRealtimeClient
+from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder
+from realtime_ext.audio import write_wav
 from realtime_ext.errors import RealtimeError
 from tests.ext.connection.clocks import ToldClock, hurry
 from tests.ext.connection.driver import Driven, async_only
@@ -69,11 +71,38 @@ def test_a_file_is_sent_in_real_time_without_drift(sim: Simulator, late: float, 
     async def play(connection: Any, clock: ToldClock) -> None:
         await connection.send_audio(base64.b64encode(audio).decode() if text else audio)
 
-    heard = asynchronously(sim, play, late=late, sends_silence=False)
+    heard = asynchronously(sim, play, late=late, idle_audio=False)
     assert heard.audio == audio
     assert len(heard.sent) == 40
     for number, (at, _) in enumerate(heard.sent):
         assert -0.001 <= at - max(0, number * 0.1 - 0.2) <= 0.1 * (1 + late)
+
+
+@each("form", ["pcm", "pcmu"])
+@each("kind", [str, Path])
+def test_a_wav_file_is_converted_and_sent_in_real_time(
+    sim: Simulator, tmp_path: Path, form: str, kind: Any
+) -> None:
+    audio = b"\1\0" * 48_000
+    write_wav(tmp_path / "question.wav", audio)
+
+    async def play(connection: Any, clock: ToldClock) -> None:
+        await connection.send_audio(kind(tmp_path / "question.wav"))
+        assert 1001.6 <= clock.time <= 1002.0
+
+    rate = 24_000 if form == "pcm" else 8_000
+    session = LiveSessionBuilder("gpt-live-1").format(f"audio/{form}")
+    heard = asynchronously(sim, play, session=session, idle_audio=False)
+    assert len(heard.audio) == 2 * rate * (2 if form == "pcm" else 1)
+    assert len(heard.sent) >= 20
+
+
+def test_a_file_is_sent_at_once_if_it_is_not_to_be_paced(sim: Simulator) -> None:
+    async def play(connection: Any, clock: ToldClock) -> None:
+        await connection.send_audio(bytes(5 * SECOND), pace=False)
+        assert clock.time == 1000.0
+
+    assert len(asynchronously(sim, play, idle_audio=False).audio) == 5 * SECOND
 
 
 def test_no_silence_gets_into_a_file_when_the_program_stalls(sim: Simulator) -> None:
@@ -97,14 +126,14 @@ def test_pieces_of_a_microphone_go_out_at_once(sim: Simulator, size: int) -> Non
             await connection.send_audio(bytes(size))
         assert clock.time == 1000.0
 
-    assert len(asynchronously(sim, talk, sends_silence=False).sent) == 5
+    assert len(asynchronously(sim, talk, idle_audio=False).sent) == 5
 
 
 def test_audio_sent_during_a_file_follows_it(sim: Simulator) -> None:
     async def both(connection: Any, clock: ToldClock) -> None:
         await asyncio.gather(connection.send_audio(b"\1\0" * SECOND), connection.send_audio(b"\2\0" * 480))
 
-    assert asynchronously(sim, both, sends_silence=False).audio == b"\1\0" * SECOND + b"\2\0" * 480
+    assert asynchronously(sim, both, idle_audio=False).audio == b"\1\0" * SECOND + b"\2\0" * 480
 
 
 @each("late", [0.0, 0.7], ids=["on time", "late"])
@@ -157,7 +186,7 @@ def test_silence_is_in_the_format_of_the_session(sim: Simulator, name: str, rate
 @async_only
 def test_odd_audio_is_refused(runner: Runner, sim: Simulator) -> None:
     client = hurry(runner.client(base_url=sim.base_url, api_key=sim.api_key))
-    with Driven(client.live.connect(SESSION, sends_silence=False), runner) as connection:
+    with Driven(client.live.connect(SESSION, idle_audio=False), runner) as connection:
         for odd, error in ((7, TypeError), ("no base64!", ValueError), (b"RIFF\0\0\0\0WAVE", ValueError)):
             with pytest.raises(error, match=r"^send_audio: expected"):
                 connection.send_audio(odd)
@@ -174,7 +203,7 @@ def test_odd_audio_is_refused(runner: Runner, sim: Simulator) -> None:
 @each("data", [b"abc", "YWJj", "abc", bytes(SECOND * 2 + 1)], ids=["bytes", "text", "cut", "file"])
 def test_half_a_sample_is_refused(runner: Runner, sim: Simulator, data: Any) -> None:
     client = hurry(runner.client(base_url=sim.base_url, api_key=sim.api_key))
-    with Driven(client.live.connect(SESSION, sends_silence=False), runner) as connection:
+    with Driven(client.live.connect(SESSION, idle_audio=False), runner) as connection:
         with pytest.raises(ValueError, match=r"^send_audio: expected (whole samples of 2 bytes|base64)"):
             connection.send_audio(data)
         connection.send_audio(bytes(960))
@@ -182,7 +211,7 @@ def test_half_a_sample_is_refused(runner: Runner, sim: Simulator, data: Any) -> 
 
 def test_both_clients_send_files_and_pieces(runner: Runner, sim: Simulator) -> None:
     client = hurry(runner.client(base_url=sim.base_url, api_key=sim.api_key))
-    with Driven(client.live.connect(SESSION, sends_silence=False), runner) as connection:
+    with Driven(client.live.connect(SESSION, idle_audio=False), runner) as connection:
         for _ in range(10):
             connection.send_audio(bytes(960))
         connection.send_audio(bytes(3 * SECOND))

@@ -204,7 +204,7 @@ def test_a_sideband_takes_over_tasks_that_another_program_left(
         Driven(client.live.attach(connection.session_id), runner) as sideband,
     ):
         sideband.take_over(Handover(tasks={"item_1": "Order a taxi."}, done=["item_2"]))
-        sideband.delegate(lambda asked, task: tasks.append((task.id, asked)))
+        sideband.delegate(lambda task: tasks.append((task.id, task.words)))
         sideband.think("That was all.")
     assert tasks == [("item_1", "Order a taxi.")]
 

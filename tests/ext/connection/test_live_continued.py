@@ -148,7 +148,7 @@ def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runn
 
     with ScriptedServer(first, second) as server:
         client = hurry(runner.client(base_url=server.base_url))
-        with Driven(client.live.connect(SESSION, reconnect=AGAIN, sends_silence=False), runner) as connection:
+        with Driven(client.live.connect(SESSION, reconnect=AGAIN, idle_audio=False), runner) as connection:
             connection.wait_for("session.input_transcript.delta")
             server.refuse(*[(404, "no such session", {})] * 4)
             connection.mute()
@@ -160,6 +160,26 @@ def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runn
             *["/v1/live/sessions/live_1/fork"] * 4,
             "/v1/live/sessions",
         ]
+
+
+@async_only
+@each("stored", [True, False])
+def test_the_way_to_continue_is_chosen_by_name(runner: Runner, sim: Simulator, stored: bool) -> None:
+    for way, by_fork in (("fork", stored), ("history", False), (Reconnect(replay="history"), False)):
+        with connect(runner, sim, SESSION.store(stored), reconnect=way) as connection:
+            talk(connection)
+            cut(sim, connection)
+            event = connection.wait_for(Reconnected, timeout=PATIENCE)
+            assert (event.replayed == 0) is by_fork
+            assert ("user", "Hello there.") in items(sim, connection.session_id)
+
+
+@async_only
+def test_other_ways_to_continue_are_refused(runner: Runner, sim: Simulator) -> None:
+    with pytest.raises(ValueError, match="reconnect: expected 'fork', 'history', a Reconnect or None"):
+        connect(runner, sim, SESSION, reconnect="replay")
+    with pytest.raises(ValueError, match="replay: expected a bool, 'fork' or 'history', got 'never'"):
+        Reconnect(replay="never")  # type: ignore[arg-type]
 
 
 @async_only
@@ -195,7 +215,7 @@ def test_lost_events_are_named(sim: Simulator) -> None:
         failed = asyncio.Event()
         async with (
             hurry(AsyncRealtimeClient(base_url=sim.base_url, api_key=sim.api_key)) as client,
-            client.live.connect(SESSION, reconnect=AGAIN, sends_silence=False) as connection,
+            client.live.connect(SESSION, reconnect=AGAIN, idle_audio=False) as connection,
         ):
 
             async def work(task: AsyncDelegation) -> None:

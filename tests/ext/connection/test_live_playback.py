@@ -121,7 +121,7 @@ def test_the_program_is_notified_when_the_user_talks_over_the_model(runner: Runn
     with ScriptedServer(script) as server:
         client = runner.client(base_url=server.base_url)
         session = {"model": "gpt-live-1"}
-        with Driven(client.live.connect(session, sends_silence=False), runner) as connection:
+        with Driven(client.live.connect(session, idle_audio=False), runner) as connection:
             told: list[Any] = []
             connection.on("realtime_ext.talked_over", told.append)
             events = list(connection)

@@ -90,7 +90,7 @@ def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) ->
     session = theirs[0]["session"]
     with ScriptedServer(*scripts(lines)) as server:
         client = ToldClock().on(runner.client(base_url=server.base_url, validate=False))
-        with Driven(client.live.connect(session, sends_silence=False), runner) as connection:
+        with Driven(client.live.connect(session, idle_audio=False), runner) as connection:
             if name == "tool_round":
                 toolbox = Toolbox()
                 toolbox.add(session["delegation"]["responses"]["tools"][0], lambda day="": "8 to 12")
@@ -111,7 +111,7 @@ def test_a_program_of_a_recording_runs_on_a_socket(runner: Runner, name: str) ->
     assert len(types) == len(events) - 1  # its time was up long ago
     sent = [one["type"] for one in messages(lines)]
     assert types == sent
-    assert closing.seconds == {"client_delegation": 4.0}.get(name, 0.0)
+    assert closing.usage.seconds == {"client_delegation": 4.0}.get(name, 0.0)
 
 
 @async_only
@@ -131,7 +131,7 @@ def test_a_recorded_loss_is_continued_by_a_fork(runner: Runner) -> None:
         client = ToldClock().on(runner.client(base_url=server.base_url))
         session = next(messages(lines, "c2s"))["session"]
         again = Reconnect(replay=True, first_delay=0.0)
-        with Driven(client.live.connect(session, reconnect=again, sends_silence=False), runner) as connection:
+        with Driven(client.live.connect(session, reconnect=again, idle_audio=False), runner) as connection:
             event = connection.wait_for(Reconnected, timeout=PATIENCE)
             assert server.requests[-1].path.endswith("/fork")
             assert event.session_id == connection.session_id == "live_u3_" + "Cd4" * 11
