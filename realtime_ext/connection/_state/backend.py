@@ -1,9 +1,9 @@
 """The function calls of a Live session's backend: which to run, and when the backend is to go on.
 
 The backend's responses come nested in `response.event`, those of one delegation one after the other. When all
-calls of a response have their outputs and the response is completed, one `response.create` is sent: the API
-refuses a part of the outputs, and outputs for a response that failed. Before its end nothing tells whether it
-has further calls: each is announced once the one before it is done. It must not run anything.
+calls of the session have their outputs and their responses are completed, one `response.create` is sent: the
+API refuses a part of the outputs, and outputs for a response that failed. Before its end nothing tells whether
+it has further calls: each is announced once the one before it is done. It must not run anything.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Backend:
     __slots__ = (
         "_delegations",
         "_ended",
+        "_follow",
         "_jobs",
         "_late",
         "_on_job",
@@ -83,6 +84,7 @@ class Backend:
         self._rounds: dict[str, _Round] = {}  # that are worked on, by response
         self._seen: set[str] = set()  # ids of calls and requests
         self._ended: dict[str, None] = {}
+        self._follow: str | None = None  # the response after which the backend is to go on
         self._late: deque[tuple[str, _Round]] = deque(maxlen=_LATE)  # that ended before tools were registered
 
     def register_tools(self, on_job: Callable[[], None]) -> Backend:
@@ -185,6 +187,7 @@ class Backend:
         self._delegations.clear()
         self._rounds.clear()
         self._late.clear()
+        self._follow = None
 
     # Responses
 
@@ -266,16 +269,20 @@ class Backend:
     def _settle(self, response_id: str) -> None:
         round = self._rounds.get(response_id)
         if round is not None and round.is_done and not round.waiting:
-            self._end(response_id)
             if round.wants_answer:
-                self._add(FollowUpJob(response_id=response_id))
+                self._follow = response_id
+            self._end(response_id)
 
     def _end(self, response_id: str) -> None:
+        """Record that a response needs nothing more; the last one of the session lets the backend go on."""
         self._rounds.pop(response_id, None)
         if len(self._ended) >= _REMEMBERED:
             del self._ended[next(iter(self._ended))]
         self._ended[response_id] = None
         self._jobs = deque(job for job in self._jobs if job.response_id != response_id)
+        if self._follow is not None and not any(one.waiting for one in self._rounds.values()):
+            follow, self._follow = self._follow, None
+            self._add(FollowUpJob(response_id=follow))
 
     def _add(self, job: Job) -> None:
         self._jobs.append(job)

@@ -103,6 +103,23 @@ def test_silent_outputs_alone_ask_for_nothing() -> None:
     assert answer(service.backend, job, silent=True) == []
 
 
+@each("fails", [False, True])
+def test_the_backend_continues_once_for_all_delegations_of_the_session(fails: bool) -> None:
+    service = Service()
+    for number, task in ((1, "item_1"), (2, "item_2")):
+        service.begin(f"resp_{number}", task)
+        service.item(call(number), task)
+    service.end("resp_1", "item_1")
+    first, second = jobs(service.backend)
+    assert answer(service.backend, first) == []  # the other call has no output: it would be refused
+    if fails:
+        service.end("resp_2", "item_2", "failed")
+        assert jobs(service.backend) == [FollowUpJob(response_id="resp_1")]
+    else:
+        service.end("resp_2", "item_2")
+        assert answer(service.backend, second) == [FollowUpJob(response_id="resp_2")]
+
+
 def test_delegations_do_not_mix() -> None:
     service = Service()
     service.begin("resp_1", "item_1")
