@@ -2,8 +2,8 @@
 
 The backend's responses come nested in `response.event`, those of one delegation one after the other. When all
 calls of the session have their outputs and their responses are completed, one `response.create` is sent: the
-API refuses a part of the outputs, and outputs for a response that failed. Before its end nothing tells whether
-it has further calls: each is announced once the one before it is done. It must not run anything.
+API refuses a part of the outputs, and outputs for a response that failed. Before its end nothing tells
+whether it has further calls: each is announced once the one before it is done. It must not run anything.
 """
 
 from __future__ import annotations
