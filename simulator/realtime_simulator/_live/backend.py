@@ -138,16 +138,20 @@ class Backend:
             ApiProblem: The output of a call is missing.
         """
         if self._pending:
-            missing = ", ".join(self._pending)
-            raise ApiProblem(
-                f"No tool output found for function call {missing}.", code="function_call_outputs_required"
-            )
+            raise self.outputs_required()
         if self._current is not None and self._current.running:
             self._requested = True
         elif self._current is not None and self.items and self.items[-1].get("type") in _OUTPUTS:
             self._continue(self._current.delegation)
         else:
             delegate()
+
+    def outputs_required(self) -> ApiProblem:
+        """Return the refusal while outputs of calls are missing, with the calls' ids."""
+        missing = ", ".join(self._pending)
+        return ApiProblem(
+            f"No tool output found for function call {missing}.", code="function_call_outputs_required"
+        )
 
     def answers(self, response_id: str) -> bool:
         """Whether a request is for a response of the backend."""

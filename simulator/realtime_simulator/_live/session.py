@@ -733,7 +733,8 @@ class LiveSession(BaseSession):
             self._delegations.add(delegation["id"])
             self._send_delegation({**delegation, "target": "client"})
             return
-        if self._backend.waiting:
+        if self._backend.waiting:  # an app that has missed the calls learns their ids from the refusal
+            self.emit(self._backend.outputs_required().event())
             self._held.append(lambda: self._delegate(actions))
             return
         response_id = self._backend.begin(delegation["id"])
