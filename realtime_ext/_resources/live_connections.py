@@ -180,6 +180,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         return made
 
     sideband = attach
+    """Another name of `attach`."""
 
     def answer(
         self,

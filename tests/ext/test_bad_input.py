@@ -169,6 +169,7 @@ LEFT_OUT = {
     "live.connect": "as live.attach",
     "live.dial": "as live.attach: test_live_calls.py",
     "live.fork": "as live.attach",
+    "live.sideband": "live.attach by another name",
     "sip.build_accept": "calls.accept",
     "sip.build_refer": "calls.refer",
     "sip.build_reject": "calls.reject",
