@@ -36,8 +36,6 @@ class UtteranceSequence(Sequence[Utterance]):
     def __eq__(self, other: object) -> bool:
         return self._now() == (list(other) if isinstance(other, Sequence) else other)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return repr(self._now())
 
