@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import where
+from realtime_kit.budget import Budget, BudgetExceeded, Spent
 
-from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
-from realtime_ext.usage import Spent
+from realtime_ext import RealtimeClient, SessionBuilder
 
 # Prices per million tokens, as an example of a dated table. Copy it, and enter the current prices of
 # https://platform.openai.com/docs/pricing; a list of entries represents a price change.
@@ -33,12 +33,12 @@ def main() -> None:
     budget = Budget(usd=options.usd, prices=PRICES, on_warning=warn, goodbye="Our time is over. Goodbye.")
     session = SessionBuilder("gpt-realtime-2.1").instructions("Answer at length.")
     with where.api(options.live), RealtimeClient() as client:
-        with client.connect(session, budget=budget) as connection:
-            try:
+        try:
+            with budget.limit(client.connect(session)) as connection:
                 for number in range(1, 100):
                     connection.ask(f"Tell me more, part {number}.")
-            except BudgetExceeded as error:
-                print(error)
+        except BudgetExceeded as error:
+            print(error)
         print(f"{len(connection.latency.responses)} responses, {budget.spent.usd:.4f} USD")
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
-        BudgetExceeded,
         ConflictError,
         ConnectionClosedError,
         InternalServerError,
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
         TranslationSessionBuilder,
     )
     from .sip import SipHeaders
-    from .usage import Budget
 
 __all__ = [
     "APIConnectionError",
@@ -67,8 +65,6 @@ __all__ = [
     "AsyncRealtimeClient",
     "AuthenticationError",
     "BadRequestError",
-    "Budget",
-    "BudgetExceeded",
     "Call",
     "ClientSecret",
     "ConflictError",
@@ -118,7 +114,6 @@ _MODULES = frozenset({"audio", "errors", "events", "sdp", "sip", "tools", "types
 _PLACES = {
     "AsyncConnection": "connection",
     "AsyncRealtimeClient": "client",
-    "Budget": "usage",
     "Call": "_core.call",
     "ClientSecret": "_resources.client_secrets",
     "Connection": "connection",

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
         ToolChoiceLike,
         ToolLike,
     )
-    from .usage import Budget
 
 __all__ = [
     "ApiKey",
@@ -138,13 +137,7 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
         max_retries: int = 2,
         http_client: _HttpClientT | None = None,
         validate: bool = True,
-        budget: Budget | None = None,
     ) -> None:
-        if budget is not None:
-            from .usage import Budget as Expected
-
-            if not isinstance(budget, Expected):
-                raise TypeError(f"budget: expected a Budget or None, got {type(budget).__name__}")
         hidden_key, hidden_secret = hidden(api_key), hidden(webhook_secret)
         del api_key, webhook_secret  # a traceback may show locals
         self._settings = settings_from(
@@ -161,7 +154,6 @@ class _Client(ABC, Generic[_KeyT, _HttpClientT]):
             timeout=timeout,
             max_retries=max_retries,
             validate=validate,
-            budget=budget,
         )
         self._start(http_client)
 
@@ -208,7 +200,6 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
         max_retries: Retries after the first attempt, where retrying is safe.
         http_client: A Client of httpx or httpx2 to use unchanged; it is not closed.
         validate: Whether sessions and lifetimes are checked before they are sent.
-        budget: What all connections of this client may spend together; None for no limit.
 
     Attributes:
         calls: Create, accept, reject, refer and hang up calls.
@@ -285,7 +276,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
             key work.
         base_url, websocket_base_url, organization, project, webhook_secret: As for `RealtimeClient`.
         auth_header, dialect, default_headers, default_query: As for `RealtimeClient`.
-        timeout, max_retries, validate, budget: As for `RealtimeClient`.
+        timeout, max_retries, validate: As for `RealtimeClient`.
         http_client: An AsyncClient of httpx or httpx2 to use unchanged; it is not closed.
 
     Attributes:

@@ -15,8 +15,7 @@
     ├── APIResponseError                       status_code, body, request_id
     └── ConnectionClosedError                  code, reason, unsent
         ├── SessionExpired
-        ├── TurnLost                           has_begun
-        └── BudgetExceeded
+        └── TurnLost                           has_begun
 
 Errors pickle and copy with their attributes. A wrong argument that concerns none of these subjects is a plain
 ValueError or TypeError. This module must not import anything that does I/O.
@@ -38,7 +37,6 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
-    "BudgetExceeded",
     "ConflictError",
     "ConnectionClosedError",
     "InternalServerError",
@@ -319,13 +317,6 @@ class ConnectionClosedError(RealtimeError):
 
 class SessionExpired(ConnectionClosedError):
     """The session reached its time limit; it cannot be resumed."""
-
-
-class BudgetExceeded(ConnectionClosedError):
-    """A budget is spent: the connection was ended, or has no further responses, as the budget chose."""
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 class TurnLost(ConnectionClosedError):

@@ -120,6 +120,7 @@ def __exit__(
             "ask": "asking = self._inner._asking(text, timeout=timeout, response=response)\n"
             "return Stream(self, asking, timeout)._read()",
             "say_goodbye": "run",
+            "hang_up": "run",
             "close": "self._end()",
         },
         {
@@ -162,7 +163,7 @@ def __init__(self, inner: AsyncConnection, portal: Portal, hold: Hold) -> None:
             "    return handler\n"
             "return begin if handler is None else begin(handler)",
             "update_session": "within",
-            "close": "table = price_table(prices)\nself._end()\nreturn self._inner._result(table)",
+            "close": "check_prices(prices)\nself._end()\nreturn self._inner._result(prices)",
         },
         {
             "waits until it is sent.\n": "waits until it is sent.\n\n"
@@ -215,7 +216,7 @@ from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, TranscriptPart, approving, send_sound, working
-from ._live_connection import price_table
+from ._live_connection import check_prices
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@
 | `devices`      | the microphone and the loudspeaker                        | `devices` |
 | `recorder`     | recordings of both sides of a conversation                |           |
 | `auditor`      | a folder about each call: audio, words, latency, cost     |           |
+| `budget`       | prices, and limits of what connections may spend          |           |
 | `fleet`        | many calls on many machines                               | `fleet`   |
 | `cli`          | the command `realtime`                                    | `cli`     |
 """

@@ -22,9 +22,11 @@ import attrs
 
 from realtime_ext.connection import LatencyMeter
 from realtime_ext.errors import mask
-from realtime_ext.usage import PriceTable, Usage, UsageMeter
+from realtime_ext.usage import Usage, UsageMeter
 
 from ._core.files import private_opener
+from .budget import PriceTable
+from .budget._prices import table_of
 from .recorder import Recorder
 
 __all__ = ["Auditor"]
@@ -48,7 +50,7 @@ class Auditor(Recorder):
 
     Args:
         folder: The folder; it is created, and may exist if it is empty.
-        prices: Your prices, as for `Usage.cost`; None omits the cost.
+        prices: Your prices, a table or a dict as for `PriceTable.from_dict`; None omits the cost.
         model: The model, until an event names it: a connection to an existing call gets no
             `session.created`.
         sound: Whether to record the audio.
@@ -73,8 +75,7 @@ class Auditor(Recorder):
         model: str | None = None,
         sound: bool = True,
     ) -> None:
-        is_table = prices is None or isinstance(prices, PriceTable)
-        self._prices: Any = prices if is_table else PriceTable.from_dict(prices)  # type: ignore[arg-type]
+        self._prices = table_of(prices)
         self._folder = Path(folder)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(self._folder.iterdir()):
@@ -151,7 +152,8 @@ class Auditor(Recorder):
     def _report(self) -> dict[str, Any]:
         latencies = self._latency.latencies
         usage = self._usage.usage
-        cost = None if self._prices is None else usage.cost(self._prices)
+        prices = self._prices
+        cost = None if prices is None else prices.cost(usage)
         return {
             "began": self._began.isoformat(timespec="milliseconds"),
             "seconds": round((time.monotonic_ns() - self._began_ns) / 1e9, 3),
@@ -165,8 +167,10 @@ class Auditor(Recorder):
             "tool_calls": [{"call_id": call_id, **call} for call_id, call in self._calls.items()],
             "errors": self._errors,
             "usage": [attrs.asdict(entry) for entry in usage.entries],
-            "cost": None if cost is None else {"amount": str(cost), "currency": self._prices.currency},
-            "missing_prices": [] if self._prices is None else list(usage.missing_prices(self._prices)),
+            "cost": None
+            if cost is None or prices is None
+            else {"amount": str(cost), "currency": prices.currency},
+            "missing_prices": [] if prices is None else list(prices.missing(usage)),
         }
 
     def _write_report(self) -> None:

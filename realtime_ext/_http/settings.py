@@ -61,7 +61,6 @@ class Settings:
         timeout: Seconds, or an httpx.Timeout; None for no limit.
         max_retries: Retries after the first attempt.
         validate: Whether sessions are checked before they are sent.
-        budget: What all connections may spend together; None for no limit.
     """
 
     base_url: str
@@ -75,7 +74,6 @@ class Settings:
     timeout: Timeout | None
     max_retries: int
     validate: bool
-    budget: Any = None
 
     def key(self) -> Secret:
         """Return the key, asked of its source now.
@@ -192,7 +190,6 @@ def settings_from(
     timeout: Timeout | None,
     max_retries: int,
     validate: bool,
-    budget: Any = None,
 ) -> Settings:
     """Check a client's arguments, filling those left out from the environment.
 
@@ -248,7 +245,6 @@ def settings_from(
         timeout=check_timeout("timeout", timeout),
         max_retries=max_retries,
         validate=validate,
-        budget=budget,
     )
 
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     )
     from ..session import ConversationLike, SessionChanges, SessionLike
     from ..tools import Toolbox
-    from ..usage import Budget
     from .client_secrets import ClientSecret
 
 ConnectingT = TypeVar("ConnectingT")
@@ -58,8 +57,6 @@ class Opens(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
         """Return the context manager that opens a connection for this client."""
         from .. import connection
 
-        if arguments["budget"] is None:
-            arguments["budget"] = self._http.settings.budget
         return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
 
 
@@ -83,7 +80,6 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
         reconnect: Reconnect | Literal[False] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -113,7 +109,6 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
             max_queue_bytes: How much may wait for the application before the connection ends; None for 64
                 MiB. From 1 MiB on, it bounds the memory that events take, which for small ones is more than
                 their length.
-            budget: What this connection may spend; None for the client's budget.
             proxy: True for the environment's, None for none, or a URL; needs websockets 15 or newer.
             ssl_context: For `wss`; None for the default.
             websocket_options: Further arguments of the websockets library's `connect`, such as
@@ -161,7 +156,6 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
         reconnect: Reconnect | Literal[False] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -176,7 +170,7 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
             session: The conversation's configuration: a builder, a generated model or a dict.
             tools: As for `connect`.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
-            safety_identifier, reconnect, observer, max_queue_bytes, budget: As for `connect`.
+            safety_identifier, reconnect, observer, max_queue_bytes: As for `connect`.
             proxy, ssl_context, websocket_options: As for `connect`.
             timeout, extra_headers, extra_query: As for `connect`.
 
@@ -208,7 +202,6 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
         safety_identifier: str | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         connect_timeout: float = 20.0,
         host_addresses: Sequence[str] | None = None,
         on_progress: Callable[[DialStep], object] | None = None,
@@ -232,7 +225,7 @@ class _Connections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             safety_identifier: A stable, hashed id of the end user; a client secret has its own.
             observer: As for `connect`.
-            max_queue_bytes, budget: As for `connect`.
+            max_queue_bytes: As for `connect`.
             connect_timeout: Seconds from the answer to an open data channel.
             host_addresses: IP addresses of this machine at which it can be reached; None for all.
             on_progress: Called with `offer`, `call`, `ice`, `dtls` and `data channel`, each once it is done,

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     )
     from ..session import LiveSessionLike
     from ..tools import Toolbox
-    from ..usage import Budget
 
 
 class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
@@ -53,7 +52,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         reconnect: Reconnect | Literal["fork", "history"] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -75,7 +73,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
                 chooses the attempts. None: the connection ends.
             observer: As for `client.connect`.
             max_queue_bytes: As for `client.connect`.
-            budget: What this connection may spend, which must not end turns; None for the client's budget.
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout: Seconds for the handshake, and again for the start; None for the client's.
             extra_headers: Additional headers of the handshake; they override all others.
@@ -112,7 +109,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         reconnect: Reconnect | Literal["fork", "history"] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -125,7 +121,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         Args:
             session_id: The session's call, or its id.
             tools: As for `connect`; they replace those of the session.
-            idle_audio, reconnect, observer, max_queue_bytes, budget: As for `connect`.
+            idle_audio, reconnect, observer, max_queue_bytes: As for `connect`.
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
         """
@@ -149,7 +145,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         reconnect: Reconnect | Literal[False] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -164,7 +159,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             tools: As for `connect`; they replace those of the session.
             reconnect: What to do when the link is lost. None: attach again, with the defaults of
                 `Reconnect`. False: nothing.
-            observer, max_queue_bytes, budget: As for `connect`.
+            observer, max_queue_bytes: As for `connect`.
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
         """
@@ -192,7 +187,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         reconnect: Reconnect | Literal[False] | None = None,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         proxy: str | Literal[True] | None = True,
         ssl_context: ssl.SSLContext | None = None,
         websocket_options: Mapping[str, Any] | None = None,
@@ -208,7 +202,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             tools: As for `connect`.
             hangup_on_exit: Whether the call ends with the block, within 5 s, also when that is cancelled.
             reconnect: As for `attach`.
-            observer, max_queue_bytes, budget: As for `connect`.
+            observer, max_queue_bytes: As for `connect`.
             proxy, ssl_context, websocket_options: As for `client.connect`.
             timeout, extra_headers, extra_query: As for `connect`.
 
@@ -254,7 +248,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
         hangup_on_exit: bool = True,
         observer: Observers = None,
         max_queue_bytes: int | None = None,
-        budget: Budget | None = None,
         connect_timeout: float = 20.0,
         host_addresses: Sequence[str] | None = None,
         on_progress: Callable[[DialStep], object] | None = None,
@@ -269,7 +262,7 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             audio_in, audio_out: As for `client.dial`. Silence is sent where there is no sound.
             tools: As for `connect`.
             hangup_on_exit: Whether the session ends with the block, within 5 s, also when that is cancelled.
-            observer, max_queue_bytes, budget: As for `connect`.
+            observer, max_queue_bytes: As for `connect`.
             connect_timeout, host_addresses, on_progress: As for `client.dial`.
             timeout: Seconds for the request that starts the session; None for the client's.
             extra_headers: Additional headers of that request.
@@ -306,14 +299,6 @@ class _LiveConnections(Opens[ConnectingT, AnsweringT, DialingT, AudioInT, AudioO
             "LiveDialing", toolbox, create=create, hangup=_hangup, session=body, **options
         )
         return made
-
-    def _open(self, name: str, toolbox: Toolbox | None, **arguments: Any) -> Any:
-        budget = arguments["budget"] or self._http.settings.budget
-        if getattr(budget, "then", None) == "end_turn":
-            raise ValueError(
-                "budget: expected then='hang_up', got 'end_turn': a Live session's model can't be stopped"
-            )
-        return super()._open(name, toolbox, **arguments)
 
 
 class LiveConnections(

@@ -8,7 +8,7 @@
 must not load a WebSocket library before a connection is opened.
 """
 
-from .._core.gate import gate as send_gate
+from .._core.gate import send_gate
 from .._core.utterances import Utterance, Utterances
 from ..events import Reconnected, SessionExpiring, TalkedOver
 from ._async_connection import AsyncConnection

@@ -5,7 +5,6 @@ Events are interpreted in `_state`; `_io` sends and receives.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +17,6 @@ from ..tools import Toolbox
 from ._async_parts import AsyncPlayback, AsyncStream
 from ._io import ConnectionIO, run_to_completion
 from ._lifetime import AsyncLifetime
-from ._spending import Spending
 from ._state.client_events import create_item, create_response, text_item
 from ._state.conversation import TranscriptLine, read_item
 from ._state.latency import Latencies
@@ -48,11 +46,10 @@ if TYPE_CHECKING:
     from .._core.call import Call
     from ..events import ServerEvent  # noqa: F401  (of the base class)
     from ..session import SessionChanges
-    from ..usage import Budget, Usage
+    from ..usage import Usage
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
-_GOODBYE = 30.0  # seconds
 _LAST_WORDS = 3.0  # seconds for a translation session to finish
 
 
@@ -78,14 +75,13 @@ class AsyncConnection(AsyncLifetime["ServerEvent", "ClientEventLike"]):
         call: Call | None = None,
         call_id: str | None = None,
         hang_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
-        budget: Budget | None = None,
     ) -> None:
         super().__init__(io)
         self._hang_up = hang_up
         self._call = call
         self._call_id = call_id if call is None else call.id
         self.playback: AsyncPlayback = AsyncPlayback(self)
-        self._begin(budget)
+        self._is_made = True
 
     def __repr__(self) -> str:
         about = f" call_id={self._call_id!r}" if self._call_id else ""
@@ -407,13 +403,22 @@ class AsyncConnection(AsyncLifetime["ServerEvent", "ClientEventLike"]):
         try:
             return await self._say_last(text, timeout)
         finally:
-            self._state.is_hung_up = True
-            await run_to_completion(self._hang_up())
+            await self.hang_up()
 
-    async def _say_last(self, text: str, timeout: float, *, is_aside: bool = False) -> Turn:
+    async def hang_up(self) -> None:
+        """Hang up the call, within 5 seconds; a failure is logged. The API then ends the connection.
+
+        Raises:
+            RealtimeError: The connection belongs to no call.
+        """
+        if self._hang_up is None:
+            raise RealtimeError("hang_up: the connection belongs to no call that could be hung up")
+        self._state.is_hung_up = True
+        await run_to_completion(self._hang_up())
+
+    async def _say_last(self, text: str, timeout: float) -> Turn:
         """Ask the model to say a text, and wait until the API has played it."""
         stream = self._asking(None, timeout=timeout, response=_saying(text))
-        stream._is_aside = is_aside
         ended = self.expect(
             ("output_audio_buffer.stopped", "output_audio_buffer.cleared"),
             where=lambda event: stream._stream is not None and stream._stream.has_response(event.response_id),
@@ -472,36 +477,6 @@ class AsyncConnection(AsyncLifetime["ServerEvent", "ClientEventLike"]):
         self._run_tools(self._state.turns, checked, timeout, approve, read_item)
 
     # The end
-
-    async def _cancel_responses(self) -> None:
-        """Cancel the response that goes on, and every further one, until the connection ends."""
-        with contextlib.suppress(RealtimeError):
-            while True:
-                begun = self.expect("response.created")
-                for response_id in self._state.responses.active:
-                    await self.cancel_response(response_id)
-                await begun.wait(None)
-
-    async def _end_spent(self, spending: Spending) -> None:
-        if spending.budget.then == "end_turn":
-            return await self._cancel_responses()
-        goodbye = spending.budget.goodbye
-        try:
-            if self._state.role.has_responses:
-                for response_id in self._state.responses.active:
-                    await self.cancel_response(response_id)
-                if goodbye is not None:
-                    spending.is_ending = True
-                    await self._say_last(goodbye, _GOODBYE, is_aside=True)
-        except RealtimeError as error:
-            logger.info("the goodbye was not said: %s", error)
-        finally:
-            if self._hang_up is not None:
-                self._state.is_hung_up = True
-                await run_to_completion(self._hang_up())
-            ending = CloseInfo.by_budget(spending.reason)
-            self._state.finish(ending)
-            await self._end(ending)
 
     @property
     def _farewell(self) -> float | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from .._core.arguments import check_seconds
 from .._core.callbacks import wrapped
 from ._event_overloads import expects_async, registers, waits_async
-from ._io import ConnectionIO
+from ._io import ConnectionIO, Observer
 from ._state.core import ConnectionState
 from ._state.event_kinds import EventWaiter, Kind, Where, name_of
 from ._state.handlers import Handler, Handlers
@@ -176,6 +176,14 @@ class AsyncEvents(HandlesEvents[ServerEventT_co], ABC, Generic[ServerEventT_co, 
             ```
         """
         return AsyncExpectation(self._io, self._state.expect(kind, where), name_of(kind))
+
+    def observe(self, observer: Observer) -> None:
+        """Call a function from now on with every event that is sent or received, as `connect(observer=…)`.
+
+        Raises:
+            TypeError: It is no function.
+        """
+        self._io.add_observer(observer)
 
     async def _next_event(self) -> ServerEventT_co | None:
         """Wait for the next event without calling handlers; return None after a normal end.

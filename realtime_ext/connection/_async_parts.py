@@ -42,7 +42,6 @@ class AsyncStream:
         self._response = response
         self._timeout = timeout  # seconds for the whole turn, for messages
         self._stream: TurnStream | None = None
-        self._is_aside = False  # whether this package asks, not the program, which reads its events elsewhere
         self._state.client_events.check_response(response)
 
     @property
@@ -57,11 +56,10 @@ class AsyncStream:
     @property
     def _calls_handlers(self) -> bool:
         """Whether reading an event here calls its handlers: unless the connection's own events are read."""
-        return not (self._state.queue.is_consumed or self._is_aside)
+        return not self._state.queue.is_consumed
 
     async def __aenter__(self) -> Self:
         stream = self._stream = self._state.open_turn()
-        stream.is_aside = self._is_aside
         try:
             await self._ask(stream)
         except BaseException:
@@ -96,8 +94,7 @@ class AsyncStream:
             return None
         event: ServerEvent
         event, number = stream.take()
-        if not self._is_aside:
-            self._state.queue.given(number)
+        self._state.queue.given(number)
         return event
 
     async def _fetch(self, events: deque[tuple[ServerEvent, int]]) -> None:

@@ -24,7 +24,6 @@ from ._dialects import translated
 from ._io import ConnectionIO, Observer, observers_of, run_to_completion
 from ._link import LinkClosed, OnEnd, OnMessage
 from ._opening import ConnectionT, OpensByWith, hang_up
-from ._spending import check_budget
 from ._state.connect_plan import Role, call_id_in
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
@@ -32,7 +31,6 @@ from ._state.event_queue import Budget
 if TYPE_CHECKING:
     import httpx
 
-    from .. import usage
     from .._core.arguments import QueryValue, Timeout
     from .._core.call import Call
     from .._http.operation import Operation
@@ -57,7 +55,6 @@ class DialRequest:
         on_progress: Called with each completed step; its exceptions are logged.
         observer: Called with every event.
         max_queue_bytes: The limit of the event queue.
-        budget: What the call may spend; None for no limit.
         hangup_on_exit: Whether the call ends with the block.
         options: Time limit, headers and query of the request that makes the call.
 
@@ -76,7 +73,6 @@ class DialRequest:
     on_progress: Callable[[DialStep], object] | None
     observer: tuple[Observer, ...] = attrs.field(converter=observers_of)
     max_queue_bytes: int | None
-    budget: usage.Budget | None = attrs.field(converter=check_budget)
     hangup_on_exit: bool
     options: RequestOptions
 
@@ -115,9 +111,8 @@ class AsyncCallConnection(CallAudio, AsyncConnection):
         peer: WebRtcPeer,
         call: Call,
         hang_up: Callable[[], Coroutine[Any, Any, None]],
-        budget: usage.Budget | None,
     ) -> None:
-        super().__init__(io, call=call, hang_up=hang_up, budget=budget)
+        super().__init__(io, call=call, hang_up=hang_up)
         self._made = call
         self._peer = peer
 
@@ -283,7 +278,7 @@ class AsyncDialing(DialsByWith["Call", AsyncCallConnection]):
         state = self._state(ConnectionState, _role(request.session))
         state.session.began(http.clock.now())
         hangs_up = partial(hang_up, http, request.hangup, call.id)
-        return AsyncCallConnection(self._io(peer, state), peer, call, hangs_up, request.budget)
+        return AsyncCallConnection(self._io(peer, state), peer, call, hangs_up)
 
 
 def _role(session: Mapping[str, Any] | None) -> Role:

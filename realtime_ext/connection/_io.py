@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .._core import json as _json
 from .._core.callbacks import is_cancelled, log_own_failure, raise_if_interrupt
-from .._core.gate import gate
+from .._core.gate import gates
 from .._core.time_limit import TimeLimit, wait
 from ..errors import APITimeoutError, NotFoundError, RealtimeError
 from ..events import parse_event
@@ -36,7 +36,6 @@ from ._state.waiters import Waiter
 if TYPE_CHECKING:
     from .._http.sending import Clock
     from ..events import Event
-    from ._spending import Spending
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -125,7 +124,6 @@ class ConnectionIO:
         link: The current link.
         loop: The event loop that it belongs to.
         reconnect_task: The task that reconnects; None before the first loss of the link.
-        spending: The use of a budget; None if there is none.
         is_forked: Whether this is the copy of a connection in a forked process.
     """
 
@@ -133,7 +131,7 @@ class ConnectionIO:
         "__weakref__",
         "_asking",
         "_clock",
-        "_gate",
+        "_gates",
         "_has_link",
         "_is_live",
         "_observers",
@@ -145,7 +143,6 @@ class ConnectionIO:
         "link",
         "loop",
         "reconnect_task",
-        "spending",
         "state",
     )
 
@@ -172,9 +169,8 @@ class ConnectionIO:
         self._asking: asyncio.Task[None] | None = None
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
         self._has_link = True
-        self._gate = gate.get()
+        self._gates = gates.get()
         self.reconnect_task: asyncio.Task[None] | None = None
-        self.spending: Spending | None = None
         self.is_forked: bool = False
         _open.add(self)
         self._receive(link)
@@ -182,8 +178,6 @@ class ConnectionIO:
 
     def stop(self) -> None:
         """Cancel the tasks and the timers; must not be called by `reconnect_task` itself."""
-        if self.spending is not None:
-            self.spending.stop()
         self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
@@ -307,10 +301,8 @@ class ConnectionIO:
             ConnectionClosedError: The connection has ended, or its link; `unsent` has what wasn't sent.
         """
         state = self.state
-        if self.spending is not None and any(out.type == "response.create" for out in outgoing):
-            self.spending.refuse()
-        if self._gate is not None:
-            await self._gate()
+        for check in self._gates:
+            await check([out.type for out in outgoing])
         if not state.is_linked:
             await self._wait_link(partial(contents_of, outgoing), deadline)
         link = self.link
@@ -373,8 +365,8 @@ class ConnectionIO:
         for event_id, text in messages:
             if due is not None:
                 await due()
-            if self._gate is not None:
-                await self._gate()
+            for check in self._gates:
+                await check((self.state.client_events.audio_type,))
             if self._observers:
                 self._observe("out", _json.decode(text))
             if not self.state.is_linked:
@@ -417,6 +409,10 @@ class ConnectionIO:
         if link is self.link:
             self.state.suspend()
 
+    def add_observer(self, observer: Observer) -> None:
+        """Have an observer called from now on."""
+        self._observers = (*self._observers, *observers_of(observer))
+
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:
         if isinstance(event, dict):
             event = parse_event(event, live=True) if self._is_live else parse_event(event)
@@ -447,8 +443,6 @@ class ConnectionIO:
             state.watch.now = self._clock.monotonic()
             if state.apply(content, event, size):
                 self._set_timer()
-            if self.spending is not None:
-                self.spending.check()
         except Exception as error:
             self._fail("receive", error)
         if self.state.close_info is not None:

@@ -1,11 +1,10 @@
-"""What async connections of both APIs do besides events: run tools, keep to a budget, and end."""
+"""What async connections of both APIs do besides events: run tools, and end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,10 @@ from ..errors import RealtimeError
 from ..tools import Toolbox
 from ._async_events import AsyncEvents, ClientEventT, ServerEventT_co
 from ._io import run_to_completion
-from ._spending import Spending
 from ._state.reconnect import CloseInfo
 from ._tool_runner import ToolRunner
 
 if TYPE_CHECKING:
-    from ..usage import Budget
     from ._tool_runner import Rounds
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
@@ -30,21 +27,11 @@ _STOPPING = 2.0  # seconds that a cancelled task is waited for
 
 
 class AsyncLifetime(AsyncEvents[ServerEventT_co, ClientEventT]):
-    """A connection with tools, a budget and an end."""
+    """A connection with tools and an end."""
 
     _tools: ToolRunner | None = None
     _closing: asyncio.Task[None] | None = None
-    _ending: asyncio.Task[None] | None = None  # by a spent budget
     _is_made = False
-
-    def _begin(self, budget: Budget | None) -> None:
-        """Begin to charge the budget; called when the connection is complete."""
-        self._is_made = True
-        if budget is not None:
-            spent = weakref.WeakMethod(self._budget_spent)  # the link's reader must not hold the connection
-            on_spent = lambda: None if (end := spent()) is None else end()  # noqa: E731
-            self._io.spending = Spending(budget, self._state, self._io.monotonic)
-            self._io.spending.start(on_spent)
 
     def __del__(self) -> None:
         if self._is_made:
@@ -71,17 +58,6 @@ class AsyncLifetime(AsyncEvents[ServerEventT_co, ClientEventT]):
         self._tools = ToolRunner(self._io, rounds, self, toolbox, timeout, asked)
 
     # The end
-
-    def _budget_spent(self) -> None:
-        """Begin what the budget asks for."""
-        spending = self._io.spending
-        assert spending is not None
-        logger.warning("the budget is spent: %s", spending.reason)
-        self._ending = self._io.loop.create_task(self._end_spent(spending), name="realtime_ext budget")
-
-    @abstractmethod
-    async def _end_spent(self, spending: Spending) -> None:
-        """End the turn or the connection, as the budget chose; say goodbye before that if it has one."""
 
     @property
     @abstractmethod
@@ -128,7 +104,7 @@ class AsyncLifetime(AsyncEvents[ServerEventT_co, ClientEventT]):
         reconnecting = self._io.reconnect_task
         if reconnecting is None or reconnecting is not caller:
             self._io.stop()
-        tasks = (*self._tasks(), self._ending, reconnecting)
+        tasks = (*self._tasks(), reconnecting)
         running = {task for task in tasks if task not in (None, caller) and not task.done()}
         for task in running:
             task.cancel()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -29,7 +29,6 @@ from ._io import ConnectionIO
 from ._lifetime import AsyncLifetime
 from ._live_playback import LivePlayback
 from ._live_transcript import AsyncLiveTranscript
-from ._spending import Spending
 from ._state.handover import Handover
 from ._state.live import LiveResult, LiveSession, LiveUsage
 from ._state.reconnect import CloseInfo
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from .._core.argument_types import LiveClientEventLike  # noqa: F401  (of the base class)
     from ..events import LiveEvent  # noqa: F401  (of the base class)
     from ..session import LiveSessionChanges
-    from ..usage import Budget, PriceTable
+    from ..usage import Prices
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
@@ -52,7 +51,6 @@ _AHEAD = 0.2  # seconds by which such a file is ahead of the time
 _PATIENCE = 0.3  # seconds without sound before silence is sent: the next piece may be late
 _LONGEST_GAP = 2.0  # seconds of silence that are made up for at once, as after a stall of the program
 _LAST_WORDS = 15.0  # seconds for `session.closed`
-_GOODBYE = 30.0  # seconds
 _LAST_PAUSE = 3.0  # seconds without words after which a goodbye was said
 
 
@@ -72,7 +70,6 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         server: str,
         idle_audio: bool = False,
         ends_session: bool = True,
-        budget: Budget | None = None,
     ) -> None:
         super().__init__(io)
         self._live: LiveSession = live_session(io)
@@ -90,7 +87,7 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         if idle_audio:
             sending = _send_silence(weakref.ref(self), io)
             self._silence = io.loop.create_task(sending, name="realtime_ext silence")
-        self._begin(budget)
+        self._is_made = True
 
     def __repr__(self) -> str:
         about = f"session_id={self.session_id!r}"
@@ -421,15 +418,6 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
             return None
         return str((content.get("delegation") or {}).get("type") or "client")
 
-    async def _end_spent(self, spending: Spending) -> None:
-        goodbye = spending.budget.goodbye
-        if goodbye is not None:
-            with contextlib.suppress(RealtimeError, TimeoutError):
-                async with TimeLimit(_GOODBYE):
-                    await self._say_last(goodbye)
-        self._ends_session = True
-        await self._end(CloseInfo.by_budget(spending.reason))
-
     @property
     def _farewell(self) -> float | None:
         return _LAST_WORDS if self._ends_session and self._live.close_reason is None else None
@@ -439,33 +427,31 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         await append(self._io, "commentary", text, None)
         await quiet(self._io, lambda: self._live.spoken_ms, _LAST_PAUSE)
 
-    async def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
+    async def close(self, *, prices: Prices | None = None) -> LiveResult:
         """End the session, wait until the API confirms it, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
 
         Args:
-            prices: Your prices, as for `Usage.cost`; None for those of the connection's budget, if any.
+            prices: What the session's usage costs, such as a `realtime_kit.budget.PriceTable`.
 
         Returns:
             The result. Its `reason` is None if the end was not confirmed within 15 seconds.
 
         Raises:
-            TypeError, ValueError: The prices are invalid; the session goes on.
+            TypeError: `prices` is no table of prices; the session goes on.
         """
-        table = price_table(prices)
+        check_prices(prices)
         await self._end(CloseInfo.by_user())
-        return self._result(table)
+        return self._result(prices)
 
-    def _result(self, prices: PriceTable | Mapping[str, Any] | None) -> LiveResult:
-        """Return how the session ended, with its cost at some prices, or at those of the budget."""
-        if prices is None and self._io.spending is not None:
-            prices = self._io.spending.budget.prices
+    def _result(self, prices: Prices | None) -> LiveResult:
+        """Return how the session ended, with its cost at some prices."""
         live, content = self._live, self._state.session.content or {}
         return LiveResult(
             reason=live.close_reason,
             usage=live.usage,
-            cost=None if prices is None else live.usage.cost(prices),
+            cost=None if prices is None else prices.cost(live.usage.total),
             stored=bool(content.get("store")) and not live.is_storage_failed,
         )
 
@@ -548,13 +534,12 @@ def _request_for_permission(item: dict[str, Any]) -> Any:
         return item
 
 
-def price_table(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:
-    """Return prices as a table; raise TypeError or ValueError if they are invalid."""
-    if prices is None:
-        return None
-    from ..usage import PriceTable
-
-    return prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
+def check_prices(prices: Prices | None) -> None:
+    """Raise TypeError for what is no table of prices."""
+    if prices is not None and not callable(getattr(prices, "cost", None)):
+        raise TypeError(
+            f"prices: expected a table such as realtime_kit.budget.PriceTable, got {type(prices).__name__}"
+        )
 
 
 def _bytes_of(data: Any) -> int:

@@ -96,7 +96,6 @@ class AsyncLiveConnecting(OpensByWith[AsyncLiveConnection]):
             server=http.settings.base_url,
             idle_audio=self._idle_audio,
             ends_session=self._ends_session,
-            budget=request.budget,
         )
         return self._connection
 
@@ -200,7 +199,7 @@ class AsyncLiveDialing(DialsByWith[LiveCall, AsyncLiveCallConnection]):
         finally:
             state.queue.remove_waiter(started)
         server = self._http.settings.base_url
-        return AsyncLiveCallConnection(io, peer, call, server=server, budget=self._request.budget)
+        return AsyncLiveCallConnection(io, peer, call, server=server)
 
 
 LONGEST_CALL = 7200.0  # seconds that a session lasts

@@ -25,7 +25,6 @@ from ._async_events import AsyncEvents
 from ._dialects import translated
 from ._io import ConnectionIO, Observer, Observers, observers_of, run_to_completion
 from ._link import Link, LinkOptions, seconds_of
-from ._spending import check_budget, open_budget
 from ._state.connect_plan import Plan, Role, confirming_plan, make_plan
 from ._state.core import MAX_QUEUE_BYTES, ConnectionState
 from ._state.event_queue import Budget
@@ -34,7 +33,6 @@ from ._state.reconnect import Reconnect, policy_for
 if TYPE_CHECKING:
     import ssl
 
-    from .. import usage
     from .._core.arguments import Timeout
     from .._http.operation import Operation
     from ..session import SessionInput
@@ -69,7 +67,6 @@ class ConnectRequest:
     reconnect: Reconnect | None
     observers: tuple[Observer, ...]
     max_queue_bytes: int
-    budget: usage.Budget | None
     link: LinkOptions
     options: RequestOptions
     safety_identifier: str | None = attrs.field(repr=False)
@@ -89,7 +86,6 @@ class ConnectRequest:
         reconnect: Reconnect | Literal[False] | None,
         observer: Observers,
         max_queue_bytes: int | None,
-        budget: usage.Budget | None,
         proxy: str | Literal[True] | None,
         ssl_context: ssl.SSLContext | None,
         websocket_options: Mapping[str, Any] | None,
@@ -103,9 +99,8 @@ class ConnectRequest:
             plan: Where it goes, if that is decided already.
             confirming: For a call that is being accepted: the type of its session.
             model, session, call_id, intent, validate, safety_identifier, reconnect, observer,
-            max_queue_bytes, budget,
-                proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As `connect` has
-                    them.
+            max_queue_bytes, proxy, ssl_context, websocket_options, timeout, extra_headers, extra_query: As
+                `connect` has them.
 
         Raises:
             TypeError: One has the wrong type.
@@ -128,7 +123,6 @@ class ConnectRequest:
             reconnect=policy_for(reconnect, is_sideband=plan.role.is_sideband),
             observers=observers,
             max_queue_bytes=size,
-            budget=check_budget(budget),
             link=LinkOptions(proxy=proxy, ssl_context=ssl_context, options=websocket_options or {}),
             options=RequestOptions.check(timeout, extra_headers, extra_query),
             safety_identifier=safety_identifier,
@@ -170,7 +164,6 @@ class OpensByWith(OpenedByWith, ABC, Generic[ConnectionT]):
         require_asyncio()
         if self._connection is not None:
             raise RealtimeError(f"{self._example}: it was already entered; make another one")
-        open_budget(self._request.budget)
         try:
             return await self._open()
         except BaseException:
@@ -245,9 +238,7 @@ class AsyncConnecting(OpensByWith[AsyncConnection]):
         io = self._over_websocket(state, link, partial(opened, is_first=False))
         call_id = plan.query.get("call_id")
         hangs_up = None if call_id is None else partial(hang_up, http, self._hangup, call_id)
-        connection = self._connection = AsyncConnection(
-            io, call_id=call_id, hang_up=hangs_up, budget=request.budget
-        )
+        connection = self._connection = AsyncConnection(io, call_id=call_id, hang_up=hangs_up)
         try:
             if plan.update is None and not plan.role.is_sideband:
                 await self._greeted(io)

@@ -16,7 +16,7 @@ from ._async_parts import AsyncPlayback
 from ._delegation import AsyncDelegation
 from ._event_overloads import expects, waits
 from ._facade import Facade, Part, Stream, ToolsInThreads, TranscriptPart, approving, send_sound, working
-from ._live_connection import price_table
+from ._live_connection import check_prices
 from ._portal import Hold, Portal
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ if TYPE_CHECKING:
     from ..events import LiveEvent, ServerEvent, parse_event  # noqa: F401
     from ..session import LiveSessionChanges, SessionChanges
     from ..tools import Toolbox
-    from ..usage import PriceTable, Usage
+    from ..usage import Prices, Usage
     from ._async_connection import AsyncConnection
     from ._dialing import AsyncCallConnection
+    from ._io import Observer
     from ._live_connection import AsyncLiveConnection
     from ._live_opening import (
         AsyncLiveCallConnection,
@@ -132,6 +133,14 @@ class Events(Facade[ServerEventT_co, ClientEventT]):
         """
         inner: Any = self._inner
         return Expectation(self, self._call(inner.expect, kind, where))
+
+    def observe(self, observer: Observer) -> None:
+        """Call a function from now on with every event that is sent or received, as `connect(observer=…)`.
+
+        Raises:
+            TypeError: It is no function.
+        """
+        self._call(self._inner.observe, observer)
 
     def send(self, event: ClientEventT) -> str:
         """Send an event.
@@ -496,6 +505,14 @@ class Connection(Events["ServerEvent", "ClientEventLike"]):
             APITimeoutError, APIStatusError, ConnectionClosedError: As with `ask`; the call is hung up.
         """
         return self._run(self._inner.say_goodbye, text, timeout=timeout)
+
+    def hang_up(self) -> None:
+        """Hang up the call, within 5 seconds; a failure is logged. The API then ends the connection.
+
+        Raises:
+            RealtimeError: The connection belongs to no call.
+        """
+        self._run(self._inner.hang_up)
 
     def run_tools(
         self,
@@ -872,23 +889,23 @@ class LiveConnection(Events["LiveEvent", "LiveClientEventLike"]):
         """
         return self._send_within(timeout, self._inner.update_session, session, wait=wait)
 
-    def close(self, *, prices: PriceTable | Mapping[str, Any] | None = None) -> LiveResult:
+    def close(self, *, prices: Prices | None = None) -> LiveResult:
         """End the session, wait until the API confirms it, and return how it ended; a sideband only leaves.
 
         Events received before can still be read, and then iteration ends. It may be called again.
 
         Args:
-            prices: Your prices, as for `Usage.cost`; None for those of the connection's budget, if any.
+            prices: What the session's usage costs, such as a `realtime_kit.budget.PriceTable`.
 
         Returns:
             The result. Its `reason` is None if the end was not confirmed within 15 seconds.
 
         Raises:
-            TypeError, ValueError: The prices are invalid; the session goes on.
+            TypeError: `prices` is no table of prices; the session goes on.
         """
-        table = price_table(prices)
+        check_prices(prices)
         self._end()
-        return self._inner._result(table)
+        return self._inner._result(prices)
 
 
 class LiveCallConnection(LiveConnection):

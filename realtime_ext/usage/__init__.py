@@ -1,30 +1,22 @@
-"""Usage of a session, and its cost.
+"""Usage of a session.
 
     meter = usage.UsageMeter()
     for event in connection:
         meter.observe(event)
     meter.usage.input.audio                       # tokens, cached ones among them
-    meter.usage.cost(prices)                      # Decimal("0.0421"), or None if a price isn't known
 
 The API counts tokens by modality (text, audio, image), and how many of the input's were cached;
-responses that were cut short count as well. Prices are the caller's: this module has none, and must not
-fetch any either.
+responses that were cut short count as well. Prices are no part of this package.
 """
 
 from __future__ import annotations
 
 from ._amounts import Amount, Tokens
-from ._budget import Budget, Spent
-from ._meter import Usage, UsageEntry, UsageMeter
-from ._prices import Price, PriceTable, Rate
+from ._meter import Prices, Usage, UsageEntry, UsageMeter
 
 __all__ = [
     "Amount",
-    "Budget",
-    "Price",
-    "PriceTable",
-    "Rate",
-    "Spent",
+    "Prices",
     "Tokens",
     "Usage",
     "UsageEntry",

@@ -1,22 +1,16 @@
-"""Usage of sessions, and its cost."""
+"""Usage of sessions."""
 
 from __future__ import annotations
 
-import datetime
-import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from ._amounts import Amount, Tokens, amount_of, number, part, tokens_of
-from ._prices import PriceTable, day_of
-
-_logger = logging.getLogger("realtime_ext.usage")
-_told: set[tuple[str, ...]] = set()  # the missing prices that were logged
 
 _Kind = Literal["response", "transcription", "session"]
 
@@ -152,71 +146,16 @@ class Usage:
         """The responses' input and output tokens; cached ones are part of the input and count once."""
         return self.input_tokens + self.output_tokens
 
-    def cost(
-        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
-    ) -> Decimal | None:
-        """Return the total cost.
-
-        Args:
-            prices: A table of your own, or a dict as for `PriceTable.from_dict`.
-            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
-
-        Returns:
-            The sum in the table's currency, responses and transcriptions together; or None where that
-            isn't known: for a model, a day or a modality that the table has no price of, and for tokens of
-            which the API didn't state the modality. `missing_prices` has the missing ones, and the first
-            None for it is logged as a warning.
-
-        Raises:
-            TypeError: `prices` is neither.
-            ValueError: The dict is not a price table, or `on` is not a day.
-        """
-        table, day = _table_and_day(prices, on)
-        costs = [table.cost(entry.model, entry.amount, day) for entry in self.entries]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
-            self._tell_missing(self.missing_prices(table, on=day))
-            return None
-        return sum(known, Decimal(0))
-
-    def missing_prices(
-        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
-    ) -> tuple[str, ...]:
-        """Return what keeps `cost` from being known, such as `gpt-realtime-whisper: per_minute`.
-
-        Args:
-            prices, on: As for `cost`.
-
-        Returns:
-            For each model that the table lacks on that day its name; for each that lacks a price of it the
-            name and the price. Empty if the cost is known.
-
-        Raises:
-            TypeError: `prices` is neither.
-            ValueError: The dict is not a price table, or `on` is not a day.
-        """
-        table, day = _table_and_day(prices, on)
-        return tuple(
-            f"{entry.model or 'a model without a name'}{f': {what}' if what else ''}"
-            for entry in self.entries
-            for what in table._missing(entry.model, entry.amount, day)
-        )
-
-    @staticmethod
-    def _tell_missing(missing: tuple[str, ...]) -> None:
-        if missing not in _told:
-            _told.add(missing)
-            _logger.warning("the cost is not known; the price table lacks %s", "; ".join(missing))
-
     def _sum(self, kind: _Kind) -> Amount:
         return reduce(add, (entry.amount for entry in self.entries if entry.kind == kind), Amount())
 
 
-def _table_and_day(
-    prices: PriceTable | Mapping[str, Any], on: datetime.date | str | None
-) -> tuple[PriceTable, datetime.date]:
-    table = prices if isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
-    return table, datetime.datetime.now(datetime.UTC).date() if on is None else day_of(on, "on")
+class Prices(Protocol):
+    """A table of prices, such as `realtime_kit.budget.PriceTable`."""
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """Return what usage costs; None if a price is not known."""
+        ...
 
 
 _SESSION = ("session.created", "session.updated", "session.started")

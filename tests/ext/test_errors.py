@@ -17,7 +17,6 @@ from realtime_ext.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
-    BudgetExceeded,
     ConflictError,
     ConnectionClosedError,
     InternalServerError,
@@ -65,7 +64,6 @@ EXAMPLES: list[RealtimeError] = [
     ConnectionClosedError(1011, "keepalive", [{"type": "response.create"}]),
     SessionExpired(1001, "session_expired"),
     TurnLost(1006, "the connection was lost", has_begun=True),
-    BudgetExceeded(1000, "the budget is spent: 61 of 60 seconds"),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from realtime_kit.auditor import Auditor
+from realtime_kit.budget import PriceTable
 from realtime_simulator import Fail, Simulator, call_tool, sequence, speech
 
 from realtime_ext import LiveSessionBuilder, SessionBuilder
@@ -51,7 +52,7 @@ def test_a_folder_has_audio_words_latency_tools_and_cost(runner: Runner, tmp_pat
     (called,) = found["tool_calls"]
     assert (called["name"], json.loads(called["arguments"])) == ("book", {"room": "Elm", "key": "***"})
     assert "booked Elm" in called["output"] and called["ms"] >= 0
-    assert found["cost"] == {"amount": str(usage.cost(PRICES)), "currency": "USD"}
+    assert found["cost"] == {"amount": str(PriceTable.from_dict(PRICES).cost(usage)), "currency": "USD"}
     assert found["missing_prices"] == [] and found["usage"][0]["amount"]["count"] == 3
     assert auditor.usage == usage
     assert len(found["latency_ms"]["responses"]) == len(latency.responses) == 3
@@ -132,7 +133,7 @@ def test_a_live_session_has_the_same_folder(runner: Runner, tmp_path: Path) -> N
     assert "booked Elm" in called["output"] and called["ms"] >= 0
     assert found["responses"] == {"completed": 2} and found["errors"] == []
     assert auditor.usage == usage.total
-    assert found["cost"] == {"amount": str(usage.cost(prices)), "currency": "USD"}
+    assert found["cost"] == {"amount": str(PriceTable.from_dict(prices).cost(usage)), "currency": "USD"}
     assert found["latency_ms"]["responses"][0]["after_speech_ms"] >= 0
     words = [json.loads(line) for line in (tmp_path / "call" / "transcript.jsonl").read_text().splitlines()]
     assert {line["role"] for line in words} == {"user", "assistant", "tool"}

@@ -39,6 +39,7 @@ MODULES = (
     "realtime_kit.devices",
     "realtime_ext.errors",
     "realtime_ext.events",
+    "realtime_kit.budget",
     "realtime_kit.fleet",
     "realtime_kit.media_stream",
     "realtime_kit.recorder",

@@ -31,6 +31,7 @@ MODULES = (
     "realtime_kit.media_stream",
     "realtime_kit.recorder",
     "realtime_kit.auditor",
+    "realtime_kit.budget",
     "realtime_kit.web",
     "realtime_ext.models",
     "realtime_ext.sdp",

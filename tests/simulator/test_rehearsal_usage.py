@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from realtime_kit.budget import PriceTable
 from realtime_simulator import Simulator, cli
 from realtime_simulator._rehearsal.usage import Meter, Prices
 from realtime_simulator.rehearsal import Rehearsal, Scorecard, Script, Usage
 
-from realtime_ext.usage import Amount, PriceTable, UsageMeter
+from realtime_ext.usage import Amount, UsageMeter
 from tests.simulator.test_rehearsal_suite import App, outcome, run
 from tests.support.rows import each
 
@@ -74,9 +75,7 @@ def test_a_call_costs_what_the_client_library_computes() -> None:
     usage = meter.usage(Prices(TABLE))
     assert (usage.input_tokens, usage.cached_tokens, usage.output_tokens) == (2020, 384, 308)
     assert usage.total_tokens == 2328 and usage.seconds == 12.5
-    table = PriceTable.from_dict(TABLE)
-    expected = [table.cost(one.model, one.amount, datetime.date.today()) for one in theirs.usage.entries]
-    assert usage.cost == sum(one for one in expected if one is not None) and None not in expected
+    assert usage.cost == PriceTable.from_dict(TABLE).cost(theirs.usage) is not None
     assert Amount() not in [one.amount for one in theirs.usage.entries]
 
 
@@ -101,7 +100,9 @@ def test_standby_costs_what_the_client_library_computes() -> None:
         event = {"type": "session.usage.updated", "usage": used}
         meter.read(event, {"model": "gpt-live-1.1"})
         theirs.observe(event)
-    assert meter.usage(Prices(table)).cost == theirs.usage.cost(table) == Decimal("0.045")
+    assert (
+        meter.usage(Prices(table)).cost == PriceTable.from_dict(table).cost(theirs.usage) == Decimal("0.045")
+    )
 
 
 def test_a_missing_price_is_named() -> None:

@@ -428,14 +428,12 @@ class OwnedCall:
         stack: contextlib.AsyncExitStack,
         connecting: contextlib.AbstractAsyncContextManager[ConnectionT],
     ) -> ConnectionT:
-        outer = send_gate.set(self._confirm)
         try:
-            connection = await stack.enter_async_context(connecting)
+            with send_gate(self._confirm):
+                connection = await stack.enter_async_context(connecting)
         except NotFoundError:
             self._is_gone = True
             raise
-        finally:
-            send_gate.reset(outer)
         await self._confirm()
         self._connections.add(connection)
         stack.callback(self._connections.discard, connection)
@@ -479,7 +477,7 @@ class OwnedCall:
                 logger.info("%s: %s", self.id, error)
             await asyncio.sleep(RETRY)
 
-    async def _confirm(self) -> None:
+    async def _confirm(self, types: Sequence[str] = ()) -> None:
         """Check that this worker may act on the call, once that is known.
 
         Raises:

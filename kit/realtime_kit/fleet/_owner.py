@@ -19,7 +19,6 @@ import attrs
 
 from realtime_ext.errors import (
     APIConnectionError,
-    BudgetExceeded,
     ConnectionClosedError,
     InternalServerError,
     RateLimitError,
@@ -28,6 +27,7 @@ from realtime_ext.errors import (
 )
 from realtime_ext.tasks import Countdown, contained_call, raise_if_interrupt
 
+from ..budget import BudgetExceeded
 from ._errors import FleetError
 from ._owned_call import RETRY, Lease, OwnedCall, boot_time, close_call
 from ._probes import Metrics, serving

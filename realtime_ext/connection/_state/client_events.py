@@ -109,6 +109,11 @@ class ClientEvents:
             content["session"] = self._checked_session(content["session"])
         return self.write(content)
 
+    @property
+    def audio_type(self) -> str:
+        """The type of the events that carry audio."""
+        return _APPENDS.get(self._role.kind, _APPEND)
+
     def audio(self, data: Any, most: int | None = None) -> Iterator[tuple[str, str]]:
         """Write audio as events: yield their ids and JSON texts.
 
@@ -128,8 +133,7 @@ class ClientEvents:
             raise RealtimeError(
                 f"{name}: in a WebRTC call audio flows on the track; pass it to dial(audio_in=…)"
             )
-        kind = _APPENDS.get(self._role.kind, _APPEND)
-        return append_messages(data, kind, self.next_id, name=name, most=most)
+        return append_messages(data, self.audio_type, self.next_id, name=name, most=most)
 
     def session_update(self, session: SessionInput) -> Outgoing:
         """Check and write a `session.update`.

@@ -5,7 +5,6 @@ It must not do I/O, read a clock or wait.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -15,7 +14,7 @@ import attrs
 
 from ..._core.utterances import PAUSE_MS, Speaker, Utterance, Utterances
 from ...events import Reconnected, TalkedOver, UnknownEvent
-from ...usage import PriceTable, Usage
+from ...usage import Usage
 from .backend import Backend
 from .claims import claims_of
 from .client_events import Outgoing
@@ -87,29 +86,6 @@ class LiveUsage:
         """All of it, as `realtime_ext.usage` adds it up."""
         session = Usage.of_session(self.seconds, self.model, paused_seconds=self.paused_seconds)
         return session + self.backend
-
-    def cost(
-        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
-    ) -> Decimal | None:
-        """Return the cost: the session's seconds by its model's `per_minute`, and the backend's tokens.
-
-        Args:
-            prices: A table of your own, or a dict as for `PriceTable.from_dict`.
-            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
-
-        Returns:
-            The sum in the table's currency; None where a price isn't known, which is logged once.
-
-        Raises:
-            TypeError, ValueError: As `Usage.cost`.
-        """
-        return self.total.cost(prices, on=on)
-
-    def missing_prices(
-        self, prices: PriceTable | Mapping[str, Any], *, on: datetime.date | str | None = None
-    ) -> tuple[str, ...]:
-        """Return what keeps `cost` from being known, as `Usage.missing_prices`."""
-        return self.total.missing_prices(prices, on=on)
 
 
 @attrs.frozen(kw_only=True)

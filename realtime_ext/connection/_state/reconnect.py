@@ -15,7 +15,6 @@ from ..._core.callbacks import raise_if_interrupt
 from ...errors import (
     APIConnectionError,
     APITimeoutError,
-    BudgetExceeded,
     ConnectionClosedError,
     InternalServerError,
     RateLimitError,
@@ -54,7 +53,6 @@ class CloseInfo:
         reason: The reason for a message.
         is_normal: Whether iteration just ends.
         is_expired: Whether the session reached its time limit.
-        is_over_budget: Whether a budget was spent.
         unsent: Events that could not be sent.
         cause: The exception behind it.
     """
@@ -63,7 +61,6 @@ class CloseInfo:
     reason: str
     is_normal: bool = False
     is_expired: bool = False
-    is_over_budget: bool = False
     unsent: tuple[Any, ...] = ()
     cause: BaseException | None = None
 
@@ -90,11 +87,6 @@ class CloseInfo:
         return cls(code=_NORMAL, reason="closed by this side", is_normal=True)
 
     @classmethod
-    def by_budget(cls, reason: str) -> CloseInfo:
-        """Return the information on a connection that is ended because a budget is spent."""
-        return cls(code=_NORMAL, reason=f"the budget is spent: {reason}", is_normal=True, is_over_budget=True)
-
-    @classmethod
     def by_slow_consumer(cls, limit: int, *, is_read: bool = True) -> CloseInfo:
         """Return the information on a connection whose events were not consumed in time.
 
@@ -117,8 +109,6 @@ class CloseInfo:
             unsent: The events that the caller could not send; if empty, all unsent events.
         """
         kind: type[ConnectionClosedError] = SessionExpired if self.is_expired else ConnectionClosedError
-        if self.is_over_budget:
-            kind = BudgetExceeded
         error = kind(self.code, self.reason, unsent or self.unsent)
         error.__cause__ = self.cause
         return error

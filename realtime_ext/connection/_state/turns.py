@@ -50,7 +50,6 @@ class TurnStream:
         must_ask: Whether the response has to be asked for (again), once no other is active.
         active_response: The id of the response that is going on.
         events: Events that were not read yet, with their sizes and numbers.
-        is_aside: Whether the program did not ask for the turn, so that its events are the connection's too.
     """
 
     def __init__(self, mark: str, budget: Budget, watch: Stopwatch) -> None:
@@ -59,7 +58,6 @@ class TurnStream:
         self._timing = Timing()
         self.is_over: bool = False
         self.must_ask: bool = True
-        self.is_aside: bool = False
         self.active_response: str | None = None
         self.events: deque[tuple[Any, int, int]] = deque()
         self._prefetched: deque[tuple[Any, int]] | None = None  # events that another thread will read
@@ -441,7 +439,7 @@ class Turns:
         is_end = kind == "response.done"
         for stream in self.streams:
             if stream.owns(kind, content):
-                is_owned |= not stream.is_aside
+                is_owned = True
                 warns |= stream.put(kind, content, event, size, number)
                 if is_end and isinstance(response := content.get("response"), Mapping):
                     stream.response_done(response, goes_on=self._goes_on)

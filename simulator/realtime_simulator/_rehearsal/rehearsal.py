@@ -84,7 +84,7 @@ class Rehearsal:
             While a caller may be waiting for the app it is normal, so that latencies are real; and
             permanently once a caller calls over WebRTC or a media stream.
         brain: Plays callers with a goal: `brain_at(…)`, or a function of the turn.
-        prices: The prices of the models, for the cost of calls, as `realtime_ext.usage.PriceTable.from_dict`
+        prices: The prices of the models, for the cost of calls, as `realtime_kit.budget.PriceTable.from_dict`
             reads them: `{"models": {"gpt-realtime-2.1": {"audio": {"input": 32, …}}}}` a million tokens.
         keep_sound: Whether the audio of the calls is kept, for reports.
 

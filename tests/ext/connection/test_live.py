@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from realtime_api import models
 from realtime_api.models import LiveOutputTranscriptDelta, LiveSessionStarted
+from realtime_kit.budget import PriceTable
 from realtime_simulator import Simulator, speech
 
 from realtime_ext import (
     AsyncRealtimeClient,
     BadRequestError,
-    Budget,
     LiveSessionBuilder,
     NotFoundError,
     RealtimeClient,
@@ -72,19 +72,18 @@ def test_a_session_starts_and_is_closed_with_its_usage(
 def test_the_result_has_the_cost_at_given_prices_and_whether_it_is_stored(
     sim: Simulator, client: RealtimeClient
 ) -> None:
-    prices = {"models": {"gpt-live-1": {"since": "2026-01-01", "per_minute": "60"}}}
+    prices = PriceTable.from_dict({"models": {"gpt-live-1": {"since": "2026-01-01", "per_minute": "60"}}})
     with client.live.connect({**SESSION, "store": True}) as connection:
         connection.say("Good morning.")
-        with pytest.raises(ValueError, match="per_hour"):
-            connection.close(prices={"models": {"gpt-live-1": {"since": "2026-01-01", "per_hour": "1"}}})
+        with pytest.raises(TypeError, match=r"prices: expected a table such as .*PriceTable, got dict"):
+            connection.close(prices={"models": {}})  # type: ignore[arg-type]
         assert not connection.is_closed
         result = connection.close(prices=prices)
     assert (result.cost, result.stored) == (result.usage.seconds, True)
     sim.fault("live_storage", times=1)
-    budget = Budget(usd=1000, prices=prices)
-    with client.live.connect({**SESSION, "store": True}, budget=budget) as connection:
+    with client.live.connect({**SESSION, "store": True}) as connection:
         connection.say("Good morning.")
-        result = connection.close()
+        result = connection.close(prices=prices)
     assert (result.cost, result.stored) == (result.usage.seconds, False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, strategies
@@ -16,7 +15,6 @@ from realtime_ext.connection._state.live import (
 )
 from realtime_ext.connection._state.waiters import Waiter
 from realtime_ext.errors import APIStatusError, ConnectionClosedError
-from realtime_ext.usage import Usage
 from tests.support.rows import each
 
 COMMENTARY, THINKING = "session.commentary.append", "session.thinking.append"
@@ -117,35 +115,12 @@ def test_usage_is_the_latest_time_and_the_sum_of_the_backends_tokens() -> None:
     assert (session.usage.seconds, session.close_reason) == (16.0, "expired")
 
 
-def test_a_cost_is_of_time_and_tokens_and_never_guessed() -> None:
-    text = {"input": 1, "cached": "0.1", "output": 8}
-    known = {"gpt-live-1": {"since": "2026-01-01", "per_minute": "0.05"}}
-    both = {**known, "gpt-5.6-sol": {"since": "2026-01-01", "text": text}}
-    backend = {
-        "model": "gpt-5.6-sol",
-        "usage": {"input_tokens": 90, "output_tokens": 12, "input_tokens_details": {"cached_tokens": 40}},
-    }
-    usage = LiveUsage(seconds=30.0, model="gpt-live-1")
-    assert usage.cost({"models": known}) == Decimal("0.025")
-    assert LiveUsage(seconds=1.0).missing_prices({"models": known}) == ("a model without a name",)
-    usage = LiveUsage(seconds=30.0, model="gpt-live-1", backend=Usage.of_backend(backend))
-    assert usage.cost({"models": both}) == Decimal("0.025") + Decimal(50 + 4 + 96) / 1_000_000
-    assert usage.cost({"models": known}) is None
-    assert usage.missing_prices({"models": known}) == ("gpt-5.6-sol",)
-
-
-def test_standby_has_a_price_of_its_own() -> None:
+def test_seconds_in_standby_are_counted_apart() -> None:
     session = LiveSession()
     session.apply({"type": "session.started", "session": {"id": "live_1", "model": "gpt-live-1.1"}})
     used = {"seconds": 90.0, "active_seconds": 30, "paused_seconds": 60}
     session.apply({"type": "session.usage.updated", "usage": used})
     assert (session.usage.active_seconds, session.usage.paused_seconds) == (30, 60)
-    prices = {"since": "2026-11-19", "per_minute": "0.05", "per_minute_paused": "0.02"}
-    assert session.usage.cost({"models": {"gpt-live-1.1": prices}}) == Decimal("0.045")
-    del prices["per_minute_paused"]
-    assert session.usage.missing_prices({"models": {"gpt-live-1.1": prices}}) == (
-        "gpt-live-1.1: per_minute_paused",
-    )
 
 
 def test_an_append_is_acknowledged_by_its_id() -> None:

@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from realtime_kit.budget import Budget
 from realtime_kit.fleet import EffectUnknown, Fleet, OwnedCall, OwnershipLost
 from realtime_kit.fleet._owned_call import boot_time
 from realtime_simulator import Simulator, call_tool
 
-from realtime_ext import AsyncRealtimeClient
 from realtime_ext.tools import ToolContext
-from realtime_ext.usage import Budget, Usage
+from realtime_ext.usage import Usage
 from tests.kit.fleet.conftest import MakeFleet
 from tests.kit.fleet.harness import (
     SESSION,
@@ -251,7 +251,7 @@ async def test_a_call_outlives_an_api_that_does_not_answer_for_longer_than_a_bro
 
 
 @run_async
-async def test_a_call_that_comes_when_the_budget_is_spent_is_closed_at_once(
+async def test_a_call_that_comes_when_the_budget_is_spent_is_rejected_at_once(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
     fleet = make_fleet()
@@ -264,16 +264,15 @@ async def test_a_call_that_comes_when_the_budget_is_spent_is_closed_at_once(
     @fleet.on_call
     async def phone(owned: OwnedCall) -> None:
         tries.append(owned.epoch)
-        async with owned.open(SESSION):
+        async with spent.limit(owned.open(SESSION)):
             raise AssertionError("the budget is spent")
 
-    client = AsyncRealtimeClient(simulator.api_key, base_url=simulator.base_url, budget=spent)
-    async with client, Working(fleet, client):
+    async with client_of(simulator) as client, Working(fleet, client):
         await fleet.offer(call.id)
         record = await until(lambda: ended(fleet, call.id))
         assert (record.outcome, record.failures) == ("failed", 0)
     assert len(tries) == 1
-    assert call.ended == "hangup"
+    assert call.ended == "rejected"
 
 
 @run_async

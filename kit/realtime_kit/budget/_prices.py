@@ -1,15 +1,22 @@
-"""Prices that the caller knows."""
+"""Price tables, and what usage costs."""
 
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ._amounts import Amount, Tokens
+from realtime_ext.usage import Amount, Tokens, Usage
+
+if TYPE_CHECKING:
+    from realtime_ext.connection import LiveUsage
+
+_logger = logging.getLogger("realtime_kit.budget")
+_told: set[tuple[str, ...]] = set()  # the missing prices that were logged
 
 _MILLION = 1_000_000
 _TIMES = ("per_minute", "per_minute_paused")
@@ -141,18 +148,64 @@ class PriceTable:
         found = [price for price in self.prices if price.model == model and price.since <= on]
         return max(found, key=lambda price: price.since, default=None)
 
-    def cost(self, model: str | None, amount: Amount, on: datetime.date) -> Decimal | None:
-        """Price the usage of a model; None if a price is unknown, 0 for no usage."""
-        if amount == Amount(count=amount.count):
-            return Decimal(0)
-        price = self.price(model, on)
-        return None if price is None else price.cost(amount)
+    def cost(self, usage: Usage | LiveUsage, *, on: datetime.date | str | None = None) -> Decimal | None:
+        """Price what a session has used, its responses, transcriptions and time together.
 
-    def _missing(self, model: str | None, amount: Amount, on: datetime.date) -> list[str]:
-        if amount == Amount(count=amount.count):
-            return []
-        price = self.price(model, on)
-        return [""] if price is None else price._missing(amount)
+        Args:
+            usage: The usage of a connection or a meter, or a sum of such.
+            on: The day whose prices count, a date or as `2026-08-01`; today (UTC) if left out.
+
+        Returns:
+            The sum in the table's currency; or None where that isn't known: for a model, a day or a modality
+            that the table has no price of, and for tokens of which the API didn't state the modality.
+            `missing` has the missing ones, and the first None for it is logged as a warning.
+
+        Raises:
+            TypeError: `usage` is something else.
+            ValueError: `on` is not a day.
+        """
+        if missing := self.missing(usage, on=on):
+            if missing not in _told:
+                _told.add(missing)
+                _logger.warning("the cost is not known; the price table lacks %s", "; ".join(missing))
+            return None
+        parts = (price.cost(amount) for _, amount, price in self._priced(usage, on) if price is not None)
+        return sum((part for part in parts if part is not None), Decimal(0))
+
+    def missing(self, usage: Usage | LiveUsage, *, on: datetime.date | str | None = None) -> tuple[str, ...]:
+        """Return what keeps `cost` from being known; arguments and exceptions are those of `cost`.
+
+        Returns:
+            For each model that the table lacks on that day its name; for each that lacks a price of it the
+            name and the price. Empty if the cost is known.
+        """
+        return tuple(
+            f"{model or 'a model without a name'}{f': {what}' if what else ''}"
+            for model, amount, price in self._priced(usage, on)
+            for what in ([""] if price is None else price._missing(amount))
+        )
+
+    def _priced(
+        self, usage: Usage | LiveUsage, on: datetime.date | str | None
+    ) -> Iterator[tuple[str | None, Amount, Price | None]]:
+        """Yield the models that were used, how much, and their prices on a day."""
+        used: Any = getattr(usage, "total", usage)  # a Live session's backend and time together
+        if not isinstance(used, Usage):
+            raise TypeError(f"usage: expected a Usage or a LiveUsage, got {type(usage).__name__}")
+        day = datetime.datetime.now(datetime.UTC).date() if on is None else _day_of(on, "on")
+        for entry in used.entries:
+            if entry.amount != Amount(count=entry.amount.count):
+                yield entry.model, entry.amount, self.price(entry.model, day)
+
+
+def table_of(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:
+    """Return prices that an argument names as a table.
+
+    Raises:
+        TypeError: It is neither a table nor a dict.
+        ValueError: The dict is not a price table.
+    """
+    return prices if prices is None or isinstance(prices, PriceTable) else PriceTable.from_dict(prices)
 
 
 def _of(tokens: Tokens, modality: str) -> int:
@@ -165,7 +218,7 @@ def _price(model: str, entry: Any, at: str) -> Price:
     _known(fields, ("since", *_MODALITIES, *_TIMES), at)
     prices: dict[str, Any] = {name: _money(fields.get(name), f"{at}.{name}") for name in _TIMES}
     prices |= {name: _rate(fields[name], f"{at}.{name}") for name in _MODALITIES if name in fields}
-    return Price(model=model, since=day_of(fields.get("since"), f"{at}.since"), **prices)
+    return Price(model=model, since=_day_of(fields.get("since"), f"{at}.since"), **prices)
 
 
 def _rate(entry: Any, at: str) -> Rate:
@@ -186,7 +239,7 @@ def _known(fields: Mapping[str, Any], names: tuple[str, ...], at: str) -> None:
             raise ValueError(f"{at}: {name!r} is not known; known are {', '.join(names)}")
 
 
-def day_of(value: Any, at: str) -> datetime.date:
+def _day_of(value: Any, at: str) -> datetime.date:
     """Return the day that is meant by a date, a time or text such as `2026-01-31`.
 
     Raises:

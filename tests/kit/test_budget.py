@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from realtime_kit.budget import Budget, BudgetExceeded, Spent
 from realtime_simulator import Simulator, pause
 
-from realtime_ext import Budget, BudgetExceeded, RealtimeClient, SessionBuilder
-from realtime_ext.connection import _spending
-from realtime_ext.usage import Spent, Usage
-from tests.ext.connection.clocks import ToldClock
+from realtime_ext import RealtimeClient, SessionBuilder
+from realtime_ext.errors import ConnectionClosedError
+from realtime_ext.usage import Usage
 from tests.ext.connection.driver import Driven, async_only
 from tests.support.rows import each
 from tests.support.runner import Runner
@@ -104,15 +105,13 @@ def test_a_connection_ends_when_its_tokens_are_spent(
 ) -> None:
     caplog.set_level(logging.WARNING)
     budget = Budget(tokens=1)
-    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+    with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
         assert connection.ask("Hello").status == "completed"  # its tokens are known when it is done
         list(connection)  # ends normally
-        with pytest.raises(BudgetExceeded, match=r"the budget is spent: \d+ of 1 tokens"):
-            connection.ask("More")
         tokens = connection.usage.total_tokens
     assert budget.spent.tokens == tokens
     with pytest.raises(BudgetExceeded):
-        Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner).__enter__()
+        Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner).__enter__()
     assert "100% of the budget" in caplog.text or "% of the budget is spent" in caplog.text
 
 
@@ -120,11 +119,10 @@ def test_a_connection_ends_when_its_tokens_are_spent(
 def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simulator: Simulator) -> None:
     budget = Budget(tokens=10**6, then="end_turn")
     simulator.on_response([pause(60), "Much later."])
-    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+    with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
         connection.create_response()
         connection.wait_for("response.created")
         budget.charge("another connection", used(10**6), 0)
-        connection.send_text("Hello?")  # with the next event the connection notices
         assert connection.wait_for("response.done").response.status == "cancelled"
         with pytest.raises(BudgetExceeded, match="the budget is spent: 1000000 of 1000000 tokens"):
             connection.ask("Hello?")
@@ -132,18 +130,37 @@ def test_a_turn_is_cancelled_and_the_connection_stays_open(runner: Runner, simul
 
 
 @async_only
-def test_time_passes_without_events(
-    runner: Runner, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_spending, "_LOOK", 0.01)
-    clock = ToldClock()
-    client, budget = clock.on(client_of(runner, simulator)), Budget(seconds=600)
-    with Driven(client.connect(SESSION, budget=budget), runner) as connection:
-        assert connection.recv().type == "session.created"
-        assert budget.spent.seconds == 0
-        clock.time += 600
+def test_time_passes_without_events(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(seconds=0.2)
+    with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
         list(connection)
-    assert budget.spent.reason == "600 of 600 seconds"
+    assert re.fullmatch(r"0\.\d of 0\.2 seconds|[1-9].* seconds", budget.spent.reason)
+
+
+def test_the_end_is_raised_in_place_of_the_closed_connection(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(tokens=1)
+    with (
+        pytest.raises(BudgetExceeded, match=r"the budget is spent: \d+ of 1 tokens") as raised,
+        Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection,
+    ):
+        while True:
+            connection.ask("Hello?")
+    assert isinstance(raised.value, ConnectionClosedError)
+
+
+def test_a_connection_that_ends_otherwise_raises_its_own_error(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(seconds=600)
+    opening = budget.limit(client_of(runner, simulator).connect(SESSION))
+    with pytest.raises(ConnectionClosedError) as raised, Driven(opening, runner) as connection:
+        connection.close()
+        connection.ask("Hello?")
+    assert type(raised.value) is ConnectionClosedError
+    assert 0 < budget.spent.seconds < 600
+
+
+def test_only_what_opens_a_connection_can_be_limited() -> None:
+    with pytest.raises(TypeError, match=r"opening: expected what connect\(…\) returns, got str"):
+        Budget(seconds=1).limit("gpt-realtime-2.1")  # type: ignore[call-overload]
 
 
 @async_only
@@ -151,7 +168,7 @@ def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simul
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2] or "Hi.")
     call = simulator.incoming_call("http://127.0.0.1:9/", attempts=1)
     budget = Budget(tokens=1, goodbye="Bye.")
-    opening = client_of(runner, simulator).answer(call.id, SESSION, budget=budget, hangup_on_exit=False)
+    opening = budget.limit(client_of(runner, simulator).answer(call.id, SESSION, hangup_on_exit=False))
     with Driven(opening, runner) as connection:
         connection.create_response()
         said = [
@@ -165,7 +182,7 @@ def test_a_call_gets_its_goodbye_and_is_hung_up(runner: Runner, simulator: Simul
 def test_a_websocket_gets_its_goodbye_too(runner: Runner, simulator: Simulator) -> None:
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2])
     budget = Budget(tokens=1, goodbye="Bye.")
-    with Driven(client_of(runner, simulator).connect(SESSION, budget=budget), runner) as connection:
+    with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
         connection.create_response(instructions="Say: Hi.")
         said = [
             event.transcript for event in connection if event.type == "response.output_audio_transcript.done"
@@ -177,24 +194,28 @@ def test_a_goodbye_is_read_by_a_program_that_reads_late(simulator: Simulator) ->
     simulator.on_response(lambda turn: str(turn.response.get("instructions")).rpartition(": ")[2])
     budget = Budget(tokens=1, goodbye="Bye.")
     client = RealtimeClient(simulator.api_key, base_url=simulator.base_url)
-    with client, client.connect(SESSION, budget=budget) as connection:
+    with client, budget.limit(client.connect(SESSION)) as connection:
         connection.ask("Hello")
         simulator.wait_for(lambda: simulator.sessions[-1].ended)
         kind = "response.output_audio_transcript.done"
         assert [event.transcript for event in connection if event.type == kind] == ["Bye."]
 
 
-def test_the_connections_of_a_client_share_its_budget(runner: Runner, simulator: Simulator) -> None:
+def test_connections_share_a_budget(runner: Runner, simulator: Simulator) -> None:
     budget = Budget(tokens=10**6)
-    client = client_of(runner, simulator, budget=budget)
     tokens = 0
     for _ in range(2):
-        with Driven(client.connect(SESSION), runner) as connection:
+        with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
             connection.ask("Hello")
             tokens += connection.usage.total_tokens
     assert budget.spent.tokens == tokens > 0
     assert budget.spent.seconds > 0
-    with pytest.raises(TypeError, match="budget: expected a Budget or None, got int"):
-        client_of(runner, simulator, budget=5)
-    with pytest.raises(TypeError, match="budget: expected a Budget or None, got dict"):
-        client.connect(SESSION, budget={})
+
+
+@async_only
+def test_one_connection_ends_when_another_has_spent_the_budget(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(tokens=10)
+    with Driven(budget.limit(client_of(runner, simulator).connect(SESSION)), runner) as connection:
+        budget.charge("another connection", used(10), 0)
+        list(connection)
+    assert budget.spent.tokens == 10
