@@ -64,7 +64,7 @@ class AsyncDelegation:
         return self.words
 
     async def say(self, text: str, *, timeout: float | None = 60.0) -> None:
-        """Have the model say something about the task, as `AsyncLiveConnection.say`."""
+        """Make the model say something about the task, as `AsyncLiveConnection.say`."""
         self._check()
         await append(self._io, "commentary", text, timeout, self.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class UtteranceSequence(Sequence[Utterance]):
     """What both sides have said so far, split at pauses, in the order of their beginnings."""
 
-    def _now(self) -> list[Utterance]:
-        raise NotImplementedError
+    @abstractmethod
+    def _now(self) -> list[Utterance]: ...
 
     @overload
     def __getitem__(self, index: int) -> Utterance: ...

@@ -1,6 +1,6 @@
 """What waits between a sync connection's threads and its event loop: received events, and audio to be sent.
 
-Order, back-pressure and what becomes of a failure are decided here: an event is fetched before it is asked
+Order, back-pressure and the handling of failures are decided here: an event is fetched before it is asked
 for, audio is queued up to a limit, and everything else is sent behind the audio before it.
 """
 

@@ -978,7 +978,7 @@ class Delegation(Part[AsyncDelegation]):
         return self._run(self._inner.finished)
 
     def say(self, text: str, *, timeout: float | None = 60.0) -> None:
-        """Have the model say something about the task, as `LiveConnection.say`."""
+        """Make the model say something about the task, as `LiveConnection.say`."""
         self._send(self._inner.say, text, timeout=timeout)
 
     def think(self, text: str, *, timeout: float | None = 60.0) -> None:

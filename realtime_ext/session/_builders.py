@@ -5,6 +5,7 @@ This module must not check a session; `check` does, with `build` or when it is s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -296,7 +297,7 @@ class InputBuilder(Builder):
         return self._with(f"{_INPUT}.turn_detection", {"type": type, **present(**settings)})
 
 
-class McpBuilder:
+class McpBuilder(ABC):
     """What sessions have in common whose model may use MCP servers."""
 
     __slots__ = ()
@@ -345,9 +346,9 @@ class McpBuilder:
         )
         return self._with_server({"type": "mcp", "server_label": server_label, **fields})
 
+    @abstractmethod
     def _with_server(self, server: dict[str, Any]) -> Self:
         """Return a builder with one more server."""
-        raise NotImplementedError
 
 
 @attrs.frozen(init=False, repr=False)

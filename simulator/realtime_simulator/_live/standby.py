@@ -1,4 +1,4 @@
-"""The standby of a Live session: it pauses while nobody speaks, and speech of the user wakes it."""
+"""The standby of a Live session: it pauses in silence, and the user's speech resumes it."""
 
 from __future__ import annotations
 
