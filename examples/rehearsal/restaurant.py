@@ -2,7 +2,8 @@
 
     python examples/rehearsal/restaurant.py --port 8081 [--live]
 
-Telephone calls come to /webhook, calls from pages to /offer, and Twilio's media streams to /media.
+Telephone calls come to /webhook, calls from pages to /offer, Twilio's media streams to /media; /state has the
+bookings.
 RESTAURANT_BUGS switches on typical bugs, separated by commas: `wrong_caller`,
 `books_twice`, `cut_goodbye`, `waits_forever`, `tells_prompt`. The rehearsal finds each of them.
 """
@@ -21,6 +22,8 @@ from realtime_kit.incoming import IncomingCall, webhook_endpoint
 from realtime_kit.media_stream import MediaStream
 from realtime_kit.web import RunningCalls, offer_endpoint
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -196,11 +199,20 @@ class Restaurant:
         session: Any = self._live_session() if self._api == "live" else self._session()
         begin_call: Any = self._listen_live if self._api == "live" else self._begin
         offer = offer_endpoint(calls, session, api=api, tools=lambda _: self._tools, on_connection=begin_call)
+
+        async def state(request: Request) -> Response:
+            if request.method == "PUT":
+                found = (await request.json()).get("bookings", [])
+                self.bookings = [(one["time"], one["people"]) for one in found]
+            bookings = [{"time": time, "people": people} for time, people in self.bookings]
+            return JSONResponse({"bookings": bookings})
+
         return Starlette(
             routes=[
                 Route("/webhook", webhook, methods=["POST"]),
                 Route("/offer", offer, methods=["POST"]),
                 WebSocketRoute("/media", self.stream),
+                Route("/state", state, methods=["GET", "PUT"]),  # for scenarios that expect one
             ],
             lifespan=lifespan,
         )

@@ -8,7 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from realtime_simulator.rehearsal import Rehearsal, RehearsalFailure, Script, load_suite, rehearse
+from realtime_simulator.rehearsal import (
+    Rehearsal,
+    RehearsalFailure,
+    Script,
+    load_scenarios,
+    load_suite,
+    rehearse,
+)
 from restaurant import BUGS, Restaurant
 
 HERE = Path(__file__).parent
@@ -42,6 +49,12 @@ async def test_every_mistake_is_found(rehearsal: Rehearsal, bug: str) -> None:
 @pytest.mark.parametrize("script", [SUITE[name] for name in FOR_BOTH_APIS], ids=lambda script: script.name)
 async def test_the_live_api_does_as_well(rehearsal: Rehearsal, script: Script) -> None:
     await script.perform(rehearsal, Restaurant("live").app(), api="live")
+
+
+async def test_the_scenarios_of_the_cookbook(rehearsal: Rehearsal) -> None:
+    scenarios = load_scenarios(HERE / "scenarios.json")
+    card = await rehearse(rehearsal, scenarios, Restaurant().app(), state="/state")
+    assert card.has_passed, card.table()
 
 
 async def test_a_dialog_in_python(rehearsal: Rehearsal) -> None:

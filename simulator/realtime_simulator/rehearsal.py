@@ -20,28 +20,36 @@ and returns a `Scorecard`.
 
 from __future__ import annotations
 
-from realtime_simulator._rehearsal.caller import Caller, RehearsalFailure, ToolUse
+from realtime_simulator._rehearsal.caller import Caller, InvalidCall, RehearsalFailure, ToolUse
 from realtime_simulator._rehearsal.conversation import Latency, Moment, Times
 from realtime_simulator._rehearsal.rehearsal import Rehearsal
+from realtime_simulator._rehearsal.results import write_results
 from realtime_simulator._rehearsal.runner import rehearse
+from realtime_simulator._rehearsal.scenarios import ScenarioScript, load_scenarios
 from realtime_simulator._rehearsal.scorecard import Outcome, Scorecard
 from realtime_simulator._rehearsal.script import Script, load_suite
+from realtime_simulator._rehearsal.state import StateError
 from realtime_simulator._rehearsal.usage import Usage
 
 __all__ = [
     "Caller",
+    "InvalidCall",
     "Latency",
     "Moment",
     "Outcome",
     "Rehearsal",
     "RehearsalFailure",
+    "ScenarioScript",
     "Scorecard",
     "Script",
+    "StateError",
     "Times",
     "ToolUse",
     "Usage",
+    "load_scenarios",
     "load_suite",
     "rehearse",
+    "write_results",
 ]
 
 

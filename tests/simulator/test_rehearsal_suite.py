@@ -251,7 +251,7 @@ def test_a_page_plays_what_both_sides_said() -> None:
     for _ in range(10):
         kept.add(loud, quiet)  # 0.2 s
     kept.add(b"", b"")
-    assert peaks(bytes(kept.pcm)) == [0.375, 0.375, 0.0]
+    assert peaks(bytes(kept.pcm)) == [0.5, 0.5, 0.0]
     page = Scorecard([outcome(sound=bytes(kept.pcm)), outcome()]).as_html()
     [data] = re.findall(r'src="data:audio/wav;base64,([^"]*)"', page)
     assert len(decode_sound(base64.b64decode(data))) == pytest.approx(0.22 * 48_000, abs=400)
@@ -288,8 +288,8 @@ def command(*words: str) -> int:
     [
         (["calls", "--to", "here"], 2, "--to: 'here' is not an http or https URL"),
         (["none.yaml", "--to", "http://127.0.0.1:9/"], 2, ": none.yaml: No such file or directory"),
-        (["calls", "--to", "http://127.0.0.1:9/"], 3, "no app answers at http://127.0.0.1:9/"),
-        (["calls", "--to", "http://127.0.0.1:9/", "--app", "false"], 3, "the app has ended with status 1"),
+        (["calls", "--to", "http://127.0.0.1:9/"], 2, "no app answers at http://127.0.0.1:9/"),
+        (["calls", "--to", "http://127.0.0.1:9/", "--app", "false"], 2, "the app has ended with status 1"),
         (["calls", "--to", "http://127.0.0.1:9/", "--app", "/none"], 2, "--app: "),
         (["calls", "--to", "http://127.0.0.1:9/", "--report", "x.pdf"], 2, "--report: 'x.pdf' is none of"),
         (

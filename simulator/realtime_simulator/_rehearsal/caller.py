@@ -22,6 +22,7 @@ from realtime_simulator._records.session import SessionRecord
 from realtime_simulator._records.store import Call
 from realtime_simulator._rehearsal import conversation
 from realtime_simulator._rehearsal.conversation import How, Latency, Moment, words
+from realtime_simulator._rehearsal.expected import Expected, audio_metrics, consumption
 from realtime_simulator._rehearsal.manner import Manner, louder, spoken
 from realtime_simulator._rehearsal.persona import next_acts, playing, pressed
 from realtime_simulator._rehearsal.phone import QUIET_SECONDS, ScriptedPhone, Utterance
@@ -45,6 +46,10 @@ _END_SECONDS = 10.0
 
 class RehearsalFailure(AssertionError):
     """The app did not meet a caller's expectation; the message shows the conversation so far, with times."""
+
+
+class InvalidCall(RehearsalFailure):
+    """The caller did not do what it should, so that the call says nothing about the app."""
 
 
 @attrs.frozen
@@ -236,6 +241,26 @@ class Caller:
             self._phone.conversation.silences.append(conversation.Stretch(begun, begun + seconds))
         await self._true(lambda: self._phone.time >= begun + seconds, begun + seconds + _MOST_SECONDS)
 
+    async def listens(self, seconds: float = 10.0) -> None:
+        """Wait until the app has replied and is silent, or the call has ended.
+
+        Args:
+            seconds: How long at most; a reply that has begun by then is heard to its end.
+        """
+        await self._true(
+            lambda: self._phone.is_over or (self._is_my_turn() and not self._is_working()),
+            self._phone.time + seconds,
+        )
+
+    def _is_working(self) -> bool:
+        """Return whether a tool works."""
+        return any(not one.answers for one in self._phone.conversation.tools)
+
+    def closes(self) -> None:
+        """Note that what the caller said last asks for nothing, such as a good bye."""
+        with self._phone.lock:
+            self._phone.conversation.is_closed_by_caller = True
+
     async def presses(self, keys: str) -> None:
         """Press keys of the telephone.
 
@@ -337,7 +362,7 @@ class Caller:
                 if self._phone.is_over:
                     return True
         except RemoteError as error:
-            self.fail(f"the brain of the caller failed: {error}")
+            self.is_invalid(f"the brain of the caller failed: {error}")
         finally:
             self._phone.end_silence()
         return False
@@ -459,6 +484,45 @@ class Caller:
             text += f" (its webhook was answered with {last.status or last.error})"
         raise RehearsalFailure(f"{self._name}: {text}\n{self.transcript()}")
 
+    def is_invalid(self, text: str) -> NoReturn:
+        """End the call as one that says nothing about the app.
+
+        Args:
+            text: What the caller did not do.
+
+        Raises:
+            InvalidCall: Always.
+        """
+        raise InvalidCall(f"{self._name}: {text}\n{self.transcript()}")
+
+    def problems(self, expected: Expected, state: Mapping[str, Any] | None) -> list[str]:
+        """Return what the app did not do as a scenario expects; `state` is the app's, if it is known."""
+        with self._phone.lock:
+            return expected.problems(self._phone.conversation.tools, self._delegations, state)
+
+    def metrics(self, expected: Expected | None = None) -> dict[str, Any]:
+        """Return how the call went, in the words of the Cookbook: `task`, `audio` and `consumption`.
+
+        Args:
+            expected: What a scenario expects of the app.
+        """
+        with self._phone.lock:
+            course = self._phone.conversation
+            turns = sum(not one.aside for one in course.caller_spoke) + len(course.replies)
+            return {
+                "task": (expected or Expected()).metrics(course.tools, self._delegations, turns),
+                "audio": audio_metrics(course, self._phone.time),
+                "consumption": {"frontend": consumption(self._phone.meter.usage(self._prices))},
+            }
+
+    @property
+    def _delegations(self) -> int | None:
+        """How often the session has delegated; None if it can't."""
+        if self._phone.log is None or not self.session.id.startswith("live_"):
+            return None
+        kinds = [one.event.get("type") for one in self.session.events if one.direction == "sent"]
+        return kinds.count("session.delegation.created")
+
     def tool(self, name: str, arguments: Mapping[str, Any] | None = None, /, **more: Any) -> ToolUse:
         """Return the calls of a tool so far, if any; arguments as for `expects_tool`."""
         return ToolUse(name, {**(arguments or {}), **more}, self._phone)
@@ -491,6 +555,11 @@ class Caller:
         if self._phone.log is None:
             raise RuntimeError("the app has not answered the call")
         return self._phone.log.record
+
+    @property
+    def has_brain(self) -> bool:
+        """Whether a chat model can play the caller."""
+        return self._brain is not None
 
     @property
     def is_answered(self) -> bool:
@@ -538,7 +607,10 @@ class Caller:
 
     @property
     def sound(self) -> bytes:
-        """The audio of both sides, PCM16 mono at 8 kHz, up to ten minutes; empty unless it is kept."""
+        """The audio of both sides, PCM16 stereo at 8 kHz (the caller left, the app right), up to ten minutes.
+
+        Empty unless it is kept.
+        """
         with self._phone.lock:
             return b"" if self._phone.sound is None else bytes(self._phone.sound.pcm)
 

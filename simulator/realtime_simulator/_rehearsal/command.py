@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,9 +23,12 @@ import yaml
 
 from realtime_simulator._core import event_loop
 from realtime_simulator._rehearsal.rehearsal import Rehearsal
+from realtime_simulator._rehearsal.results import write_results
 from realtime_simulator._rehearsal.runner import rehearse
+from realtime_simulator._rehearsal.scenarios import ScenarioScript, load_scenarios
 from realtime_simulator._rehearsal.scorecard import FORMS, REPORTS, Outcome, Scorecard
-from realtime_simulator._rehearsal.script import load_suite
+from realtime_simulator._rehearsal.script import Script, load_suite
+from realtime_simulator._rehearsal.state import StateError
 from realtime_simulator._rehearsal.usage import Prices
 from realtime_simulator._scenario.remote import brain_at
 from realtime_simulator._simulator.simulator import Simulator
@@ -59,7 +62,8 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
         write: Writes text for people or programs.
 
     Returns:
-        The exit status: 0 if all calls passed and nothing got worse, otherwise 1.
+        The exit status: 0 if all calls passed and nothing got worse, 2 if no call says anything about the
+        app, otherwise 1.
 
     Raises:
         Refusal: An option can't be used, or the app does not start or answer.
@@ -79,7 +83,8 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
     if urlsplit(options.to).scheme not in schemes or not urlsplit(options.to).hostname:
         raise Refusal(2, f"--to: {options.to!r} is not an {' or '.join(schemes)} URL")
     try:
-        scripts = load_suite(options.suite)
+        scripts = _scripts(options.suite)
+        settings = _settings(options)
         for script in scripts:
             script.check(options.over)
         prices = None if options.prices is None else _prices(Path(options.prices))
@@ -92,6 +97,12 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
         priced := next((one.name for one in scripts if "cost" in one.expect), None)
     ):
         raise Refusal(2, f"{priced}: it expects a cost, which needs prices", "pass --prices")
+    if options.state is None and (stateful := next((one.name for one in scripts if _has_state(one)), None)):
+        print(f"note: {stateful}: the app's state is not checked without --state", file=sys.stderr)
+    if options.calls is not None and options.repeat != 1:
+        raise Refusal(2, "--repeat, --calls: only one of them")
+    if options.state is not None and options.at > 1:
+        raise Refusal(2, "--at: calls share the app's state (--state), so that only 1 is allowed")
     brain = None
     if options.caller_brain is not None:
         try:
@@ -99,10 +110,11 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
             brain = brain_at(options.caller_brain, options.caller_model or "", key=key)
         except ValueError as error:
             raise Refusal(2, f"--caller-brain, --caller-model: {error}") from error
-    calls = options.calls or len(scripts)
+    calls = options.calls or len(scripts) * options.repeat
     has_page = "html" in printed or any(file.suffix == ".html" for file in files)
     show = _Progress(calls)
     kept = None if options.keep is None else Path(options.keep)
+    results = None if options.results is None else Path(options.results)
     try:
         with (
             _simulator(options, calls) as simulator,
@@ -113,7 +125,7 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
                 speed=options.speed,
                 brain=brain,
                 prices=prices,
-                keep_sound=has_page,
+                keep_sound=has_page or results is not None,
             ) as rehearsal,
         ):
             card = event_loop.run(
@@ -125,11 +137,14 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
                     over=options.over,
                     calls=calls,
                     at_once=options.at,
+                    state=options.state,
                     on_outcome=show,
                 )
             )
             if kept is not None:
                 _keep(kept, rehearsal)
+    except StateError as error:
+        raise Refusal(2, f"--state: {error}") from error
     finally:
         show.end()
     worse = () if baseline is None else card.worse_than(baseline)
@@ -143,9 +158,31 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
             file.write_text(REPORTS[file.suffix](card), encoding="utf-8", errors="replace")
         except OSError as error:
             raise Refusal(2, f"{file}: {error.strerror}") from error
+    if results is not None:
+        try:
+            write_results(results, card, settings)
+        except OSError as error:
+            raise Refusal(2, f"--results: {error.filename}: {error.strerror}") from error
     if card.count("lost") == len(card.outcomes):
-        raise Refusal(3, "no call was answered", "the app must use this simulator's address, key and secret")
+        raise Refusal(2, "no call was answered", "the app must use this simulator's address, key and secret")
+    if card.count("invalid") == len(card.outcomes):
+        return 2
     return int(bool(worse) or not card.has_passed)
+
+
+def _scripts(suite: str) -> Sequence[Script]:
+    """Read scripts in YAML, or the Cookbook's scenarios in JSON."""
+    return load_scenarios(suite) if suite.endswith(".json") else load_suite(suite)
+
+
+def _has_state(script: Script) -> bool:
+    return isinstance(script, ScenarioScript) and bool(script.expected.state or script.initial_state)
+
+
+def _settings(options: argparse.Namespace) -> Mapping[str, Any]:
+    """Return the options that say how the calls were made, for the results."""
+    names = ("suite", "to", "over", "live", "speed", "pacing", "seed", "caller_model")
+    return {name: getattr(options, name) for name in names}
 
 
 @contextlib.contextmanager
@@ -169,7 +206,7 @@ def _simulator(options: argparse.Namespace, calls: int) -> Iterator[Simulator]:
     try:
         simulator.__enter__()
     except OSError as error:
-        raise Refusal(1, f"port {options.port} cannot be used: {error.strerror}", "pass --port") from error
+        raise Refusal(2, f"port {options.port} cannot be used: {error.strerror}", "pass --port") from error
     try:
         yield simulator
     finally:
@@ -220,9 +257,9 @@ def _reach(url: str, seconds: float, ended: Callable[[], int | None]) -> None:
                 return
         except OSError as error:
             if (status := ended()) is not None:
-                raise Refusal(3, f"the app has ended with status {status}") from error
+                raise Refusal(2, f"the app has ended with status {status}") from error
             if time.monotonic() >= until:
-                raise Refusal(3, f"no app answers at {url}: {error}", "start it, or pass --app") from error
+                raise Refusal(2, f"no app answers at {url}: {error}", "start it, or pass --app") from error
         time.sleep(0.05)
 
 

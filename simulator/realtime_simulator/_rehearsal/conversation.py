@@ -130,7 +130,9 @@ class Latency:
 
 
 @attrs.define
-class _Tool:
+class ToolCall:
+    """A call of a tool by the model, with the app's answers."""
+
     name: str
     arguments: Mapping[str, Any]
     call_id: str
@@ -161,10 +163,11 @@ class Conversation:
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
-        self.tools: list[_Tool] = []
+        self.tools: list[ToolCall] = []
         self.caller_spoke: list[Stretch] = []
         self.app_spoke: list[Stretch] = []
         self.silences: list[Stretch] = []
+        self.is_closed_by_caller: bool = False  # whether what the caller said last asks for nothing
         self.last_item: str = ""
         """All words of the model's last message, heard or not."""
 
@@ -209,7 +212,7 @@ class Conversation:
             given = None
         moment = self.add(Moment("tool", f"{name} {arguments}", time, time, whole=False))
         found = given if isinstance(given, dict) else {}
-        self.tools.append(_Tool(name, found, call_id, time, moment))
+        self.tools.append(ToolCall(name, found, call_id, time, moment))
 
     def answered(self, call_id: str, output: str, time: float) -> None:
         """Note that the app has answered a call of a tool."""
@@ -220,7 +223,7 @@ class Conversation:
                 if len(tool.answers) > 1:
                     tool.moment.note = f"answered {len(tool.answers)} times"
 
-    def uses(self, name: str, arguments: Mapping[str, Any]) -> Sequence[_Tool]:
+    def uses(self, name: str, arguments: Mapping[str, Any]) -> Sequence[ToolCall]:
         """Return the calls of a tool whose arguments include these."""
         return [
             one

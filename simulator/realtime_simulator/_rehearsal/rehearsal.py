@@ -191,7 +191,7 @@ class Rehearsal:
         conditions = Conditions(loss=loss, jitter=jitter)
         if over != "webrtc" and conditions != Conditions():
             raise ValueError(f"loss, jitter: only a call over 'webrtc' has a network, got over={over!r}")
-        url = self._serve(to) + (_PATHS[over] if path is None else path) if callable(to) else to
+        url = self.serve(to) + (_PATHS[over] if path is None else path) if callable(to) else to
         schemes = ("http", "https", "ws", "wss") if over == "media-stream" else ("http", "https")
         if urlsplit(url).scheme not in schemes:
             raise ValueError(f"to: expected an {' or '.join(schemes)} URL, or an ASGI app, got {to!r}")
@@ -223,7 +223,12 @@ class Rehearsal:
         self._callers.append(caller)
         return caller
 
-    def _serve(self, app: ASGIApp) -> str:
+    def serve(self, app: ASGIApp) -> str:
+        """Serve an ASGI app until the rehearsal is closed, and return its URL; the same app only once.
+
+        Raises:
+            RuntimeError: The app does not start.
+        """
         if id(app) not in self._apps:
             self._apps[id(app)] = app, ServedApp(app)
         return self._apps[id(app)][1].url

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 import attrs
 from starlette.types import ASGIApp
 
-from realtime_simulator._rehearsal.caller import Caller, RehearsalFailure
+from realtime_simulator._rehearsal.caller import Caller, InvalidCall, RehearsalFailure
 from realtime_simulator._rehearsal.rehearsal import Api, Rehearsal
+from realtime_simulator._rehearsal.scenarios import ScenarioScript
 from realtime_simulator._rehearsal.scorecard import Outcome, Scorecard, Status
 from realtime_simulator._rehearsal.script import Script
+from realtime_simulator._rehearsal.state import AppState
 from realtime_simulator._rehearsal.transport import Over
 
 _ACCEPT = re.compile(r"/(?:calls|sessions)/([^/]+)/accept$")
@@ -32,6 +34,7 @@ async def rehearse(
     path: str | None = None,
     calls: int | None = None,
     at_once: int = 1,
+    state: str | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Scorecard:
     """Call an app with scripts, one after the other or many at once.
@@ -44,13 +47,17 @@ async def rehearse(
         to, api, over, path: As for `Rehearsal.call`.
         calls: How many calls; one for each script if None.
         at_once: How many of them at once.
+        state: The URL of the app's state, a JSON object, or its path in an ASGI app: for scenarios that set
+            it (PUT) and expect it (GET).
         on_outcome: Called with the outcome of each call that is over.
 
     Returns:
         The scorecard.
 
     Raises:
-        ValueError: There are no scripts, one can't be performed over such calls, or a number is less than 1.
+        StateError: The app's state can't be set or read.
+        ValueError: There are no scripts, one can't be performed over such calls, a number is less than 1, or
+            several calls at once would share a state.
     """
     number = len(scripts) if calls is None else calls
     for name, value in (("scripts", len(scripts)), ("calls", number), ("at_once", at_once)):
@@ -58,6 +65,14 @@ async def rehearse(
             raise ValueError(f"{name}: at least 1 is needed, got {value}")
     for script in scripts:
         script.check(over)
+    if state is not None:
+        if at_once > 1:
+            raise ValueError(f"at_once: only 1 is allowed where calls share a state, got {at_once}")
+        url = rehearsal.serve(to) + state if callable(to) and state.startswith("/") else state
+        scripts = [
+            attrs.evolve(one, state=AppState(url)) if isinstance(one, ScenarioScript) else one
+            for one in scripts
+        ]
     waiting = [scripts[index % len(scripts)] for index in range(number)]
     outcomes: dict[int, tuple[Caller, Outcome]] = {}
     places = asyncio.Semaphore(at_once)
@@ -85,6 +100,8 @@ async def _outcome(script: Script, caller: Caller, call: Callable[..., Caller]) 
     failure = ""
     try:
         await script.play(caller, call)
+    except InvalidCall as invalid:
+        status, failure = "invalid", str(invalid).partition(": ")[2]
     except RehearsalFailure as failed:
         is_unanswered = not caller.is_answered and caller.ended != "rejected"
         status = "lost" if is_unanswered or caller.ended in _LOST else "failed"
@@ -98,6 +115,8 @@ async def _outcome(script: Script, caller: Caller, call: Callable[..., Caller]) 
         latency=caller.latency,
         moments=caller.moments,
         sound=caller.sound,
+        metrics=caller.metrics(getattr(script, "expected", None)),
+        caller=caller,
     )
 
 

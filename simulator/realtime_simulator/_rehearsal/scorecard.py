@@ -17,7 +17,7 @@ from realtime_simulator._rehearsal import sound
 from realtime_simulator._rehearsal.conversation import Latency, Moment, Times
 from realtime_simulator._rehearsal.usage import Usage
 
-Status = Literal["passed", "failed", "lost"]
+Status = Literal["passed", "failed", "lost", "invalid"]
 _NAME = "realtime rehearsal"
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORSE_SHARE, _WORSE_SECONDS = 0.2, 0.1
@@ -35,14 +35,17 @@ class Outcome:
 
     Args:
         name: The script.
-        status: `passed`, `failed`, or `lost` if the call was not answered or failed by itself.
+        status: `passed`, `failed`, `lost` if the call was not answered or failed by itself, or `invalid` if
+            the caller did not do what it should.
         failure: The failed expectation; empty if it passed.
         seconds: How long the call lasted.
         usage: Its usage and cost.
         answers: How often an app accepted the call; it is doubled if more than once.
         latency: Its latencies.
         moments: What was said and done.
-        sound: The audio of both sides, PCM16 mono at 8 kHz; empty unless it is kept.
+        sound: The audio of both sides, PCM16 stereo at 8 kHz; empty unless it is kept.
+        metrics: How it went, in the words of the Cookbook.
+        caller: The caller, for further checks.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Outcome:
     latency: Latency
     moments: Sequence[Moment] = attrs.field(factory=tuple, repr=False)
     sound: bytes = attrs.field(default=b"", repr=False)
+    metrics: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    caller: Any = attrs.field(default=None, repr=False)
 
 
 class Scorecard:
@@ -97,7 +102,11 @@ class Scorecard:
         """Return one line: how many calls passed, were lost and doubled."""
         more = [
             f"{number} {what}"
-            for number, what in ((self.count("lost"), "lost"), (self.doubled, "answered twice"))
+            for number, what in (
+                (self.count("lost"), "lost"),
+                (self.doubled, "answered twice"),
+                (self.count("invalid"), "invalid"),
+            )
             if number
         ]
         return ", ".join([f"{self.count('passed')} of {len(self._outcomes)} calls passed", *more])
@@ -146,6 +155,7 @@ class Scorecard:
             "passed": self.count("passed"),
             "failed": self.count("failed"),
             "lost": self.count("lost"),
+            "invalid": self.count("invalid"),
             "doubled": self.doubled,
             "latency": _latency(self.latency),
             "calls": [
@@ -170,13 +180,14 @@ class Scorecard:
 
     def as_junit(self) -> str:
         """Return the scorecard as JUnit XML."""
-        failures = len(self._outcomes) - self.count("passed")
+        errors = self.count("invalid")
+        failures = len(self._outcomes) - self.count("passed") - errors
         suite = ElementTree.Element(
             "testsuite",
             name=_NAME,
             tests=str(len(self._outcomes)),
             failures=str(failures),
-            errors="0",
+            errors=str(errors),
             time=f"{sum(one.seconds for one in self._outcomes):.3f}",
         )
         for one in self._outcomes:
@@ -184,8 +195,9 @@ class Scorecard:
                 suite, "testcase", classname=_NAME, name=one.name, time=f"{one.seconds:.3f}"
             )
             if one.status != "passed":
+                kind = "error" if one.status == "invalid" else "failure"
                 found = ElementTree.SubElement(
-                    case, "failure", message=_for_xml(one.failure.partition("\n")[0]), type=one.status
+                    case, kind, message=_for_xml(one.failure.partition("\n")[0]), type=one.status
                 )
                 found.text = _for_xml(one.failure)
         document: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
@@ -283,7 +295,7 @@ def _short(instance: object, attribute: object, value: Any) -> Any:
 
 _STYLE = (
     "body{font:16px sans-serif;margin:2em}td,th{padding:.2em .8em;text-align:left}pre{overflow:auto}"
-    ".failed,.lost{color:#b3261e}.line{overflow-x:auto}text{font:11px sans-serif;fill:#222}"
+    ".failed,.lost,.invalid{color:#b3261e}.line{overflow-x:auto}text{font:11px sans-serif;fill:#222}"
 )
 
 

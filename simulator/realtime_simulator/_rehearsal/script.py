@@ -16,6 +16,7 @@
         turns: 4
       - backchannel: mhm
       - stays_silent: 6
+      - listens: 10             # until the app has replied
       - loses_network: 3  # over WebRTC
       - meanwhile:
           - says: Hello?
@@ -64,6 +65,7 @@ _STEPS: Mapping[str, Mapping[str, Callable[[Located], Any]]] = {
         "loudness": lambda part: _between(part, 0, 2),
     },
     "stays_silent": {},
+    "listens": {},
     "loses_network": {},
     "presses": {},
     "hangs_up": {"after": lambda part: part.number(0)},
@@ -317,7 +319,7 @@ def _step(part: Located) -> Step:
 
 def _value(kind: str, part: Located) -> Any:
     match kind:
-        case "stays_silent" | "loses_network":
+        case "stays_silent" | "listens" | "loses_network":
             return part.number(0)
         case "presses":
             try:

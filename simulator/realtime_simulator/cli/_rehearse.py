@@ -14,10 +14,11 @@ def arguments(program: str) -> argparse.ArgumentParser:
         prog=f"{program} {REHEARSE}",
         description="Test a voice app with scripted callers, and report results. The app must use this "
         "simulator: key and webhook secret come from the environment, or are set for --app. The exit status "
-        "is 1 if a call fails or something got worse, 2 for wrong usage, 3 if no app answers.",
+        "is 1 if a call fails or something got worse, and 2 if it could not rehearse: wrong usage, or no app "
+        "answers.",
     )
     add = parser.add_argument
-    add("suite", help="a script (YAML), or a folder of scripts")
+    add("suite", help="a script (YAML), a folder of scripts, or scenarios of OpenAI's Cookbook (JSON)")
     add("--to", required=True, metavar="URL", help="the app's webhook, or its endpoint for --over")
     add(
         "--over",
@@ -31,6 +32,7 @@ def arguments(program: str) -> argparse.ArgumentParser:
     add("--scenario", action="append", default=[], metavar="FILE", help="the model's answers, YAML")
     add("--live", action="store_true", help="announce the calls for the Live API")
     add("--calls", type=count, metavar="N", help="number of calls; the scripts take turns (one for each)")
+    add("--repeat", type=count, default=1, metavar="N", help="play each script N times, for spreads (1)")
     add("--at", type=count, default=1, metavar="N", help="number of calls at once (1)")
     add("--speed", type=seconds, default=1.0, help="speed of speech and silence, 1 to 100 (1)")
     add(
@@ -43,6 +45,8 @@ def arguments(program: str) -> argparse.ArgumentParser:
     add("--caller-brain", metavar="URL", help="chat endpoint that plays callers with a goal (plays)")
     add("--caller-model", metavar="NAME", help="its model; its key is CALLER_BRAIN_API_KEY")
     add("--keep", metavar="FOLDER", help="save each call as a script, and as a tape for `step`")
+    add("--results", metavar="FOLDER", help="write results.json, audio, transcripts, events and report.html")
+    add("--state", metavar="URL", help="the app's state as JSON (GET, PUT), for scenarios that expect one")
     add("--prices", metavar="FILE", help="prices of the models, TOML or JSON, for the cost of calls")
     add("--port", type=int, default=0, help="port of the simulator (a free one)")
     add("--api-key", help="key to accept (OPENAI_API_KEY, or random)")
