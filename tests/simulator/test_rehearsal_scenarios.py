@@ -15,7 +15,7 @@ from realtime_simulator import ScenarioError, Simulator, Turn, call_tool, cli
 from realtime_simulator._rehearsal import rehearsal as rehearsals
 from realtime_simulator._rehearsal.conversation import Conversation, Moment, Stretch, ToolCall
 from realtime_simulator._rehearsal.expected import Expected, ExpectedTool, audio_metrics, is_included
-from realtime_simulator.rehearsal import Rehearsal, load_scenarios, rehearse, write_results
+from realtime_simulator.rehearsal import Rehearsal, load_scenarios, load_suite, rehearse, write_results
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -218,6 +218,53 @@ def test_a_file_with_a_mistake_is_refused_by_line_and_field(
 def test_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"schema_version: allowed is '1.0', got '2.0'"):
         load_scenarios(write(tmp_path, scenario(), version="2.0"))
+
+
+PIPECAT = """
+name: greeting
+judge: {eval: {service: openai}}
+turns:
+  - expect: [{event: response, text_contains: Good day, within_ms: 3000}]
+  - user: And the weather?
+    expect:
+      - event: function_call
+        calls: [get_weather, {name: find, args: {city: Paris}}]
+      - {event: llm_response, eval: says that it rains}
+  - {user: Stop, send_after: {event: bot_started_speaking, delay_ms: 500}}
+"""
+
+
+def test_a_file_of_pipecats_evals_is_a_script(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(PIPECAT, "utf-8")
+    [script] = load_suite(tmp_path)
+    assert script.name == "greeting"
+    assert [(one.kind, one.value, dict(one.options)) for one in script.steps] == [
+        ("hears", "Good day", {"within": 3.0}),
+        ("says", "And the weather?", {}),
+        ("expects_tool", "get_weather", {"arguments": {}, "within": 10.0}),
+        ("expects_tool", "find", {"arguments": {"city": "Paris"}, "within": 10.0}),
+        ("listens", 10.0, {}),
+        ("interrupts", "Stop", {"after": 0.5}),
+    ]
+
+
+@each(
+    "turns, message",
+    [
+        ("[]", "turns: expected at least 1 element"),
+        ("[{users: x}]", "unknown field; known are user, expect, send_after; did you mean 'user'"),
+        ("[{expect: [{name: x}]}]", "'event' is needed"),
+        ("[{expect: [{event: vad}]}]", "event: known are function_call, response, .*, got 'vad'"),
+        ("[{expect: [{event: function_call}]}]", "'name' or 'calls' is needed"),
+        ("[{expect: [{event: response, absent: true}]}]", "unknown field; known are event, name, args"),
+    ],
+)
+def test_what_a_caller_cannot_do_of_pipecats_evals_is_refused(
+    tmp_path: Path, turns: str, message: str
+) -> None:
+    (tmp_path / "one.yaml").write_text(f"turns: {turns}", "utf-8")
+    with pytest.raises(ScenarioError, match=message):
+        load_suite(tmp_path)
 
 
 # Calls

@@ -41,6 +41,7 @@ from typing import Any
 import attrs
 from starlette.types import ASGIApp
 
+from realtime_simulator._rehearsal import pipecat
 from realtime_simulator._rehearsal.caller import Caller, ToolUse
 from realtime_simulator._rehearsal.rehearsal import Api, Rehearsal
 from realtime_simulator._rehearsal.transport import Over
@@ -131,7 +132,7 @@ class Script:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Script:
-        """Read a script from a YAML file.
+        """Read a script from a YAML file; one with `turns` is a scenario of pipecat's evals.
 
         Args:
             path: The file.
@@ -142,6 +143,9 @@ class Script:
         """
         file = Path(path)
         root = read_yaml(file.read_text(encoding="utf-8"), file.name, file.parent)
+        if "turns" in root.parts:
+            name = root.parts["name"].text() if "name" in root.parts else file.stem.replace("_", " ")
+            return cls(name=name, steps=[Step(*one) for one in pipecat.steps_of(root.parts["turns"])])
         fields = root.fields(("name", "caller", "steps", "never", "expect"))
         if "steps" not in fields:
             root.refuse("'steps' is needed: what the caller does")
