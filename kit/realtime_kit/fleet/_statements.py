@@ -155,7 +155,7 @@ select 1 from mine
 """
 PURGE = """
 delete from ended_calls where ctid = any(array(
-    select ctid from ended_calls where ended < clock_timestamp() - make_interval(secs => %(keep)s)
+    select ctid from ended_calls where ended < now() - make_interval(secs => %(keep)s)
     order by ended limit %(most)s))
 """
 RETRY = f"""

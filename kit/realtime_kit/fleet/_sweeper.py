@@ -37,8 +37,9 @@ class Sweeper:
         self.tenants: Sequence[Tenant] = ()  # that had reached their limit
 
     def reset(self) -> None:
-        """Watch the workers from the start: the database was unavailable to this one."""
+        """Watch workers and waiting calls from the start: the database was unavailable to this one."""
         self._beats.clear()
+        self._waits.clear()
 
     async def sweep(self, worker: int) -> tuple[list[CallRecord], bool]:
         """Hand on the calls of dead workers, admit those held back, and mark those to be rejected.

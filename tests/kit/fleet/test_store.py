@@ -312,6 +312,25 @@ async def test_a_call_waits_for_a_slot_for_so_long_and_is_rejected(make_fleet: M
 
 
 @run_async
+async def test_a_call_that_waits_while_nobody_looks_is_not_rejected_for_that(make_fleet: MakeFleet) -> None:
+    """The machine stood still, or the database was unavailable: the slots are free."""
+    async with make_fleet(max_wait=20.0) as fleet:
+        store, (worker,) = await ready(fleet, "one")
+        await store.offer("rtc_1", [])
+        now = 0.0
+        sweeper = Sweeper(store, lambda: now)
+        assert await sweeper.sweep(worker) == ([], False)
+        now += 30.0
+        assert await sweeper.sweep(worker) == ([], False)
+        sweeper.reset()  # as after an error of the database
+        while now < 50.0:
+            now += 1.0
+            assert await sweeper.sweep(worker) == ([], False)
+        now += 1.0
+        assert await sweeper.sweep(worker) == ([], True)
+
+
+@run_async
 async def test_an_effect_is_begun_once(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
         store, (worker,) = await ready(fleet, "one")
@@ -547,6 +566,8 @@ async def test_kept_calls_are_read_by_their_indexes_alone(cluster: Cluster) -> N
             await fleet.aclose()  # so that the server counts what was done
             await until(lambda: (db.execute(counts).fetchone() or (0, 0))[1] > 4)
             assert db.execute(counts).fetchone()[0] == before
+            read = "select sum(idx_tup_read) from pg_stat_user_indexes where relname = 'ended_calls'"
+            assert db.execute(read).fetchone()[0] < 1000
 
 
 async def settled(count: Callable[[], int]) -> int:
