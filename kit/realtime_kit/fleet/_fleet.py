@@ -63,8 +63,8 @@ class Fleet:
         max_per_tenant: How many calls a tenant may have at a time. Further ones wait as for a free slot,
             while calls of others are answered.
         busy_status: The SIP status that calls are rejected with.
-        max_failures: How many owners of one call in a row may raise or die within a minute, before it is
-            closed; timeouts of the API do not count.
+        max_failures: How many owners of one call in a row may raise within a minute, or die within ten
+            seconds, before it is closed; timeouts of the API do not count.
         after_failures: The action then: `hangup` (or reject, if it was not accepted), or `leave`.
         keep: Seconds for which the ids, times and outcomes of ended calls are kept; three days or more,
             for which the API retries webhooks.

@@ -20,6 +20,7 @@ from realtime_ext.webhooks import Api
 from .._core.json import as_stored
 from ._store import (
     HEALTHY,
+    SOON,
     Beat,
     CallRecord,
     CallState,
@@ -262,8 +263,8 @@ class MemoryStore:
             if number not in self._workers or self._workers[number].beat != beat:
                 continue
             for call in self._of(number):
-                healthy = HEALTHY / (self.limits.time_to_live / 4)
-                failures = 1 if beat - call.beat >= healthy else call.record.failures + 1
+                lived = (beat - call.beat) * self.limits.time_to_live / 4
+                failures = 0 if lived >= HEALTHY else call.record.failures + (lived < SOON)
                 self._hand_on(call, failures, "its worker died", 0.0)
                 moved.append(call.view())
             del self._workers[number]

@@ -48,6 +48,7 @@ from ._statements import (
 )
 from ._store import (
     HEALTHY,
+    SOON,
     Beat,
     CallRecord,
     CallState,
@@ -262,8 +263,9 @@ class PostgresStore:
         async with self._connection() as db, db.transaction():
             rows = await _rows(db, DEAD, (list(workers), list(workers.values())))
             dead = [row["id"] for row in rows]
-            healthy = HEALTHY / (self.limits.time_to_live / 4)
-            arguments = {"dead": dead, "most": self.limits.max_failures, "healthy": healthy}
+            renewal = self.limits.time_to_live / 4
+            arguments = {"dead": dead, "most": self.limits.max_failures, "renewal": renewal}
+            arguments |= {"healthy": HEALTHY, "soon": SOON}
             moved = _records(await _rows(db, BEREAVED, arguments)) if dead else []
             await db.execute("delete from procrastinate_workers where id = any(%s)", (dead,))
             await self._defer(db, {call.id: 0.0 for call in moved if call.outcome is None})

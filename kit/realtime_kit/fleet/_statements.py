@@ -68,14 +68,16 @@ DEAD = """
 select id from workers join unnest(%s::bigint[], %s::bigint[]) as given (number, count)
 on id = number and beat = count for update of workers skip locked
 """
-# Earlier failures no longer count if the worker renewed its ownership so often since it got the call.
+# How long the worker had a call is known by its renewals since. If it was long, the call is not to blame.
 BEREAVED = f"""
 update calls set epoch = epoch + 1, owner = null, attempt = null, seen = clock_timestamp(), failures = now,
     error = 'its worker died',
     outcome = case when now >= %(most)s then coalesce(outcome, 'failed') else outcome end
 from (select calls.id as call_id,
-    case when workers.beat - calls.beat >= %(healthy)s then 1 else failures + 1 end as now
-    from calls join workers on workers.id = owner where owner = any(%(dead)s)) as counted
+    case when lived >= %(healthy)s then 0 when lived >= %(soon)s then failures else failures + 1 end as now
+    from calls join workers on workers.id = owner,
+    lateral (select (workers.beat - calls.beat) * %(renewal)s as lived) as had
+    where owner = any(%(dead)s)) as counted
 where id = call_id returning {COLUMNS}
 """
 END = """

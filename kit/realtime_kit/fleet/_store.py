@@ -40,6 +40,7 @@ class SetupError(FleetError):
 
 
 HEALTHY = 60.0  # seconds with one owner after which earlier failures no longer count
+SOON = 10.0  # seconds with a call within which a worker's death counts as the call's failure
 LONGEST_PAUSE = 30.0  # seconds before a call that failed has its next owner
 
 
@@ -56,8 +57,8 @@ class CallRecord:
             such call any more), `failed` (handlers raised or died too often), `rejected` (no worker
             had a free slot).
         owner: The worker that has it; None while it waits for one.
-        failures: How many owners in a row raised or died within a minute, without those that the API did
-            not answer in time.
+        failures: How many owners in a row raised within a minute or died within ten seconds, without those
+            that the API did not answer in time.
         error: What the last of them raised.
         tenant: The tenant it counts for, by the fleet's `tenant`; None for no tenant, and once it has ended.
         is_held_back: Whether it waits until its tenant has fewer calls.

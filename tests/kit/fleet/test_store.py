@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from realtime_kit.fleet import Fleet, FleetError
 from realtime_kit.fleet._postgres_store import PostgresStore
-from realtime_kit.fleet._store import HEALTHY, CallRecord, FunctionRecord, Limits, Store
+from realtime_kit.fleet._store import HEALTHY, SOON, CallRecord, FunctionRecord, Limits, Store
 from realtime_kit.fleet._sweeper import Sweeper
 
 from tests.kit.fleet.cluster import Cluster, running_cluster
@@ -185,15 +185,26 @@ async def test_failures_are_counted_from_new_after_a_healthy_minute(make_fleet: 
             return record.failures
 
         assert [await failed(is_healthy=healthy) for healthy in (False, False, True, False)] == [1, 2, 1, 2]
+        assert await failed(is_healthy=False) == 3
+
+
+@run_async
+async def test_the_death_of_a_worker_counts_for_the_calls_that_it_just_got(make_fleet: MakeFleet) -> None:
+    """Workers die and machines stand still without the fault of the calls that they have."""
+    async with make_fleet(time_to_live=4.0, max_failures=2) as fleet:
+        store, _ = await ready(fleet)
+        await store.offer("rtc_1", [])
         counted = []
-        for renewals in (0, round(HEALTHY / 15)):  # one each quarter of the time to live
+        for renewals in (0, SOON, SOON, HEALTHY, SOON - 1):  # one each second
             victim = await registered(store, "victim")
             await claimed(store, victim)
-            for _ in range(renewals):
+            for _ in range(round(renewals)):
                 await store.beat(victim)
             beats = (await store.survey()).beats
             counted += [call.failures for call in await store.presume_dead({victim: beats[victim]})]
-        assert counted == [3, 1]
+        assert counted == [1, 1, 1, 0, 1]
+        (call,) = await store.calls()
+        assert call.outcome is None
 
 
 @run_async
