@@ -1,4 +1,4 @@
-"""A proxy between workers and their database, which can cut connections at the worst moment."""
+"""A proxy between workers and their database, which is slow, cuts connections, or passes nothing on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Proxy:
 
     Attributes:
         losing: The share of replies that are lost, 0–1.
-        lost: How many were.
+        delay: Seconds that each reply takes longer.
+        passing: Unset to pass nothing on.
     """
 
     def __init__(self, port: int, chance: random.Random) -> None:
@@ -27,7 +28,9 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.losing = 0.0
-        self.lost = 0
+        self.delay = 0.0
+        self.passing = asyncio.Event()
+        self.passing.set()
 
     async def start(self) -> int:
         """Serve; return the port."""
@@ -58,8 +61,8 @@ class Proxy:
         both = {writer, to_db}
         self._open |= both
         try:
-            up = asyncio.create_task(self._pass(reader, to_db, may_lose=False))
-            down = asyncio.create_task(self._pass(from_db, writer, may_lose=True))
+            up = asyncio.create_task(self._pass(reader, to_db, is_reply=False))
+            down = asyncio.create_task(self._pass(from_db, writer, is_reply=True))
             await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
             for task in (up, down):
                 task.cancel()
@@ -69,13 +72,15 @@ class Proxy:
                 one.transport.abort()
 
     async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, may_lose: bool
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_reply: bool
     ) -> None:
         try:
             while data := await source.read(CHUNK):
-                if may_lose and self._chance.random() < self.losing:
-                    self.lost += 1
+                if is_reply and self._chance.random() < self.losing:
                     return
+                if is_reply and self.delay:
+                    await asyncio.sleep(self.delay)
+                await self.passing.wait()
                 target.write(data)
                 await target.drain()
         except OSError:

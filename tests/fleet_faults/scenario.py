@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,18 +15,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from realtime_kit.fleet import Fleet, FleetError
 from realtime_simulator import Simulator, call_tool, say
 
+from tests.fleet_faults.faults import FAULTS, WORKERS
 from tests.fleet_faults.judge import Row, judge, read
 from tests.fleet_faults.proxy import Proxy
 from tests.kit.fleet.cluster import Cluster, free_port, running_cluster
 from tests.support.paths import ROOT
 
-WORKERS = 4
-ROUNDS = 5  # in which each call's user asks for something
-ROUND = 20.0  # seconds
+ROUNDS = 7  # in which each call's user asks for something, once it was answered
+ROUND = 30.0  # seconds
+ARRIVING = 0.4  # of the rounds, within which calls come
+QUIET = 3.0  # seconds between faults at least
 SETTLE = 60.0  # seconds for everything to be answered at the end
 
 
@@ -96,19 +96,21 @@ class Run:
     """One run's processes and calls."""
 
     def __init__(self, cluster: Cluster, simulator: Simulator, folder: Path, seed: int, live: float) -> None:
-        self._cluster = cluster
-        self._simulator = simulator
+        self.cluster = cluster
+        self.simulator = simulator
         self._seed = seed
         self._share = live
-        self._chance = random.Random(seed)
-        self._proxy = Proxy(cluster.port, random.Random(seed))
+        self.chance = random.Random(seed)
+        self.proxy = Proxy(cluster.port, random.Random(seed))
         self._log = folder / "log.jsonl"
         self._errors = (folder / "errors.txt").open("wb")
-        self._direct = cluster.database("faults")
+        self.direct = cluster.database("faults")
         self._environment: dict[str, str] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._web: subprocess.Popen[bytes] | None = None
-        self._generation = 0
+        self.web: subprocess.Popen[bytes]
+        self._port = free_port()
+        self.generation = 0
         self._calls: list[Any] = []
         self._asked: dict[tuple[str, str], float] = {}
         self._rows: list[Row] = []
@@ -120,30 +122,29 @@ class Run:
         self._environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
-            "FLEET_DSN": self._direct.replace(f":{self._cluster.port}/", f":{await self._proxy.start()}/"),
+            "FLEET_DSN": self.direct.replace(f":{self.cluster.port}/", f":{await self.proxy.start()}/"),
             "FLEET_LOG": str(self._log),
-            "OPENAI_BASE_URL": self._simulator.base_url,
-            "OPENAI_API_KEY": self._simulator.api_key,
-            "OPENAI_WEBHOOK_SECRET": self._simulator.webhook_secret,
+            "OPENAI_BASE_URL": self.simulator.base_url,
+            "OPENAI_API_KEY": self.simulator.api_key,
+            "OPENAI_WEBHOOK_SECRET": self.simulator.webhook_secret,
         }
-        async with Fleet(self._direct) as fleet:
+        async with Fleet(self.direct) as fleet:
             await fleet.migrate()
-            port = free_port()
-            self._web = self._start("web", str(port))
+            self.start_web()
             for _ in range(WORKERS):
-                self._start_worker()
+                self.start_worker()
             await until(lambda: working(fleet, WORKERS), 60)
-            url = f"http://127.0.0.1:{port}"
-            self._strike("none", None)
+            url = f"http://127.0.0.1:{self._port}"
+            self.strike("none", None)
             asking = asyncio.create_task(self._ask(count, url))
             faults = [*FAULTS]
-            self._chance.shuffle(faults)
+            self.chance.shuffle(faults)
             pause = (ROUNDS + 1) * ROUND / len(faults)
-            await asyncio.sleep(pause / 2)
+            await asyncio.sleep(pause)
             for fault in faults:
                 began = time.monotonic()
                 await fault(self)
-                await asyncio.sleep(max(3.0, pause - (time.monotonic() - began)))
+                await asyncio.sleep(max(QUIET, pause - (time.monotonic() - began)))
             await asking
             lost = await self._settle()
             for call_id in [call_id for call_id in lost if await fleet.find(call_id) is None]:
@@ -154,24 +155,31 @@ class Run:
 
     async def close(self) -> None:
         """End all processes."""
-        for process in [*self._workers, *([] if self._web is None else [self._web])]:
+        for process in self._processes:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        await self._proxy.close()
+        await self.proxy.close()
         self._errors.close()
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         program = str(Path(__file__).with_name("worker.py"))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-W", "ignore", program, *arguments],
             env=self._environment,
             stdout=self._errors,
             stderr=self._errors,
         )
+        self._processes.append(process)
+        return process
 
-    def _start_worker(self) -> None:
-        self._workers.append(self._start("worker", str(self.slots), str(self._generation)))
+    def start_web(self) -> None:
+        """Start the web node, again on the same port."""
+        self.web = self._start("web", str(self._port))
+
+    def start_worker(self) -> None:
+        """Start a worker of the current generation."""
+        self._workers.append(self._start("worker", str(self.slots), str(self.generation)))
 
     # The callers
 
@@ -180,10 +188,10 @@ class Run:
         began = time.monotonic()
 
         async def one(number: int) -> None:
-            await asyncio.sleep(number / count * ROUND)
+            await asyncio.sleep(number / count * ARRIVING * ROUNDS * ROUND)
             is_live = random.Random(f"{self._seed} {number}").random() < self._share
             event: Any = "live.transport.incoming" if is_live else "realtime.call.incoming"
-            ring = lambda: self._simulator.incoming_call(  # noqa: E731
+            ring = lambda: self.simulator.incoming_call(  # noqa: E731
                 f"{url}/{'live' if is_live else 'realtime'}",
                 events=event,
                 duplicates=1,
@@ -195,7 +203,9 @@ class Run:
             self._calls.append(call)
             for turn in range(ROUNDS):
                 at = (turn + 1) * ROUND + random.Random(f"{self._seed} {number} {turn}").uniform(0, ROUND)
-                await asyncio.sleep(max(0.0, began + at - time.monotonic()))
+                if (left := began + at - time.monotonic()) < 0:
+                    continue
+                await asyncio.sleep(left)
                 names = [f"{turn}{letter}" for letter in "ab"[: 1 + (number + turn) % 2]]
                 await self._say(call, names)
 
@@ -212,7 +222,7 @@ class Run:
                     {"type": kind, "item": item},
                     {"type": "response.create"},
                 ):
-                    await asyncio.to_thread(self._simulator.inject, call.session, event)
+                    await asyncio.to_thread(self.simulator.inject, call.session, event)
             except (LookupError, AttributeError):
                 await asyncio.sleep(0.5)
             else:
@@ -234,7 +244,7 @@ class Run:
                 if call.id in lost and call.session is not None and call.ended is None:
                     event = {"type": "response.create"}
                     with contextlib.suppress(LookupError):
-                        await asyncio.to_thread(self._simulator.inject, call.session, event)
+                        await asyncio.to_thread(self.simulator.inject, call.session, event)
         for call_id in lost:
             self._explain(next(call for call in self._calls if call.id == call_id))
         return lost
@@ -255,112 +265,23 @@ class Run:
             facts = (item["type"], item.get("role", ""), item.get("call_id", ""), item.get("status", ""))
             print("   ", item["id"], *facts, shown, flush=True)
 
-    # The faults
+    # What faults need
 
-    def _strike(self, fault: str, victim: subprocess.Popen[bytes] | None) -> None:
+    def strike(self, fault: str, victim: subprocess.Popen[bytes] | None) -> None:
+        """Record that a fault begins, and which worker it takes the calls from."""
         row = Row(seed=self._seed, fault=fault, at=time.time(), victim=None if victim is None else victim.pid)
         self._rows.append(row)
         print(f"seed {self._seed}: {fault}", flush=True)
 
-    def _busiest(self) -> subprocess.Popen[bytes]:
+    def busiest(self) -> subprocess.Popen[bytes]:
         """The worker that has most calls, as far as the log tells."""
         owners = {line["call"]: line["pid"] for line in read(self._log) if line["kind"] == "attached"}
         pids = list(owners.values())
-        return max(self._living(), key=lambda worker: pids.count(worker.pid))
+        return max(self.living(), key=lambda worker: pids.count(worker.pid))
 
-    def _living(self) -> list[subprocess.Popen[bytes]]:
+    def living(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that run."""
         return [worker for worker in self._workers if worker.poll() is None]
-
-    async def kill(self) -> None:
-        """Kill the busiest worker."""
-        victim = self._busiest()
-        self._strike("kill -9", victim)
-        victim.kill()
-        self._start_worker()
-
-    async def stop(self) -> None:
-        """Stop the busiest worker for longer than it may act, or for not quite so long."""
-        victim = self._busiest()
-        self._strike("stopped", victim)
-        victim.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self._chance.choice((1.5, 3.2, 5.0, 9.0)))
-        victim.send_signal(signal.SIGCONT)
-
-    async def end(self) -> None:
-        """End a worker as a deploy does."""
-        victim = self._busiest()
-        self._strike("SIGTERM", victim)
-        self._start_worker()
-        victim.terminate()
-
-    async def deploy(self) -> None:
-        """Replace all workers by a new generation."""
-        self._strike("deploy", None)
-        old = self._living()
-        self._generation += 1
-        for _ in range(WORKERS):
-            self._start_worker()
-        await asyncio.sleep(4)
-        for worker in old:
-            worker.terminate()
-            await asyncio.sleep(0.5)
-
-    async def crash(self) -> None:
-        """Crash the database, and start it again after a while."""
-        self._strike("database crash", None)
-        await asyncio.to_thread(self._cluster.crash)
-        await asyncio.sleep(self._chance.choice((0.0, 2.0, 6.0)))
-        await asyncio.to_thread(self._cluster.start)
-
-    async def freeze(self) -> None:
-        """Stop all processes of the database for a while."""
-        self._strike("database stall", None)
-        self._cluster.freeze()
-        await asyncio.sleep(self._chance.choice((1.0, 2.3, 4.0, 7.0)))
-        self._cluster.thaw()
-
-    async def refuse(self) -> None:
-        """Have the database refuse all writes for a while, as one with a full disk does."""
-        self._strike("writes refused", None)
-        self._set("on")
-        await asyncio.sleep(self._chance.choice((1.0, 3.5, 7.0)))
-        self._set("off")
-
-    def _set(self, value: str) -> None:
-        with psycopg.connect(self._cluster.dsn(), autocommit=True) as db:
-            db.execute(f"alter system set default_transaction_read_only = {value}")
-            db.execute("select pg_reload_conf()")
-
-    async def cut(self) -> None:
-        """Cut all connections to the database."""
-        self._strike("connections cut", None)
-        for _ in range(5):
-            self._proxy.cut()
-            await asyncio.sleep(0.5)
-
-    async def lose(self) -> None:
-        """Lose one reply of the database in eight, and cut its connection."""
-        self._strike("lost replies", None)
-        self._proxy.losing = 0.125
-        await asyncio.sleep(6.0)
-        self._proxy.losing = 0.0
-
-
-Fault = Callable[[Run], Awaitable[None]]
-FAULTS: tuple[Fault, ...] = (
-    Run.kill,
-    Run.kill,
-    Run.stop,
-    Run.stop,
-    Run.end,
-    Run.deploy,
-    Run.crash,
-    Run.freeze,
-    Run.refuse,
-    Run.cut,
-    Run.lose,
-    Run.lose,
-)
 
 
 def unmade(call: Any) -> set[str]:
