@@ -18,7 +18,10 @@ ENDED = (
 )
 # Its worker's row is locked, so that it can't be presumed dead meanwhile.
 ME = """
-select me.id from workers me where me.id = %(worker)s and not me.draining and not exists (
+select array(
+    select 1 from procrastinate_jobs where status = 'todo' and queue_name = %(queue)s
+    and (scheduled_at is null or scheduled_at <= now()) limit %(most)s) as due
+from workers me where me.id = %(worker)s and not me.draining and not exists (
     select from workers newer where newer.generation > me.generation and not newer.draining
     and newer.slots > (select count(*) from calls where calls.owner = newer.id))
 for key share of me

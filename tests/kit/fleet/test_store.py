@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from realtime_kit.fleet._postgres_store import PostgresStore
 from realtime_kit.fleet._store import HEALTHY, SOON, CallRecord, FunctionRecord, Limits, Store
 from realtime_kit.fleet._sweeper import Sweeper
 
+from tests.fleet_faults.proxy import Proxy
 from tests.kit.fleet.cluster import Cluster, running_cluster
 from tests.kit.fleet.conftest import MakeFleet
 from tests.kit.fleet.harness import Sweeping, claimed, registered, run_async, swept, until
@@ -620,6 +622,23 @@ async def test_the_time_of_day_of_the_database_decides_nothing(cluster: Cluster)
         assert [call.id for call in await swept(store, two)] == ["rtc_1"], (
             "and a death is noticed all the same"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@run_async
+async def test_calls_are_claimed_together_where_each_reply_of_the_database_is_late(cluster: Cluster) -> None:
+    direct = cluster.database("fleet_far")
+    proxy = Proxy(cluster.port, random.Random(0))
+    far = direct.replace(f":{cluster.port}/", f":{await proxy.start()}/")
+    async with Fleet(direct) as fleet, Fleet(far) as distant:
+        store, (worker,) = await ready(fleet, "one")
+        for number in range(20):
+            await store.offer(f"rtc_{number}", [])
+        proxy.delay = 0.15
+        claimed = await reached(lambda: distant._store.claim(worker, "a", 20))
+        assert len(claimed) == 20
+    await proxy.close()
 
 
 @run_async
