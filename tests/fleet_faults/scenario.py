@@ -29,6 +29,7 @@ ROUND = 30.0  # seconds
 ARRIVING = 0.4  # of the rounds, within which calls come
 QUIET = 3.0  # seconds between faults at least
 SETTLE = 60.0  # seconds for everything to be answered at the end
+AGAIN = "call it again"  # in the fleet's notes to the model
 
 
 def answer(turn: Any) -> Any:
@@ -43,8 +44,8 @@ def answer(turn: Any) -> Any:
     }
     answered = {called[call_id] for call_id in outputs if call_id in called}
     waiting = set()
-    if any("call it again" in json.dumps(item) for item in turn.items if item.get("role") == "system"):
-        noted = max(n for n, item in enumerate(turn.items) if "call it again" in json.dumps(item))
+    if any(AGAIN in json.dumps(item) for item in turn.items if item.get("role") == "system"):
+        noted = max(n for n, item in enumerate(turn.items) if AGAIN in json.dumps(item))
         waiting = {
             arguments(item) for item in turn.items[:noted] if item["type"] == "function_call"
         } - answered
@@ -232,19 +233,20 @@ class Run:
     async def _settle(self) -> dict[str, float]:
         """Wait until all is answered; return the calls that are lost."""
         lost: dict[str, float] = {}
+        spoke: set[str] = set()
         deadline = time.monotonic() + SETTLE
         while time.monotonic() < deadline:
             lost = {call.id: time.time() for call in self._calls if not self._is_answered(call)}
             if not lost:
                 break
             await asyncio.sleep(6)
-            for (
-                call
-            ) in self._calls:  # the users ask again: what was asked amid another response, for instance
-                if call.id in lost and call.session is not None and call.ended is None:
+            for call in self._calls:
+                if call.id in lost and call.ended is None and has_to_speak(call):
+                    spoke.add(call.id)
                     event = {"type": "response.create"}
                     with contextlib.suppress(LookupError):
                         await asyncio.to_thread(self.simulator.inject, call.session, event)
+        print(f"seed {self._seed}: {len(spoke)} users spoke again", flush=True)
         for call_id in lost:
             self._explain(next(call for call in self._calls if call.id == call_id))
         return lost
@@ -271,7 +273,7 @@ class Run:
         """Record that a fault begins, and which worker it takes the calls from."""
         row = Row(seed=self._seed, fault=fault, at=time.time(), victim=None if victim is None else victim.pid)
         self._rows.append(row)
-        print(f"seed {self._seed}: {fault}", flush=True)
+        print(f"{time.strftime('%T')} seed {self._seed}: {fault}", flush=True)
 
     def busiest(self) -> subprocess.Popen[bytes]:
         """The worker that has most calls, as far as the log tells."""
@@ -289,6 +291,11 @@ def unmade(call: Any) -> set[str]:
     items = call.session.items
     asked = {word for item in items if item.get("role") == "user" for word in said(item).split()[1:]}
     return asked - {arguments(item) for item in items if item["type"] == "function_call"}
+
+
+def has_to_speak(call: Any) -> bool:
+    """Whether the model waits for the user: it was asked amid another response, or told by a note."""
+    return call.session is not None and (bool(unmade(call)) or AGAIN in json.dumps(call.session.items))
 
 
 def unanswered(items: list[Any]) -> list[Any]:

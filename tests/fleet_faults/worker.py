@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import sys
@@ -77,6 +78,7 @@ async def work(slots: int, generation: int) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(asctime)s %(process)d %(message)s")
     if sys.argv[1] == "web":
         client = AsyncRealtimeClient()
         routes = [
