@@ -86,17 +86,16 @@ def judge(
     for key, happened in effects.items():
         if key not in asked or len(happened) > 1:
             row_at(happened[-1]["at"]).doubled += 1
-    ends = [row.at for row in rows[1:]] + [float("inf")]
-    for row, end in zip(rows, ends, strict=True):
+    for row in rows:
         if row.victim is not None:
-            row.takeovers = _takeovers(row, end, attached)
+            row.takeovers = _takeovers(row, attached)
 
 
-def _takeovers(row: Row, end: float, attached: Mapping[str, Sequence[Line]]) -> list[float]:
+def _takeovers(row: Row, attached: Mapping[str, Sequence[Line]]) -> list[float]:
     found = []
     for lines in attached.values():
         before = [line for line in lines if line["at"] <= row.at]
-        after = [line for line in lines if row.at < line["at"] < end and line["pid"] != row.victim]
+        after = [line for line in lines if row.at < line["at"] and line["pid"] != row.victim]
         if before and before[-1]["pid"] == row.victim and after:
             found.append(after[0]["at"] - row.at)
     return found

@@ -28,6 +28,7 @@ ROUNDS = 7  # in which each call's user asks for something, once it was answered
 ROUND = 30.0  # seconds
 ARRIVING = 0.4  # of the rounds, within which calls come
 QUIET = 3.0  # seconds between faults at least
+CALM = 30.0  # seconds for all calls to have an owner again, before the next fault
 SETTLE = 60.0  # seconds for everything to be answered at the end
 AGAIN = "call it again"  # in the fleet's notes to the model
 
@@ -146,6 +147,8 @@ class Run:
                 began = time.monotonic()
                 await fault(self)
                 await asyncio.sleep(max(QUIET, pause - (time.monotonic() - began)))
+                with contextlib.suppress(TimeoutError):
+                    await until(lambda: owned(fleet), CALM)
             await asking
             lost = await self._settle()
             for call_id in [call_id for call_id in lost if await fleet.find(call_id) is None]:
@@ -316,6 +319,14 @@ async def working(fleet: Fleet, count: int) -> bool:
     """Whether so many workers work."""
     try:
         return len(await fleet.workers()) >= count
+    except FleetError:
+        return False
+
+
+async def owned(fleet: Fleet) -> bool:
+    """Whether each call has an owner."""
+    try:
+        return all(call.owner is not None for call in await fleet.calls())
     except FleetError:
         return False
 
