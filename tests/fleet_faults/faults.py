@@ -145,9 +145,9 @@ async def refuse(run: Run) -> None:
     """Have the database refuse all writes for a while, as one that became a replica does."""
     run.strike("read-only", None)
     for value in ("on", "off"):
-        with psycopg.connect(run.cluster.dsn(), autocommit=True) as db:
-            db.execute(f"alter system set default_transaction_read_only = {value}")
-            db.execute("select pg_reload_conf()")
+        async with await psycopg.AsyncConnection.connect(run.cluster.dsn(), autocommit=True) as db:
+            await db.execute(f"alter system set default_transaction_read_only = {value}".encode())
+            await db.execute("select pg_reload_conf()")
         if value == "on":
             await asyncio.sleep(run.chance.choice((1.0, 3.5, 7.0)))
 
@@ -167,14 +167,12 @@ async def reject(run: Run) -> None:
 
 async def broken(run: Run, events: dict[str, str], code: str, share: float, seconds: float) -> None:
     """Have some statements fail for a while."""
-    with psycopg.connect(run.direct, autocommit=True) as db:
-        try:
-            db.execute(BREAKING.format(share=share, code=code).encode())
-            for table, which in events.items():
-                db.execute(BROKEN.format(events=which, table=table).encode())
-            await asyncio.sleep(seconds)
-        finally:
-            db.execute(MENDED)
+    async with await psycopg.AsyncConnection.connect(run.direct, autocommit=True) as db:
+        await db.execute(BREAKING.format(share=share, code=code).encode())
+        for table, which in events.items():
+            await db.execute(BROKEN.format(events=which, table=table).encode())
+        await asyncio.sleep(seconds)
+        await db.execute(MENDED)
 
 
 async def starve(run: Run) -> None:
