@@ -79,7 +79,7 @@ attack: .venv/.installed     ## fuzz every interface: mutated input, faulty serv
 	@nice -n 10 $(BIN)/python -m tests.attack --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only "$(ONLY)")
 
-fleet-faults: .venv/.installed    ## inject faults into a fleet of 300 calls: killed and suspended workers, deploys, a database that crashes, stalls, rejects writes and loses replies (SEEDS="1 2 3" CALLS=300 LIVE=0.5; 9 minutes)
+fleet-faults: .venv/.installed    ## inject 25 faults of processes, database, network and API into a fleet of 300 calls, also several at once (SEEDS="1 2 3" CALLS=300 LIVE=0.5; 20 minutes)
 	@$(BIN)/python -m tests.fleet_faults --calls $(or $(CALLS),300) --seeds $(or $(SEEDS),1 2 3) --live $(or $(LIVE),0)
 
 mutate: .venv/.installed     ## list mutants that survive the tests (ONLY=path SEED=…)
