@@ -182,7 +182,7 @@ async def starve(run: Run) -> None:
     with contextlib.suppress(psycopg.OperationalError):
         for turn in range(1000):
             if turn == 50:
-                run.proxy.cut()
+                run.network("cut")
             taken.append(await psycopg.AsyncConnection.connect(run.direct))
     await asyncio.sleep(run.chance.choice((2.0, 6.0)))
     for db in taken:
@@ -196,32 +196,32 @@ async def cut(run: Run) -> None:
     """Cut all connections to the database."""
     run.strike("connections cut", None)
     for _ in range(5):
-        run.proxy.cut()
+        run.network("cut")
         await asyncio.sleep(0.5)
 
 
 async def lose(run: Run) -> None:
     """Lose one reply of the database in eight, and cut its connection."""
     run.strike("lost replies", None)
-    run.proxy.losing = 0.125
+    run.network("losing 0.125")
     await asyncio.sleep(6.0)
-    run.proxy.losing = 0.0
+    run.network("losing 0.0")
 
 
 async def vanish(run: Run) -> None:
     """Let nothing through to the database and back, and cut no connection."""
     run.strike("network gone", None)
-    run.proxy.passing.clear()
+    run.network("pass nothing")
     await asyncio.sleep(run.chance.choice((1.5, 3.0, 6.0)))
-    run.proxy.passing.set()
+    run.network("pass on")
 
 
 async def slow(run: Run) -> None:
     """Let each reply of the database take a while."""
     run.strike("slow network", None)
-    run.proxy.delay = run.chance.choice((0.05, 0.15, 0.3))
+    run.network(f"delay {run.chance.choice((0.05, 0.15, 0.3))}")
     await asyncio.sleep(8.0)
-    run.proxy.delay = 0.0
+    run.network("delay 0.0")
 
 
 # The API
@@ -268,9 +268,9 @@ async def suspend_in_crash(run: Run) -> None:
 async def deploy_with_losses(run: Run) -> None:
     """Replace all workers while replies of the database are lost."""
     run.strike("deploy, lost replies", None)
-    run.proxy.losing = 0.08
+    run.network("losing 0.08")
     await replace(run)
-    run.proxy.losing = 0.0
+    run.network("losing 0.0")
 
 
 Fault = Callable[["Run"], Awaitable[None]]

@@ -1,10 +1,15 @@
-"""A proxy between workers and their database, which is slow, cuts connections, or passes nothing on."""
+"""A proxy between workers and their database, which is slow, cuts connections, or passes nothing on.
+
+As a program (`python -m tests.fleet_faults.proxy PORT SEED`) it prints its own port, and does what each line
+of its input says, such as `losing 0.1` or `cut`. There the simulator does not slow it down.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import random
+import sys
 
 CHUNK = 65_536
 
@@ -85,3 +90,27 @@ class Proxy:
                 await target.drain()
         except OSError:
             pass
+
+
+async def main(port: int, seed: int) -> None:
+    """Serve until the end of the input."""
+    proxy = Proxy(port, random.Random(seed))
+    print(await proxy.start(), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        match line.split():
+            case ["cut"]:
+                proxy.cut()
+            case ["losing", share]:
+                proxy.losing = float(share)
+            case ["delay", seconds]:
+                proxy.delay = float(seconds)
+            case ["pass", "on"]:
+                proxy.passing.set()
+            case ["pass", "nothing"]:
+                proxy.passing.clear()
+            case words:
+                raise ValueError(f"expected a command, got {words}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -20,7 +20,6 @@ from realtime_simulator import Simulator, call_tool, say
 
 from tests.fleet_faults.faults import FAULTS, WORKERS
 from tests.fleet_faults.judge import Row, judge, read
-from tests.fleet_faults.proxy import Proxy
 from tests.kit.fleet.cluster import Cluster, free_port, running_cluster
 from tests.support.paths import ROOT
 
@@ -103,13 +102,13 @@ class Run:
         self._seed = seed
         self._share = live
         self.chance = random.Random(seed)
-        self.proxy = Proxy(cluster.port, random.Random(seed))
         self._log = folder / "log.jsonl"
         self._errors = (folder / "errors.txt").open("wb")
         self.direct = cluster.database("faults")
         self._environment: dict[str, str] = {}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[subprocess.Popen[Any]] = []
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._proxy: subprocess.Popen[str]
         self.web: subprocess.Popen[bytes]
         self._port = free_port()
         self.generation = 0
@@ -124,7 +123,7 @@ class Run:
         self._environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
-            "FLEET_DSN": self.direct.replace(f":{self.cluster.port}/", f":{await self.proxy.start()}/"),
+            "FLEET_DSN": self.direct.replace(f":{self.cluster.port}/", f":{self._start_proxy()}/"),
             "FLEET_LOG": str(self._log),
             "OPENAI_BASE_URL": self.simulator.base_url,
             "OPENAI_API_KEY": self.simulator.api_key,
@@ -163,7 +162,6 @@ class Run:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        await self.proxy.close()
         self._errors.close()
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -176,6 +174,20 @@ class Run:
         )
         self._processes.append(process)
         return process
+
+    def _start_proxy(self) -> int:
+        program = [sys.executable, "-m", "tests.fleet_faults.proxy", str(self.cluster.port), str(self._seed)]
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
+        self._proxy = subprocess.Popen(program, cwd=ROOT, text=True, **pipes)
+        self._processes.append(self._proxy)
+        assert self._proxy.stdout is not None
+        return int(self._proxy.stdout.readline())
+
+    def network(self, command: str) -> None:
+        """Have the proxy between workers and database do something."""
+        assert self._proxy.stdin is not None
+        self._proxy.stdin.write(command + "\n")
+        self._proxy.stdin.flush()
 
     def start_web(self) -> None:
         """Start the web node, again on the same port."""
@@ -239,12 +251,12 @@ class Run:
         spoke: set[str] = set()
         deadline = time.monotonic() + SETTLE
         while time.monotonic() < deadline:
-            lost = {call.id: time.time() for call in self._calls if not self._is_answered(call)}
+            lost = await asyncio.to_thread(self._unanswered)
             if not lost:
                 break
             await asyncio.sleep(6)
             for call in self._calls:
-                if call.id in lost and call.ended is None and has_to_speak(call):
+                if call.id in lost and call.ended is None and await asyncio.to_thread(has_to_speak, call):
                     spoke.add(call.id)
                     event = {"type": "response.create"}
                     with contextlib.suppress(LookupError):
@@ -253,6 +265,9 @@ class Run:
         for call_id in lost:
             self._explain(next(call for call in self._calls if call.id == call_id))
         return lost
+
+    def _unanswered(self) -> dict[str, float]:
+        return {call.id: time.time() for call in self._calls if not self._is_answered(call)}
 
     def _is_answered(self, call: Any) -> bool:
         if call.session is None or call.ended is not None:
