@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from realtime_simulator import Simulator, _links
-from realtime_simulator._conformance import conform, live
+from realtime_simulator._conformance import play
 
 from tests.support.waiting import PATIENCE, be_patient
 
@@ -18,8 +18,7 @@ be_patient()
 def _what_has_to_come_may_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let recordings be compared in peace; a test of what never comes has a limit of its own."""
     monkeypatch.setattr(_links, "_SETTLE_SECONDS", PATIENCE)
-    monkeypatch.setattr(conform, "PATIENCE", PATIENCE)
-    monkeypatch.setattr(live, "_REAL_PATIENCE", PATIENCE)
+    monkeypatch.setattr(play, "PATIENCE", PATIENCE)
 
 
 @pytest.fixture(scope="module")

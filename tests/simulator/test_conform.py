@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from realtime_simulator import Fail, Simulator, Transcript
-from realtime_simulator._conformance import conform
+from realtime_simulator._conformance import conform, play, realtime
 from realtime_simulator._conformance.known import KNOWN
 from realtime_simulator._media.sounds import sound
 from realtime_simulator._recordings.recording import read, text_of
@@ -314,7 +314,7 @@ def test_a_planted_deviation_is_found(
     said: str,
 ) -> None:
     # It is waited for an event that the simulator lacks; what else is missing then makes no difference.
-    monkeypatch.setattr(conform, "PATIENCE", 0.3 if change is add_event else PATIENCE)
+    monkeypatch.setattr(play, "PATIENCE", 0.3 if change is add_event else PATIENCE)
     interactions = copy.deepcopy(load(name))
     change(interactions)
     differences = found(tmp_path, interactions, name)
@@ -325,17 +325,17 @@ def test_a_planted_deviation_is_found(
 def test_a_machine_that_stands_still_is_no_deviation_also_after_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conform, "PATIENCE", 0.06)
-    monkeypatch.setattr(conform, "_LEAST_PATIENCE", 0.06)
-    answer = conform._Play._answer
+    monkeypatch.setattr(play, "PATIENCE", 0.06)
+    monkeypatch.setattr(realtime, "_LEAST_PATIENCE", 0.06)
+    answer = play.Play._answer
 
-    async def late(play: conform._Play, turn: Any) -> Any:
+    async def late(play: play.Play, turn: Any) -> Any:
         for _ in range(8):  # in all longer than all events are waited for
             time.sleep(0.4)
             await asyncio.sleep(0)
         return await answer(play, turn)
 
-    monkeypatch.setattr(conform._Play, "_answer", late)
+    monkeypatch.setattr(play.Play, "_answer", late)
     interactions = load("written_turn")
     planted = copy.deepcopy(interactions[place(interactions, "response.created")])
     planted["data"]["type"] = "planted"
@@ -576,7 +576,7 @@ def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
 def test_the_command_prints_names_of_a_recording_without_active_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conform, "PATIENCE", 0.3)  # the event never comes
+    monkeypatch.setattr(play, "PATIENCE", 0.3)  # the event never comes
     hostile = "\x1b[2J\x9b\u061c\u200e\u2028\u202e\x7f\nx.yaml: conforms"
     interactions = load("refused_model")
     message = next(one["data"] for one in interactions if isinstance(one.get("data"), dict))

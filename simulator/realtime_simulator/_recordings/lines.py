@@ -148,7 +148,7 @@ class _Reader:
             asked, self._request = self._request, None
             if asked is None or data is None:
                 raise ValueError("an answer without its request")
-            self._steps.append(exchange(_parsed(asked), _parsed(data), pointer))
+            self._steps.append(exchange(_parsed(asked), _parsed(data), f"{pointer}/data"))
         elif side in _SIDES or side == "both":
             self._steps += self._messages(pointer, side, data, at, fields)
         elif "note" not in fields:

@@ -183,7 +183,7 @@ def shortened(data: Any) -> Any:
 
 def _step(fields: Mapping[str, Any], pointer: str) -> Step:
     if "request" in fields:
-        return exchange(fields["request"], fields["response"], pointer)
+        return exchange(fields["request"], fields["response"], f"{pointer}/response")
     kind = fields.get("kind", "message")
     if kind == "open":
         return Open(pointer=pointer, path=str(fields["path"]), query=dict(fields.get("query", {})))

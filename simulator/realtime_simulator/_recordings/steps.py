@@ -92,7 +92,7 @@ class Exchange:
     """An HTTP request and its answer.
 
     Args:
-        pointer: The JSON pointer of the interaction.
+        pointer: The JSON pointer of the answer.
         method: The request's method.
         path: Its path from `/v1` on.
         query: Its query.
@@ -101,6 +101,7 @@ class Exchange:
         status: The answer's status.
         answer_headers: The answer's headers, in small letters.
         answer: The answer's body: JSON as such, other bodies as text; None if it has none.
+        status_pointer: The JSON pointer of the status within the answer.
     """
 
     pointer: str
@@ -112,6 +113,7 @@ class Exchange:
     status: int
     answer_headers: Mapping[str, str]
     answer: Any = attrs.field(repr=False)
+    status_pointer: str = "/status"
 
 
 Step = Open | Message | Close | Exchange | Gap
@@ -148,7 +150,7 @@ def exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: s
     Args:
         request: `method`, `uri`, and perhaps `headers` and `body`.
         response: `status`, and perhaps `headers` and `body`.
-        pointer: Where it is in the recording.
+        pointer: Where the response is in the recording.
     """
     parts = urlsplit(str(request["uri"]))
     _, version, rest = parts.path.partition("/v1/")
@@ -165,6 +167,7 @@ def exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: s
         status=int(status["code"] if isinstance(status, Mapping) else status),
         answer_headers=_headers(response.get("headers")),
         answer=_value(_content(response)),
+        status_pointer="/status/code" if isinstance(status, Mapping) else "/status",
     )
 
 

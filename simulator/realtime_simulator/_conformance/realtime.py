@@ -1,0 +1,303 @@
+"""The Realtime API for the player of recordings.
+
+Events are waited for in real time, with sound in which speech begins and ends where it was recorded; the
+simulator's clock is advanced where an event depends on time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from realtime_simulator._conformance import play, script as scripts
+from realtime_simulator._conformance.comparison import Expected
+from realtime_simulator._conformance.consistency import faults
+from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
+from realtime_simulator._engine.config import DEFAULT_MODEL
+from realtime_simulator._engine.messages import without_nulls
+from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
+from realtime_simulator._links import Link, Phone
+from realtime_simulator._recordings.bindings import Bindings
+from realtime_simulator._recordings.steps import Close, Message, Open, Recording
+from realtime_simulator._sessions.settings import Profile
+from realtime_simulator._simulator.simulator import Simulator
+
+_LEAST_PATIENCE = 0.3
+"""Seconds; each event that is missing halves the patience for the others, down to this."""
+_PLAYING_SECONDS = 60.0
+_FEWEST_BYTES_PER_MS = 8  # G.711
+_EDGE_MS = 250
+"""How far apart the edges of speech may be."""
+_SLOW = Pacing(first_audio=0.0, speed=0.02)
+_SESSION_SECONDS = 3600.0
+_STEP_SECONDS = 5.0
+_PLACEHOLDER = re.compile(r"<client-id-\d+>")
+_OWN_ID = re.compile(r"[0-9a-f]{24}")
+_CALL = re.compile(r"sess_u\d+_.+")
+_MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+_OF_VIEW = (
+    "type",
+    "model",
+    "output_modalities",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "max_output_tokens",
+    "tracing",
+    "truncation",
+    "audio",
+)
+
+
+class RealtimePlay(Play[Connection]):
+    """A recording of the Realtime API, and the simulator that it is played to.
+
+    Args:
+        recording: The recording.
+        profile: The service that was recorded.
+        sound: See `conform`.
+    """
+
+    def __init__(
+        self, recording: Recording, profile: Profile, sound: bytes | Literal["recorded"] | None
+    ) -> None:
+        recording = _with_own_ids(recording)
+        self._profile, self._is_real = profile, sound is not None
+        self._script = scripts.read(recording)
+        if sound is None:
+            self._audio = scripts.appended(recording)
+        else:
+            self._audio = scripts.real_sound(recording, None if sound == "recorded" else sound)
+        simulator = Simulator(
+            espeak=False,
+            pacing=_SLOW if self._script.slow else "none",
+            # The slow pace, and advancing the clock, must not end a session that did not end.
+            session_seconds=_SESSION_SECONDS * (1 if _expires(recording) else 1000),
+            profile=profile,
+            models=list(_models(recording)),
+        )
+        simulator.on_translation(lambda words, language: self._script.translated)
+        for label, tools in self._script.tools.items():
+            simulator.mcp_server(label, tools)
+        groups = play.grouped(recording, lambda steps, message: False)
+        super().__init__(recording, simulator, [Connection(steps) for steps in groups], profile)
+        self._patience = play.PATIENCE
+
+    def _actions(self, number: int) -> Sequence[Action] | None:
+        if number >= len(self._script.answers):
+            return []
+        answer = self._script.answers[number]
+        return answer.actions if answer.actions or not answer.cancelled else None
+
+    def _hear(self, heard: Heard) -> Transcript:
+        if heard.session.get("type") == "translation":
+            return Transcript(self._script.spoken)
+        number, self._heard = self._heard, self._heard + 1
+        return self._script.words[number] if number < len(self._script.words) else Transcript()
+
+    async def _judge(self, connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+        self._comparison.events(connection.expected, events)
+        if self._is_real and self._profile != "xai":  # whose service counts from elsewhere
+            self._compare_edges(connection.expected, events)
+        for number, what in faults(events, now=connection.begun, sent_ms=self._sent_ms(connection.steps)):
+            self._comparison.add(
+                connection.steps[0].pointer, f"{events[number].get('type')} ({number + 1}.) has {what}"
+            )
+
+    def _compare_edges(self, expected: Sequence[Expected], actual: Sequence[Mapping[str, Any]]) -> None:
+        """Compare where speech begins and ends; missing and further edges are differences of the order."""
+        for kind, name in scripts.EDGES.items():
+            there = [one for one in expected if one.type == kind]
+            here = [event for event in actual if event.get("type") == kind]
+            for one, event in zip(there, here, strict=False):
+                was, now = one.event[name], event[name]
+                if abs(was - now) > _EDGE_MS:
+                    self._comparison.add(
+                        f"{one.pointer}/{name}", f"recorded {was} ms, the simulator hears it at {now} ms"
+                    )
+
+    def _sent_ms(self, steps: Steps) -> float | None:
+        """Return how much audio the client sends on a connection, at most; None where it goes another way."""
+        if self._phone is not None:
+            return None
+        audio = [base64.b64decode(self._audio[step.pointer]) for step in steps if step.pointer in self._audio]
+        return sum(map(len, audio)) / _FEWEST_BYTES_PER_MS if audio else None
+
+    def _outgoing(self, message: Message) -> Any:
+        event = super()._outgoing(message)
+        if message.pointer in self._audio:
+            event["audio"] = self._audio[message.pointer]
+        return event
+
+    # Time
+
+    async def _caused(self, connection: Connection) -> None:
+        assert connection.link is not None
+        for number in range(connection.awaited, len(connection.expected)):
+            await self._await(connection.link, connection.expected[: number + 1])
+        connection.awaited = len(connection.expected)
+
+    async def _await(self, link: Link, expected: Sequence[Expected]) -> None:
+        """Wait for the counterpart of the last of the expected events, and cause it where that is needed."""
+        one = expected[-1]
+        kind = one.type
+        interim = _interim(one.event)
+
+        def alike(event: Mapping[str, Any]) -> bool:
+            return event.get("type") == kind and _interim(event) == interim
+
+        number = sum(alike(other.event) for other in expected)
+        needed = 1 if interim else number
+        if self._phone is not None and kind.startswith("input_audio_buffer.speech_"):
+            self._phone.speak(kind.endswith("started"))
+        plays = kind.startswith("output_audio_buffer.")
+        looks = 0
+        patience = max(self._patience, _PLAYING_SECONDS if plays and self._patience == play.PATIENCE else 0)
+        while sum(map(alike, link.events)) < needed:
+            if looks * LOOK_SECONDS > patience or link.closed is not None:
+                self._patience = max(_LEAST_PATIENCE, self._patience / 2)
+                return
+            link.news.clear()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await link.news.wait()
+            except TimeoutError:
+                looks += 1
+                await self._pass_time(one, expected, looks * LOOK_SECONDS)
+                await link.settle()
+        if not interim:
+            came = [event for event in link.events if alike(event)]
+            self._bindings.learn(one.event, came[number - 1])
+
+    async def _pass_time(self, one: Expected, expected: Sequence[Expected], waited: float) -> None:
+        """Advance the simulator's clock where the expected event depends on time."""
+        seconds = 0.0
+        if one.type == "error" and one.event["error"].get("code") == "session_expired":
+            seconds = _SESSION_SECONDS
+        elif one.type == "input_audio_buffer.timeout_triggered":
+            seconds = 1.0
+        elif self._script.slow:
+            begun = sum(other.type == "response.created" for other in expected)
+            cancelled = begun > 0 and self._script.answers[begun - 1].cancelled
+            # A response that was cancelled continues slowly: it must not end by itself.
+            if not cancelled or waited > _LEAST_PATIENCE:
+                seconds = _STEP_SECONDS * (1 if cancelled else 100)
+        if seconds:
+            await asyncio.to_thread(self._simulator.advance, seconds)
+
+    # Opening and closing
+
+    async def _open(self, connection: Connection) -> Link:
+        for other in self._connections:  # the one before, whose end was not recorded
+            await self._end(other)
+        received = [message.data for message in connection.messages if message.direction == "received"]
+        first: Mapping[str, Any] = next(iter(received), {})
+        opened = next((step for step in connection.steps if isinstance(step, Open)), None)
+        kind = first.get("type")
+        view = first.get("session") or {}
+        if opened is not None and "call_id" not in opened.query:
+            return await self._dial(opened.path.removeprefix("/v1"), opened.query, *_refusal(first))
+        if kind == "error":
+            found = _MODEL_IN_TEXT.search(str(first["error"].get("message")))
+            query = {"model": found[1] if found else DEFAULT_MODEL}
+            if first["error"].get("code") == "missing_model":
+                query = {}
+            return await self._dial("/realtime", query, *_refusal(first))
+        if kind == "session.created" and _CALL.fullmatch(str(view.get("id"))):
+            return await self._call(view)
+        if kind == "session.created" and view.get("type") == "translation":
+            return await self._dial("/realtime/translations", {"model": str(view.get("model"))})
+        if kind == "session.created" and view.get("type") == "transcription":
+            return await self._dial("/realtime", {"intent": "transcription"})
+        if kind == "session.created" or not kind:
+            return await self._dial("/realtime", {"model": str(view.get("model") or DEFAULT_MODEL)})
+        # A sideband does not receive the beginning of its session.
+        views = (event.get("session") for event in received)
+        phone = await self._call(next((view for view in views if view), {}))
+        return await self._dial("/realtime", {"call_id": phone.call_id})
+
+    async def _call(self, view: Mapping[str, Any]) -> Phone:
+        """Create a call whose session begins as a view shows it."""
+        if self._phone is None:
+            session = without_nulls({key: value for key, value in view.items() if key in _OF_VIEW})
+            self._phone = Phone(self._http)
+            await self._phone.call({"type": "realtime", "model": DEFAULT_MODEL, **session})
+        return self._phone
+
+    async def _closes(self, connection: Connection, close: Close) -> bool:
+        await self._caused(connection)
+        # A connection that the client closed, that was cut, or that ended with its call: recordings
+        # don't distinguish these.
+        if close.by == "client" or (_is_plain(close) and close.by is None and self._phone is None):
+            return False
+        if self._phone is not None and connection.link is not None and connection.link.closed is None:
+            await self._http.post(f"/realtime/calls/{self._phone.call_id}/hangup")
+        return True
+
+    def _compare_close(self, close: Close, code: int | None, reason: str | None) -> None:
+        if self._phone is None or not _is_plain(close) or code not in (1000, 1006):
+            wanted = {"code": close.code, "reason": close.reason}
+            self._comparison.value("close", close.pointer, wanted, {"code": code, "reason": reason})
+
+
+def _is_plain(close: Close) -> bool:
+    return close.code in (1000, 1005, 1006) and not close.reason
+
+
+def _refusal(first: Mapping[str, Any]) -> tuple[str | None, Mapping[str, str]]:
+    """Return the key and the headers for which a WebSocket was refused."""
+    error = first.get("error") or {}
+    if error.get("code") == "invalid_api_key":
+        return WRONG_KEY, {}
+    if error.get("code") == "beta_api_shape_disabled":
+        return "", {"openai-beta": "realtime=v1"}
+    if "Missing bearer" in str(error.get("message")):
+        return None, {}
+    return "", {}
+
+
+def _interim(event: Mapping[str, Any]) -> bool:
+    """Tell whether a server sends as many of these events as it likes: pieces, and interim transcripts."""
+    kind = str(event.get("type"))
+    interim = kind.endswith(".delta") or (kind.startswith(_TRANSCRIPTION) and kind.endswith(".updated"))
+    return interim or (kind.startswith(_TRANSCRIPTION) and event.get("status") == "in_progress")
+
+
+def _expires(recording: Recording) -> bool:
+    return any(
+        message.type == "error" and message.data["error"].get("code") == "session_expired"
+        for message in recording.messages("received")
+    )
+
+
+def _models(recording: Recording) -> Iterator[str]:
+    """Yield the models that the recording shows to be known."""
+    for message in recording.messages("received"):
+        if message.type == "session.created" and message.data["session"].get("model"):
+            yield str(message.data["session"]["model"])
+
+
+def _with_own_ids(recording: Recording) -> Recording:
+    """Return a recording with the client's own ids in its messages, in place of placeholders."""
+    placeholders = dict.fromkeys(
+        text
+        for step in recording.messages("sent")
+        for text in play.texts(step.data)
+        if _PLACEHOLDER.fullmatch(text)
+    )
+    seen = (text for step in recording.messages("received") for text in play.texts(step.data))
+    own = dict.fromkeys(text for text in seen if _OWN_ID.fullmatch(text))
+    ids = Bindings(ids=dict(zip(placeholders, own, strict=False)))
+    steps = [
+        attrs.evolve(step, data=ids.translated(step.data))
+        if isinstance(step, Message) and step.direction == "sent"
+        else step
+        for step in recording.steps
+    ]
+    return attrs.evolve(recording, steps=steps)
