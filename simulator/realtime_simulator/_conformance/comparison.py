@@ -25,6 +25,7 @@ from realtime_simulator._recordings.lines import is_marker
 
 Event = Mapping[str, Any]
 Lane = tuple[str, ...]
+Token = tuple[str, int]
 _SCRUBBED = re.compile(r"(ek|sk|whsec)_?-?(scrubbed|\*+|<\w+>|[\w-]*\*{3,}.*)")
 _FREE_TEXT = {"delta", "obfuscation", "audio", "logprobs", "bytes", "latency", "encrypted_content"}
 _FREE_IDS = {"event_id", "rid"}
@@ -107,7 +108,9 @@ class Comparison:
         matched: dict[int, int] = {}
         extra: list[tuple[int, Lane]] = []
         for lane in dict.fromkeys([*there.lanes, *here.lanes]):
-            extra += self._lane(lane, there, here, expected, matched)
+            pairs, more = self.match(there.tokens(lane), here.tokens(lane), expected)
+            matched.update(pairs)
+            extra += [(place, lane) for place in more]
         last = matched.get(len(expected) - 1, max(matched.values(), default=-1))
         for place, lane in extra:
             # Events after the recording's end can't be judged, nor can events with a pace of their own.
@@ -137,17 +140,21 @@ class Comparison:
             if len(self.differences) == told:  # one event of the run is enough to know
                 self.value(one.type, one.pointer, one.event, actual[other])
 
-    def _lane(
-        self,
-        lane: Lane,
-        there: _Lanes,
-        here: _Lanes,
-        expected: Sequence[Expected],
-        matched: dict[int, int],
-    ) -> list[tuple[int, Lane]]:
-        """Match the events of one lane; return the places of those that were not recorded."""
-        was, now = there.tokens(lane), here.tokens(lane)
-        extra = []
+    def match(
+        self, was: Sequence[Token], now: Sequence[Token], expected: Sequence[Expected]
+    ) -> tuple[dict[int, int], list[int]]:
+        """Match the events of one lane by their names and order; those that do not come are differences.
+
+        Args:
+            was: The names of the recorded events, with their places.
+            now: The names of the actual ones.
+            expected: All recorded events.
+
+        Returns:
+            The places of the actual events by those of the recorded ones, and those of what was not recorded.
+        """
+        matched: dict[int, int] = {}
+        extra: list[int] = []
         matcher = difflib.SequenceMatcher(
             None, [name for name, _ in was], [name for name, _ in now], autojunk=False
         )
@@ -163,8 +170,8 @@ class Comparison:
                     expected[place].pointer,
                     f"{name} was recorded here, the simulator sends none{came}",
                 )
-            extra += [(place, lane) for _, place in now[k:m]]
-        return extra
+            extra += [place for _, place in now[k:m]]
+        return matched, extra
 
     def _cross(
         self,

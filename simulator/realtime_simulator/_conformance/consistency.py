@@ -55,6 +55,82 @@ def faults(
             yield number, what
 
 
+class EventIds:
+    """The ids of the events of one connection."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def see(self, event: Event) -> Iterator[str]:
+        """Yield what is wrong with an event's id."""
+        event_id = event.get("event_id")
+        if event_id is None or is_marker(event_id):
+            return
+        if not isinstance(event_id, str) or not event_id:
+            yield f"the event_id {event_id!r}"
+        elif event_id in self._ids:
+            yield f"the event_id {event_id!r} twice"
+        else:
+            self._ids.add(event_id)
+
+
+class Streams:
+    """Texts and sounds that come in deltas.
+
+    Attributes:
+        texts: What the deltas made up so far, by the kind of events, the item and its part.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[Any, ...], str] = {}
+        self._ended: set[tuple[Any, ...]] = set()
+        self._sounds: dict[tuple[Any, ...], str] = {}
+
+    def see(self, event: Event) -> Iterator[str]:
+        """Yield what is wrong with deltas, and with what they make up."""
+        name, _, step = str(event.get("type")).rpartition(".")
+        if name == _TRANSLATED and "delta" in event and not is_marker(event["delta"]):
+            yield from self._sounded(event["delta"], (name,))
+        if name not in _ENDS:
+            return
+        key = (name, event.get("item_id"), event.get("content_index"))
+        if step == "delta":
+            delta = event.get("delta")
+            if key in self._ended:
+                yield "a delta after the end"
+            if is_marker(delta):
+                return
+            if not isinstance(delta, str):
+                yield f"the delta {delta!r}"
+            elif name in _SOUNDS:
+                yield from self._sounded(delta, key)
+            else:
+                self.texts[key] = self.texts.get(key, "") + delta
+        elif step == _ENDS[name] and event.get("status") != "in_progress":
+            if key in self._ended:
+                yield "an end twice"
+            self._ended.add(key)
+            text, whole = self.texts.get(key), event.get(_WORDS.get(name, ""))
+            if text is not None and isinstance(whole, str) and text.strip() != whole.strip():
+                yield f"{_short(whole)} after deltas of {_short(text)}"
+            if text is not None and name == "response.function_call_arguments" and _parsed(whole) is ...:
+                yield f"the arguments {_short(whole)}, which are not JSON"
+            if text is not None and isinstance(whole, str):
+                self.texts[key] = whole
+
+    def _sounded(self, delta: Any, key: tuple[Any, ...]) -> Iterator[str]:
+        try:
+            sound = base64.b64decode(delta, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            yield "audio that is not base64"
+            return
+        if not sound:
+            yield "no audio"
+        if len(set(sound)) > 2 and self._sounds.get(key) == delta:
+            yield "the same audio twice"
+        self._sounds[key] = delta
+
+
 class _Judge:
     """Sees the events of one connection in order.
 
@@ -66,25 +142,23 @@ class _Judge:
 
     def __init__(self, *, whole: bool, now: float | None, sent_ms: float | None) -> None:
         self._whole, self._now, self._sent_ms = whole, now, sent_ms
-        self._event_ids: set[str] = set()
+        self._ids, self._streams = EventIds(), Streams()
         self._session: dict[str, Any] = {}
         self._responses: dict[str, set[str]] = {}
         self._items: set[str] = set()
         self._deleted: set[str] = set()
         self._owners: dict[str, str] = {}
-        self._texts: dict[tuple[Any, ...], str] = {}
-        self._ended: set[tuple[Any, ...]] = set()
-        self._sounds: dict[tuple[Any, ...], str] = {}
         self._elapsed: dict[str, int] = {}
         self._speech = 0
         self._speaks: str | None = None
 
     def see(self, event: Event) -> Iterator[str]:
         kind = str(event.get("type"))
-        yield from self._identified(event)
+        yield from self._ids.see(event)
         yield from _counted(event, kind)
         yield from self._related(event, kind)
-        yield from self._streamed(event, kind)
+        yield from self._streams.see(event)
+        yield from self._timed(event, kind)
         yield from self._heard(event, kind)
         if kind in ("session.created", "session.updated") and isinstance(event.get("session"), Mapping):
             yield from self._described(event["session"])
@@ -93,17 +167,6 @@ class _Judge:
             yield from _used(response.get("usage"))
         if kind.endswith("input_audio_transcription.completed"):
             yield from _used(event.get("usage"))
-
-    def _identified(self, event: Event) -> Iterator[str]:
-        event_id = event.get("event_id")
-        if event_id is None or is_marker(event_id):
-            return
-        if not isinstance(event_id, str) or not event_id:
-            yield f"the event_id {event_id!r}"
-        elif event_id in self._event_ids:
-            yield f"the event_id {event_id!r} twice"
-        else:
-            self._event_ids.add(event_id)
 
     def _described(self, session: Mapping[str, Any]) -> Iterator[str]:
         expires = session.get("expires_at")
@@ -163,61 +226,20 @@ class _Judge:
             return
         for index, part in enumerate(_list(item, "content")):
             for name, field in _WORDS.items():
-                was = self._texts.get((name, item.get("id"), index))
+                was = self._streams.texts.get((name, item.get("id"), index))
                 if was is not None and isinstance(part.get(field), str) and part[field] != was:
                     yield f"the item {item.get('id')} with {_short(part[field])} after {_short(was)}"
         for name in ("response.function_call_arguments", "response.mcp_call_arguments"):
-            was = self._texts.get((name, item.get("id"), None))
+            was = self._streams.texts.get((name, item.get("id"), None))
             if was is not None and isinstance(item.get("arguments"), str) and item["arguments"] != was:
                 yield f"the item {item.get('id')} with {_short(item['arguments'])} after {_short(was)}"
 
-    def _streamed(self, event: Event, kind: str) -> Iterator[str]:
-        """Yield what is wrong with deltas, and with what they make up."""
-        name, _, step = kind.rpartition(".")
-        if name == _TRANSLATED and "delta" in event and not is_marker(event["delta"]):
-            yield from self._sounded(event["delta"], (name,))
+    def _timed(self, event: Event, kind: str) -> Iterator[str]:
+        name = kind.rpartition(".")[0]
         if name.startswith("session.") and isinstance(event.get("elapsed_ms"), int):
             before, self._elapsed[name] = self._elapsed.get(name, 0), event["elapsed_ms"]
             if not before <= event["elapsed_ms"] <= before + _LONGEST_MS:
                 yield f"elapsed_ms {event['elapsed_ms']} after {before}"
-        if name not in _ENDS:
-            return
-        key = (name, event.get("item_id"), event.get("content_index"))
-        if step == "delta":
-            delta = event.get("delta")
-            if key in self._ended:
-                yield "a delta after the end"
-            if is_marker(delta):
-                return
-            if not isinstance(delta, str):
-                yield f"the delta {delta!r}"
-            elif name in _SOUNDS:
-                yield from self._sounded(delta, key)
-            else:
-                self._texts[key] = self._texts.get(key, "") + delta
-        elif step == _ENDS[name] and event.get("status") != "in_progress":
-            if key in self._ended:
-                yield "an end twice"
-            self._ended.add(key)
-            text, whole = self._texts.get(key), event.get(_WORDS.get(name, ""))
-            if text is not None and isinstance(whole, str) and text.strip() != whole.strip():
-                yield f"{_short(whole)} after deltas of {_short(text)}"
-            if text is not None and name == "response.function_call_arguments" and _parsed(whole) is ...:
-                yield f"the arguments {_short(whole)}, which are not JSON"
-            if text is not None and isinstance(whole, str):
-                self._texts[key] = whole
-
-    def _sounded(self, delta: Any, key: tuple[Any, ...]) -> Iterator[str]:
-        try:
-            sound = base64.b64decode(delta, validate=True)
-        except (binascii.Error, ValueError, TypeError):
-            yield "audio that is not base64"
-            return
-        if not sound:
-            yield "no audio"
-        if len(set(sound)) > 2 and self._sounds.get(key) == delta:
-            yield "the same audio twice"
-        self._sounds[key] = delta
 
     def _heard(self, event: Event, kind: str) -> Iterator[str]:
         for key in ("audio_start_ms", "audio_end_ms"):

@@ -12,13 +12,13 @@ no session can have.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from realtime_simulator._conformance.comparison import Comparison, Event, Expected
+from realtime_simulator._conformance.comparison import Comparison, Event, Expected, Lane, Token
+from realtime_simulator._conformance.consistency import EventIds, Streams
 from realtime_simulator._recordings.lines import APPEND, OUTPUT, is_marker, is_number
 from realtime_simulator._recordings.steps import Message
 from realtime_simulator._scenario.live_audio import audio_ms
@@ -31,7 +31,6 @@ from realtime_simulator._scenario.live_script import (
     key_of,
 )
 
-Lane = tuple[str, ...]
 _LATE_MS = 1000
 """How long after its place on the timeline an event may come."""
 _NEAR_MS = 2000
@@ -46,7 +45,6 @@ _USAGE_LATE = 3.0
 _STARTED = "session.started"
 _WORDS = (INPUT_WORDS, OUTPUT_WORDS)
 _FREE = ("start_ms", "end_ms", "offset_ms", "sequence_number", "usage_ratio")
-_DONE = {"response.output_text.delta": "text", "response.function_call_arguments.delta": "arguments"}
 
 
 @attrs.frozen
@@ -212,40 +210,17 @@ class _Both:
     # Events that are compared one by one
 
     def _others(self, lane: Lane, was: list[int], now: list[int]) -> None:
-        there, here = (
-            self._tokens(was, [one.event for one in self._side.events]),
-            self._tokens(now, self._actual),
-        )
-        matcher = difflib.SequenceMatcher(
-            None, [name for name, _ in there], [name for name, _ in here], autojunk=False
-        )
-        last = -1
-        extra: list[int] = []
-        for operation, i, j, k, m in matcher.get_opcodes():
-            if operation == "equal":
-                for (_, one), (_, other) in zip(there[i:j], here[k:m], strict=True):
-                    last = max(last, other)
-                    self._value(self._side.events[one], self._actual[other])
-                continue
-            for name, place in there[i:j]:
-                self._add(
-                    self._side.events[place].pointer, f"{name} was recorded here, the simulator sends none"
-                )
-            extra += [place for _, place in here[k:m]]
+        recorded = [one.event for one in self._side.events]
+        there, here = _tokens(was, recorded), _tokens(now, self._actual)
+        matched, extra = self._comparison.match(there, here, self._side.events)
+        for one, other in matched.items():
+            self._value(self._side.events[one], self._actual[other])
+        last = max(matched.values(), default=-1)
         for place in extra:
             if place < last or not self._may_miss(self._actual[place], lane):
                 name = _name(self._actual[place])
                 pointer = self._pointer_after([place])
                 self._add(pointer, f"nothing was recorded here, the simulator sends {name}")
-
-    def _tokens(self, places: Sequence[int], events: Sequence[Event]) -> list[tuple[str, int]]:
-        """Return names and places, with runs of deltas as one."""
-        tokens: list[tuple[str, int]] = []
-        for place in places:
-            name = _name(events[place])
-            if not (".delta" in name and tokens and tokens[-1][0] == name):
-                tokens.append((name, place))
-        return tokens
 
     def _value(self, one: Expected, other: Event) -> None:
         """Compare two events."""
@@ -297,6 +272,16 @@ class _Both:
         self._comparison.add(pointer, what)
 
 
+def _tokens(places: Sequence[int], events: Sequence[Event]) -> list[Token]:
+    """Return names and places, with runs of deltas as one."""
+    tokens: list[Token] = []
+    for place in places:
+        name = _name(events[place])
+        if not (".delta" in name and tokens and tokens[-1][0] == name):
+            tokens.append((name, place))
+    return tokens
+
+
 def _name(event: Event) -> str:
     """Return the type of an event, and of a nested one its own type and its item's."""
     first, *rest = key_of(event)
@@ -323,28 +308,24 @@ class _Rules:
 
     def broken(self) -> Iterator[tuple[int, str]]:
         """Yield the number of each event that breaks a rule, and what it is."""
-        ids: set[str] = set()
         places: dict[str, int] = {}
         seconds, closed, delegations = -1.0, False, set()
         numbers: dict[str, int] = {}
-        texts: dict[tuple[str, Any], str] = {}
+        ids = EventIds()
+        streams = Streams()
         acknowledged = 0
         for number, event in enumerate(self._events):
             kind = str(event.get("type"))
             name = kind
             if number in self._gaps:
                 numbers.clear()
-                texts.clear()
+                streams = Streams()
             if number == 0 and self._primary and kind not in (_STARTED, "error"):
                 yield number, f"{kind} before {_STARTED}"
             if closed:
                 yield number, f"{kind} after session.closed"
             closed = kind == "session.closed"
-            event_id = event.get("event_id")
-            if isinstance(event_id, str):
-                if event_id in ids:
-                    yield number, f"the event_id {event_id!r} twice"
-                ids.add(event_id)
+            yield from ((number, what) for what in ids.see(event))
             for what in _misplaced(event):
                 yield number, f"{name} with {what}"
             place = _place(event)
@@ -382,11 +363,9 @@ class _Rules:
                 of = event.get("delegation_id")
                 if isinstance(of, str) and of not in delegations:
                     yield number, f"{name} of the unknown delegation {of}"
-                yield from ((number, what) for what in self._nested(event["event"], of, numbers, texts))
+                yield from ((number, what) for what in self._nested(event["event"], of, numbers, streams))
 
-    def _nested(
-        self, event: Event, of: Any, numbers: dict[str, int], texts: dict[tuple[str, Any], str]
-    ) -> Iterator[str]:
+    def _nested(self, event: Event, of: Any, numbers: dict[str, int], streams: Streams) -> Iterator[str]:
         """Yield what is wrong with the order of a response's events, and with what its deltas add up to."""
         kind, place = str(event.get("type")), str(of)
         number = event.get("sequence_number")
@@ -397,16 +376,7 @@ class _Rules:
             if number != wanted and (place in numbers or not self._gaps):
                 yield f"{kind} with sequence_number {number} where {wanted} is next"
             numbers[place] = int(number)
-        delta = event.get("delta")
-        if kind in _DONE and isinstance(delta, str):
-            text = _DONE[kind], str(event.get("item_id"))
-            texts[text] = texts.get(text, "") + delta
-        if not kind.endswith(".done"):
-            return
-        for key in _DONE.values():
-            whole = texts.get((key, str(event.get("item_id"))))
-            if whole is not None and isinstance(event.get(key), str) and event[key] != whole:
-                yield f"{kind} with {event[key]!r} after deltas of {whole!r}"
+        yield from (f"{kind} with {what}" for what in streams.see(event))
 
 
 def _misplaced(event: Event) -> Iterator[str]:

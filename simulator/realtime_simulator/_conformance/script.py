@@ -192,26 +192,24 @@ def _tools(received: Sequence[Message]) -> Iterator[tuple[str, Sequence[Mapping[
 
 def appended(recording: Recording) -> dict[str, str]:
     """Return the audio to append, in base64, by the pointer of the event that appends it."""
-    places: list[Message] = []
+    places, formats = _places(recording)
+    begun = 0
     known: list[tuple[int, int]] = [(0, 0)]
     voices: list[list[int]] = []
-    padding, pause, detects, format = 300, 200, True, PCM
+    padding, pause, detects = 300, 200, True
     manual: set[int] = set()
     speaks = any(step.type in EDGES for step in recording.messages("received"))
-    formats: list[str] = []
     for step in recording.steps:
         if not isinstance(step, Message):
             continue
         event = step.data if isinstance(step.data, Mapping) else {}
         if step.direction == "sent" and step.type in _APPENDS:
             if not detects:
-                manual.add(len(places))
-            places.append(step)
-            formats.append(format)
+                manual.add(begun)
+            begun += 1
         elif step.type in ("session.created", "session.updated") and step.direction == "received":
             session = event["session"]
             settings = (session.get("audio") or {}).get("input") or {}
-            format = str((settings.get("format") or {}).get("type", PCM))
             # Beta sessions are flat, and so is xAI's turn detection.
             shown = session if "turn_detection" in session else settings
             detection = {} if session.get("type") == "translation" else shown.get("turn_detection", {})
@@ -221,14 +219,14 @@ def appended(recording: Recording) -> dict[str, str]:
         elif step.type == _STARTED:
             begin = event["audio_start_ms"] + padding
             voices.append([begin, 10**9])
-            known.append((len(places), begin + _CERTAIN_MS))
+            known.append((begun, begin + _CERTAIN_MS))
         elif step.type == _STOPPED:
             end = event["audio_end_ms"]
             if voices:
                 # Where a service counts otherwise, the speech is as long as it has to be.
                 voices[-1][1] = max(end - pause - HANG_MS, voices[-1][0] + _CERTAIN_MS * 2)
                 end = voices[-1][1] + HANG_MS + pause
-            known.append((len(places), end + FRAME_MS))
+            known.append((begun, end + FRAME_MS))
     ends = list(_ends(len(places), known))
     audio = {}
     for number, (place, (start, end)) in enumerate(zip(places, itertools.pairwise([0, *ends]), strict=True)):
@@ -253,18 +251,7 @@ def real_sound(recording: Recording, said: bytes | None) -> dict[str, str]:
     Raises:
         RecordingError: No audio was appended, or it was shortened.
     """
-    places: list[Message] = []
-    formats: list[str] = []
-    format = PCM
-    for step in recording.steps:
-        if not isinstance(step, Message):
-            continue
-        if step.direction == "sent" and step.type in _APPENDS:
-            places.append(step)
-            formats.append(format)
-        elif step.type in ("session.created", "session.updated") and step.direction == "received":
-            settings = (step.data["session"].get("audio") or {}).get("input") or {}
-            format = str((settings.get("format") or {}).get("type", PCM))
+    places, formats = _places(recording)
     if not places:
         raise RecordingError(f"{recording.name}: no event appends audio")
     if said is None:
@@ -279,6 +266,23 @@ def real_sound(recording: Recording, said: bytes | None) -> dict[str, str]:
         place.pointer: base64.b64encode(encode(piece + bytes(size - len(piece)), kind)).decode()
         for place, piece, kind in zip(places, pieces, formats, strict=True)
     }
+
+
+def _places(recording: Recording) -> tuple[list[Message], list[str]]:
+    """Return the messages that append audio, and the format of each."""
+    places: list[Message] = []
+    formats: list[str] = []
+    format = PCM
+    for step in recording.steps:
+        if not isinstance(step, Message):
+            continue
+        if step.direction == "sent" and step.type in _APPENDS:
+            places.append(step)
+            formats.append(format)
+        elif step.type in ("session.created", "session.updated") and step.direction == "received":
+            settings = (step.data["session"].get("audio") or {}).get("input") or {}
+            format = str((settings.get("format") or {}).get("type", PCM))
+    return places, formats
 
 
 def _translates(place: Message) -> bool:
