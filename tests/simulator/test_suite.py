@@ -21,6 +21,7 @@ from realtime_simulator._suite.runner import Result
 from realtime_simulator._suite.target import Target
 
 from tests.support.paths import ROOT
+from tests.support.rows import each
 
 SECONDS = 60.0
 Event = dict[str, Any]
@@ -29,8 +30,15 @@ Alteration = Callable[[Event], Event]
 
 def run(sim: Simulator, *only: str, profile: str = "openai", budget: float | None = None) -> Sequence[Result]:
     speech = synthesize("Hello, my name is Ada.")
-    target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", budget, speech=speech)
-    return runner.run(target, catalog.chosen(only), profile, seconds=SECONDS)
+    return judged(
+        Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", budget, speech=speech), *only, profile=profile
+    )
+
+
+def judged(target: Target, *only: str, profile: str = "openai", seconds: float = SECONDS) -> Sequence[Result]:
+    checks = catalog.chosen(only)
+    plan = runner.plan(checks, profile, target.budget, rings=target.ring is not None)
+    return runner.run(target, checks, plan, seconds=seconds)
 
 
 def failed(results: Sequence[Result]) -> dict[str, str]:
@@ -56,13 +64,13 @@ def test_a_command_makes_the_simulator_ring(sim: Simulator) -> None:
     program = f"{sys.executable} -m realtime_simulator"
     ring = f"{program} incoming --to {{url}} --simulator {sim.base_url} --api-key {sim.api_key}"
     target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", ring=ring)
-    results = runner.run(target, catalog.chosen(["telephone"]), "openai", seconds=SECONDS)
+    results = judged(target, "telephone")
     assert failed(results) == {} and runner.counts(results)["passed"] == 5
 
 
 def test_a_command_that_fails_is_reported(sim: Simulator) -> None:
     target = Target(sim.base_url, sim.api_key, "gpt-realtime-2.1", ring="false {url}")
-    results = runner.run(target, catalog.chosen(["P01"]), "openai", seconds=SECONDS)
+    results = judged(target, "P01")
     assert "--ring: false ended with 1" in failed(results)["P01"]
 
 
@@ -78,7 +86,7 @@ def test_every_check_fails_on_a_server_without_the_api() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
             target = Target(url, "sk-x", "gpt-realtime-2.1", speech=bytes(9600), ring="false {url}")
-            return await asyncio.to_thread(runner.run, target, catalog.chosen([]), "openai", seconds=SECONDS)
+            return await asyncio.to_thread(judged, target)
 
     results = asyncio.run(main())
     assert [one.check.id for one in results if one.status != runner.FAILED] == []
@@ -258,11 +266,15 @@ def test_hostile_text_of_a_server_is_inert_in_reports() -> None:
 def test_a_dry_run_says_what_it_would_cost(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["conformance", "--dry-run", "--only", "T01", "--only", "S01"]) == 0
     assert "2 checks, at most about 0.001 USD (text 0.001)" in capsys.readouterr().out
+    assert cli.main(["conformance", "--dry-run", "--only", "T01,A01", "--budget", "0.005"]) == 0
+    said = capsys.readouterr().out
+    assert "2 checks, at most about 0.001 USD (text 0.001)" in said
+    assert "(skipped: its responses would exceed the budget of 0.005 USD)" in said.splitlines()[0]
 
 
 def test_a_wrong_key_fails_and_is_not_printed(sim: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     key = "sk-wrong-and-secret-0123456789"
-    words = ["conformance", "--base-url", sim.base_url, "--api-key", key, "--only", "S02"]
+    words = ["conformance", "--base-url", sim.base_url, "--api-key", key, "--only", "S01,S02"]
     assert cli.main(words) == 1
     out, err = capsys.readouterr()
     assert "expected session.created" in out and key not in out + err
@@ -275,15 +287,76 @@ def test_no_server_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> No
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         assert cli.main(["conformance", "--base-url", url, "--api-key", "sk-x"]) == 3
     assert "no server answers" in capsys.readouterr().err
-    for words in (
-        ["--only", "X99"],
-        ["--report", "x.pdf"],
-        ["--report", "json", "--report", "html"],
-        ["--base-url", "ftp://x"],
-    ):
-        with pytest.raises(SystemExit) as ended:
-            cli.main(["conformance", *words])
-        assert ended.value.code == 2
+
+
+@each(
+    "words, said",
+    [
+        (["--only", "X99"], "--only: 'X99' is not a check"),
+        (["--only", "S01,X99"], "--only: 'X99' is not a check"),
+        (["--only", ""], "--only: '' is not a check"),
+        (["--profile", "xia"], "did you mean xai?"),
+        (["--report", "x.pdf"], "--report: 'x.pdf' is none of json"),
+        (["--report", "json", "--report", "html"], "--report: only one can be printed"),
+        (["--base-url", "ftp://x"], "is not an http or https URL"),
+        (["--base-url", "http:///v1"], "is not an http or https URL"),
+        (["--base-url", "http://[::1/v1"], "is not a URL: Invalid IPv6 URL"),
+        (["--base-url", "http://127.0.0.1:99999/v1"], "is not a URL: Port out of range"),
+        (["--base-url", "http://me:hidden@127.0.0.1/v1"], "the key is passed as --api-key"),
+        (["--base-url", "http://127.0.0.1/v1?key=hidden"], "the key is passed as --api-key"),
+        (["--api-key", "hidden-ключ"], "printable ASCII"),
+        (["--budget", "-1"], "--budget: a number of at least 0"),
+        (["--timeout", "0"], "--timeout: more than 0 s"),
+        (["--ring", "true"], "--ring: the command has no {url}"),
+        (["--ring", "no-such-program {url}"], "--ring: there is no program 'no-such-program'"),
+        (["--ring", "'{url}"], '--ring: "\'{url}" cannot be split into words'),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["conformance", *words])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in error and "hidden" not in error
+    assert error.count("\n") == 2  # the reason, and a hint
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(
+    sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.html").mkdir()
+    sessions = len(sim.sessions)
+    for path, said in (("none/x.json", "No such folder"), ("folder.html", "Is a directory")):
+        assert command(sim, "--only", "S01", "--report", str(tmp_path / path)) == 2
+        assert said in capsys.readouterr().err
+    assert len(sim.sessions) == sessions
+
+
+def test_checks_are_named_in_lists_and_in_any_case() -> None:
+    assert [one.id for one in catalog.chosen(["s01, S02", "Telephone"])] == [
+        *(f"P0{number}" for number in range(1, 6)),
+        "S01",
+        "S02",
+    ]
+
+
+def test_a_server_of_web_pages_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n<html".encode())
+        await writer.drain()
+        writer.close()
+
+    async def main() -> int:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            return await asyncio.to_thread(cli.main, ["conformance", "--base-url", url, "--api-key", "sk-x"])
+
+    assert asyncio.run(main()) == 3
+    assert "answers with web pages, not with the API" in capsys.readouterr().err
 
 
 def test_a_server_that_hangs_is_given_up() -> None:
@@ -292,7 +365,7 @@ def test_a_server_that_hangs_is_given_up() -> None:
         silent.listen()
         target = Target(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "sk-x", "gpt-realtime-2.1")
         with pytest.raises(ConnectionError, match="does not answer"):
-            runner.run(target, catalog.chosen(["S01"]), "openai", seconds=0.2)
+            judged(target, "S01", seconds=0.2)
 
 
 def test_once_an_event_was_missing_others_are_waited_for_less(

@@ -17,15 +17,16 @@ def checks() -> Sequence[Check]:
 
 
 def chosen(only: Sequence[str]) -> Sequence[Check]:
-    """Return the checks of some areas or numbers; all if none is named.
+    """Return the checks of some areas or numbers, in words or lists with commas; all if none is named.
 
     Raises:
         ValueError: A word is neither a number nor an area.
     """
     every = checks()
-    known = {word for one in every for word in (one.id, one.area)}
-    for word in only:
-        if word not in known:
-            areas = ", ".join(dict.fromkeys(one.area for one in every))
+    asked = {word.strip().lower(): word for words in only for word in words.split(",")}
+    known = {word for one in every for word in (one.id.lower(), one.area)}
+    for folded, word in asked.items():
+        if folded not in known:
+            areas = ", ".join(sorted({one.area for one in every}))
             raise ValueError(f"--only: {word!r} is not a check; allowed are numbers such as E01, and {areas}")
-    return [one for one in every if not only or one.id in only or one.area in only]
+    return [one for one in every if not asked or one.id.lower() in asked or one.area in asked]

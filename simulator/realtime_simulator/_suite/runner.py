@@ -40,55 +40,69 @@ class Result:
     seconds: float = 0.0
 
 
-def skipped(check: Check, profile: str, *, rings: bool = False) -> str | None:
-    """Return why a profile lacks what a check needs; None if it does not.
+@attrs.frozen
+class Plan:
+    """Which checks run, and what they cost.
 
     Args:
-        check: The check.
+        skipped: The reasons to skip checks, by their numbers.
+        prices: The paid exchanges that take place, with the estimated price of each in US dollars.
+    """
+
+    skipped: Mapping[str, str]
+    prices: Mapping[str, float]
+
+
+def plan(checks: Sequence[Check], profile: str, budget: float | None = None, *, rings: bool = False) -> Plan:
+    """Plan a run: the budget is spent on the cheapest exchanges first.
+
+    Args:
+        checks: The checks.
         profile: Whose service it is.
+        budget: In US dollars; None for any.
         rings: Whether a command makes the server ring.
     """
     there = PROFILES[profile] | ({"ring"} if rings else set())
-    missing = [name for name in check.needs if name not in there]
-    return CAPABILITIES[missing[0]] if missing else None
+    skipped: dict[str, str] = {}
+    for check in checks:
+        if missing := [name for name in check.needs if name not in there]:
+            skipped[check.id] = CAPABILITIES[missing[0]]
+    used = {name for check in checks if check.id not in skipped for name in check.uses}
+    prices: dict[str, float] = {}
+    for name in sorted(used, key=lambda name: (PRICES[name], name)):
+        if budget is None or sum(prices.values()) + PRICES[name] <= budget:
+            prices[name] = PRICES[name]
+    for check in checks:
+        if check.id not in skipped and not prices.keys() >= set(check.uses):
+            skipped[check.id] = f"its responses would exceed the budget of {budget:g} USD"
+    return Plan(skipped, prices)
 
 
-def cost(checks: Sequence[Check], profile: str, *, rings: bool = False) -> Mapping[str, float]:
-    """Return the paid exchanges of checks, with the estimated price of each in US dollars; see `skipped`."""
-    uses = [check.uses for check in checks if skipped(check, profile, rings=rings) is None]
-    names = {name for some in uses for name in some}
-    return {name: PRICES[name] for name in sorted(names)}
-
-
-def run(target: Target, checks: Sequence[Check], profile: str, *, seconds: float) -> Sequence[Result]:
+def run(target: Target, checks: Sequence[Check], plan: Plan, *, seconds: float) -> Sequence[Result]:
     """Run checks.
 
     Args:
         target: The server.
         checks: The checks.
-        profile: Whose service it is.
+        plan: Which of them are skipped.
         seconds: How long a check may take.
 
     Returns:
         A result for each check, in order.
 
     Raises:
-        ConnectionError: The server cannot be reached, or does not answer.
+        ConnectionError: The server cannot be reached, does not answer, or is one of web pages.
     """
-    return event_loop.run(_run(target, checks, profile, seconds))
+    return event_loop.run(_run(target, checks, plan, seconds))
 
 
-async def _run(target: Target, checks: Sequence[Check], profile: str, seconds: float) -> Sequence[Result]:
+async def _run(target: Target, checks: Sequence[Check], plan: Plan, seconds: float) -> Sequence[Result]:
     await _reach(target, seconds)
-    affordable = _affordable(checks, profile, target.budget, rings=target.ring is not None)
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def judge(check: Check) -> Result:
-        reason = skipped(check, profile, rings=target.ring is not None)
-        if reason is None and not affordable.issuperset(check.uses):
-            reason = f"its responses would exceed the budget of {target.budget:g} USD"
-        if reason is not None:
-            return Result(check, SKIPPED, reason)
+        if check.id in plan.skipped:
+            return Result(check, SKIPPED, plan.skipped[check.id])
         async with places:
             return await _judge(target, check, seconds)
 
@@ -107,26 +121,15 @@ async def _reach(target: Target, seconds: float) -> None:
     """Fail early where no server listens: the answer to a request may be any."""
     try:
         async with asyncio.timeout(seconds):
-            await target.request("GET", "/models")
+            answer = await target.request("GET", "/models")
     except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise ConnectionError(f"no server answers at {target.base_url}: {error}") from error
     except (Failed, TimeoutError) as error:
         raise ConnectionError(f"the server at {target.base_url} does not answer") from error
     except httpx.HTTPError:
-        pass  # the checks say how it fails
-
-
-def _affordable(
-    checks: Sequence[Check], profile: str, budget: float | None, *, rings: bool = False
-) -> set[str]:
-    """Return the exchanges that a budget allows, cheapest first."""
-    allowed: set[str] = set()
-    total = 0.0
-    for name, price in sorted(cost(checks, profile, rings=rings).items(), key=lambda one: one[1]):
-        total += price
-        if budget is None or total <= budget:
-            allowed.add(name)
-    return allowed
+        return  # the checks say how it fails
+    if answer.is_success and answer.headers.get("content-type", "").startswith("text/html"):
+        raise ConnectionError(f"the server at {target.base_url} answers with web pages, not with the API")
 
 
 async def _judge(target: Target, check: Check, seconds: float) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import struct
 import time
@@ -42,7 +43,9 @@ def sound(milliseconds: int) -> str:
 async def first_event(target: Target) -> None:
     async with target.socket() as socket:
         event = await socket.next()
-        expect(event["type"] == "session.created", f"expected session.created, got {event['type']}")
+        kind = event["type"]
+        shown = f"the error {json.dumps(event.get('error'))[:500]}" if kind == "error" else kind
+        expect(kind == "session.created", f"expected session.created, got {shown}")
         got = field(event, "session").get("id")
         expect(isinstance(got, str) and got, f"expected an id of the session, got {got!r}")
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from realtime_simulator.cli._output import print_error, print_text, reason_of
 from realtime_simulator.cli._parsing import API, CONFORMANCE, PROFILES, Parser, seconds
+
+if TYPE_CHECKING:
+    from realtime_simulator._suite.check import Check
+    from realtime_simulator._suite.runner import Plan
 
 
 def arguments(program: str) -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"{program} {CONFORMANCE}",
         description="Check whether a server implements the API like the service. The exit status is 1 if a "
-        "check fails, 2 for wrong usage, 3 if no server answers, 4 if the key is missing.",
+        "check fails, 2 for wrong usage, 3 if no API answers, 4 if the key is missing.",
     )
     add = parser.add_argument
     add("--base-url", metavar="URL", help=f"the server (OPENAI_BASE_URL, or {API})")
@@ -29,7 +35,13 @@ def arguments(program: str) -> argparse.ArgumentParser:
         metavar="NAME",
         help="model of conversations (gpt-realtime-2.1)",
     )
-    add("--only", action="append", default=[], metavar="CHECK", help="a number such as E01, or an area")
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="a number such as E01, an area, or several, with commas",
+    )
     add(
         "--report",
         action="append",
@@ -60,6 +72,16 @@ def run(words: list[str], program: str) -> int:
     from realtime_simulator._suite import catalog, reports, runner
     from realtime_simulator._suite.target import Target
 
+    url = options.base_url or os.environ.get("OPENAI_BASE_URL") or API
+    key = options.api_key or os.environ.get("OPENAI_API_KEY") or ""
+    if wrong := _wrong_url(url):
+        parser.error(f"--base-url: {wrong}")
+    if not (key.isascii() and key.isprintable()):
+        parser.error("--api-key: a key consists of printable ASCII characters")
+    if options.ring is not None and (wrong := _wrong_command(options.ring)):
+        parser.error(f"--ring: {wrong}")
+    if not options.timeout:
+        parser.error("--timeout: more than 0 s is needed")
     printed = [form for form in options.report if form in reports.FORMS]
     files = [file for file in options.report if file not in reports.FORMS]
     for file in files:
@@ -68,22 +90,19 @@ def run(words: list[str], program: str) -> int:
                 f"--report: {file!r} is none of {', '.join(reports.FORMS)}, and no file ending in one of "
                 f"{', '.join(reports.REPORTS)}"
             )
+        if reason := _unwritable(Path(file)):  # found before the run, which costs money and time
+            print_error(command, f"--report: {file}: {reason}")
+            return 2
     if len(printed) > 1:
         parser.error(f"--report: only one can be printed, got {' and '.join(printed)}; name files for more")
     try:
         chosen = catalog.chosen(options.only)
     except ValueError as error:
         parser.error(str(error))
-    url = options.base_url or os.environ.get("OPENAI_BASE_URL") or API
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        parser.error(f"--base-url: {url!r} is not an http or https URL")
-    if options.ring is not None and "{url}" not in options.ring:
-        parser.error("--ring: the command has no {url}, which is replaced by where the webhook goes")
+    plan = runner.plan(chosen, options.profile, options.budget, rings=options.ring is not None)
     if options.dry_run:
-        _dry_run(chosen, options.profile, rings=options.ring is not None)
+        _dry_run(chosen, plan)
         return 0
-    key = options.api_key or os.environ.get("OPENAI_API_KEY")
     if not key:
         print_error(command, "the server's key is missing", "pass --api-key, or set OPENAI_API_KEY")
         return 4
@@ -94,7 +113,7 @@ def run(words: list[str], program: str) -> int:
         return 2
     target = Target(url, key, options.model, options.budget, speech=said, ring=options.ring)
     try:
-        results = runner.run(target, chosen, options.profile, seconds=options.timeout)
+        results = runner.run(target, chosen, plan, seconds=options.timeout)
     except ConnectionError as error:
         print_error(command, target.masked(str(error)), "--base-url is the address up to and with /v1")
         return 3
@@ -117,14 +136,46 @@ def run(words: list[str], program: str) -> int:
     return int(bool(failed))
 
 
-def _dry_run(chosen: Sequence[Any], profile: str, *, rings: bool) -> None:
-    """Print checks, and what they would cost."""
-    from realtime_simulator._suite import runner
+def _wrong_url(url: str) -> str:
+    """Return why a URL is not the address of an API; empty if it may be one."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        return f"{url!r} is not a URL: {error}"
+    if not is_address:
+        return f"{url!r} is not an http or https URL"
+    if parts.query or parts.fragment or parts.username is not None:
+        return "the URL has a user, a query or a fragment; the key is passed as --api-key"
+    return ""
 
+
+def _wrong_command(command: str) -> str:
+    """Return why a command cannot make a server ring; empty if it may."""
+    if "{url}" not in command:
+        return "the command has no {url}, which is replaced by where the webhook goes"
+    try:
+        program = shlex.split(command)[0]
+    except ValueError as error:
+        return f"{command!r} cannot be split into words: {error}"
+    return "" if shutil.which(program) else f"there is no program {program!r}"
+
+
+def _unwritable(file: Path) -> str:
+    """Return why a file cannot be written; empty if it can."""
+    if file.is_dir():
+        return "Is a directory"
+    if not file.parent.is_dir():
+        return "No such folder"
+    return "" if os.access(file if file.exists() else file.parent, os.W_OK) else "Permission denied"
+
+
+def _dry_run(chosen: Sequence[Check], plan: Plan) -> None:
+    """Print checks, and what they would cost."""
     for one in chosen:
-        reason = runner.skipped(one, profile, rings=rings)
+        reason = plan.skipped.get(one.id)
         note = f" (skipped: {reason})" if reason else f" (uses: {', '.join(one.uses)})" if one.uses else ""
         print_text(f"{one.id}  {one.title}{note}", keep="")
-    prices = runner.cost(chosen, profile, rings=rings)
+    prices = plan.prices
     shown = ", ".join(f"{name} {price:g}" for name, price in prices.items()) or "no responses"
     print_text(f"{len(chosen)} checks, at most about {sum(prices.values()):g} USD ({shown})")
