@@ -14,7 +14,7 @@ NAME = "realtime_simulator"
 # underscore are public, and so is the package itself, which may import from every part but the commands.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_core", "_media", "_recordings"}),
-    frozenset({"_engine", "_faults", "_links", "_records", "scrub"}),
+    frozenset({"_consistency", "_engine", "_faults", "_links", "_records", "scrub"}),
     frozenset({"_live", "_scenario", "_suite"}),
     frozenset({"_sessions"}),
     frozenset({"_calls", "_stepping"}),

@@ -141,7 +141,12 @@ def errors() -> set[str]:
         (put("response.done", "response.usage.total_tokens", 1), "turns,output audio", {"T07", "A03"}),
         (put("response.content_part.added", "response_id", "resp_x"), "turns", {"T08"}),
         (put("conversation.item.added", "item.id", "item_x"), "turns", {"T09"}),
-        (put("*", "event_id", "1"), "turns,all events", {"T10", "Z02"}),
+        (put("*", "event_id", "1"), "turns,all events", {"T10", "Z02", "Z03"}),
+        (
+            put("response.done", "response.usage.output_token_details.text_tokens", 7**7),
+            "turns,all events",
+            {"Z03"},
+        ),
         (put("response.output_audio.delta", "delta", "AAA"), "output audio", {"A04"}),
         (put("response.output_audio_transcript.delta", "delta", "x"), "output audio", {"A02"}),
         (put("conversation.item.truncated", "audio_end_ms", 0), "interruption", {"N01"}),
@@ -161,7 +166,7 @@ def errors() -> set[str]:
         (
             put("response.created", "type", "unknown"),
             "turns,all events",
-            {"T01", "T03", "T08", "T10", "T11", "Z01"},
+            {"T01", "T03", "T08", "T10", "T11", "Z01", "Z03"},
         ),
     ],
 )

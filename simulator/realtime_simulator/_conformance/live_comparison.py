@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator._conformance.comparison import Comparison, Event, Expected, Lane, Token
-from realtime_simulator._conformance.consistency import EventIds, Streams
+from realtime_simulator._consistency import EventIds, Streams
 from realtime_simulator._recordings.lines import APPEND, OUTPUT, is_marker, is_number
 from realtime_simulator._recordings.steps import Message
 from realtime_simulator._scenario.live_audio import audio_ms

@@ -16,8 +16,8 @@ import attrs
 
 from realtime_simulator._conformance import play, script as scripts
 from realtime_simulator._conformance.comparison import Expected
-from realtime_simulator._conformance.consistency import faults
 from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
+from realtime_simulator._consistency import faults
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from realtime_simulator._consistency import faults
 from realtime_simulator._core import schema
 from realtime_simulator._suite.check import Check, Run, add, check
 from realtime_simulator._suite.refusals import error_of
@@ -400,17 +401,17 @@ _WITHOUT_ID = ("ping", "session.output_audio.delta", "session.input_audio.append
 @check("Z01", "all events", "every event matches the API description", _DESCRIBED, last=True)
 async def described(target: Target) -> None:
     expect(any(socket.events for socket in target.sockets), "no event came")
-    faults: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
     for socket in target.sockets:
         known = schema.event_schemas(socket.union)
         for event in socket.events:
             name = known.get(event["type"])
             error = None if name is None else next(schema.validator(name).iter_errors(event), None)
             if name is None:
-                faults[f"{event['type']} is not described"] += 1
+                wrong[f"{event['type']} is not described"] += 1
             elif error is not None:
-                faults[f"{event['type']}: {str(error.message)[:200]}"] += 1
-    expect(not faults, "; ".join(f"{what} ({count} times)" for what, count in faults.most_common(5)))
+                wrong[f"{event['type']}: {str(error.message)[:200]}"] += 1
+    expect(not wrong, "; ".join(f"{what} ({count} times)" for what, count in wrong.most_common(5)))
 
 
 @check("Z02", "all events", "every event_id of a connection is new", _DESCRIBED, needs=(), last=True)
@@ -421,3 +422,14 @@ async def unique(target: Target) -> None:
         ids = Counter(event.get("event_id") for event in described)
         again = [str(name) for name, count in ids.items() if count > 1]
         expect(not again, f"more than once: {', '.join(again[:3])}")
+
+
+@check(
+    "Z03", "all events", "events agree: deltas, totals, references, positions", _RECORDED, needs=(), last=True
+)
+async def consistent(target: Target) -> None:
+    expect(any(socket.events for socket in target.sockets), "no event came")
+    for socket in target.sockets:
+        if socket.union == "RealtimeServerEvent":
+            for number, what in faults(socket.events):
+                raise Failed(f"{socket.events[number]['type']} ({number + 1}.) has {what}")

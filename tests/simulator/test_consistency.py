@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from realtime_simulator import Simulator, call_tool, speech
 from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
-from realtime_simulator._conformance.consistency import faults
+from realtime_simulator._consistency import faults
 from realtime_simulator._recordings import recording
 from realtime_simulator._recordings.steps import Message
 
