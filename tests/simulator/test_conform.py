@@ -538,6 +538,17 @@ def test_a_broken_event_is_refused(tmp_path: Path) -> None:
         found(tmp_path, interactions)
 
 
+def test_a_received_message_that_is_no_event_is_refused(tmp_path: Path) -> None:
+    interactions = [*load("written_turn"), {"kind": "message", "direction": "received", "data": "hello"}]
+    with pytest.raises(RecordingError, match=r"x\.yaml: .*/data: what was received is not an event"):
+        found(tmp_path, interactions)
+
+
+def test_an_exchange_is_made_in_its_place_between_messages(tmp_path: Path) -> None:
+    interactions = [*load("call")[:2], *load("sideband"), *load("call")[2:]]
+    assert found(tmp_path, interactions) == []
+
+
 def test_placeholders_replace_the_ids_that_the_client_created(tmp_path: Path) -> None:
     interactions = load("written_turn")
     own = "5f2d3a1b9c8e7d6f5a4b3c2d"

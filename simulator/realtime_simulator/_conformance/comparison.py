@@ -123,9 +123,9 @@ class Comparison:
         self._cross(there, expected, actual, matched)
         for place, other in sorted(matched.items()):
             one = expected[place]
-            self._loose = bool(self._cut & _things(one.event)) or _is_partial(one.event)
+            self._loose = bool(self._cut & _things(one.event)) or is_partial(one.event)
             self.value(one.type, one.pointer, one.event, actual[other])
-            if _is_partial(one.event):
+            if is_partial(one.event):
                 self._run(there.run(place), expected, here.run(other), actual)
         self._loose = False
 
@@ -347,7 +347,7 @@ class _Lanes:
         seen: set[str] = set()
         for place in self.lanes.get(lane, ()):
             name = _name(self._events[place])
-            if _is_partial(self._events[place]):
+            if is_partial(self._events[place]):
                 if name not in seen:
                     run.setdefault(name, place)
                 seen.add(name)
@@ -382,7 +382,7 @@ class _Lanes:
             item = str(event.get("item_id") or _at(event, "item", "id"))
             response = self._made.get(item, str(event.get("response_id")))
             if kind.startswith(_TRANSCRIPTION):
-                if item in added and not _is_partial(event):
+                if item in added and not is_partial(event):
                     yield _sorted(added[item], place)
             elif kind.startswith("output_audio_buffer."):
                 if response in begun:
@@ -449,7 +449,7 @@ def _name(event: Event) -> str:
     return f"{event['type']}{progress}" + (f" (part {index})" if index else "")
 
 
-def _is_partial(event: Event) -> bool:
+def is_partial(event: Event) -> bool:
     """Return whether an event is one of a run whose length is a matter of time."""
     kind = str(event["type"])
     if kind.startswith(_TRANSCRIPTION):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from realtime_simulator._conformance.live import LivePlay, is_live
+from realtime_simulator._conformance.play import Report
 from realtime_simulator._conformance.realtime import RealtimePlay
-from realtime_simulator._conformance.report import Report
 from realtime_simulator._core import event_loop
 from realtime_simulator._recordings import recording as recordings
 from realtime_simulator._recordings.steps import Recording, RecordingError

@@ -21,8 +21,8 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from realtime_simulator._conformance.comparison import Comparison, Expected
-from realtime_simulator._conformance.report import Report
+from realtime_simulator._conformance.comparison import Comparison, Difference, Expected
+from realtime_simulator._conformance.known import Known
 from realtime_simulator._conformance.sdp_facts import facts
 from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._engine.turn import Action, Heard, Transcript, Turn
@@ -50,6 +50,29 @@ _SOCKETS = ("/realtime", "/translations", "/sessions", "/attach", "/fork")
 """How the paths of WebSockets end."""
 
 Steps = Sequence[Open | Message | Close]
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """The result for one recording.
+
+    Args:
+        name: The recording.
+        compared: How many events, answers and closes were compared.
+        differences: The differences from the recording.
+        known: The intended differences, with their reasons.
+        unread: What of the recording was not understood, and left out.
+    """
+
+    name: str
+    compared: int
+    differences: Sequence[Difference]
+    known: Sequence[tuple[Difference, Known]]
+    unread: Sequence[str] = ()
+
+    @property
+    def conforms(self) -> bool:
+        return not self.differences
 
 
 @attrs.define
@@ -101,7 +124,9 @@ class Play(ABC, Generic[C]):
     ) -> None:
         for message in (step for step in recording.steps if isinstance(step, Message)):
             if message.direction == "received" and not message.type:
-                raise RecordingError(f"{message.pointer}: what was received is not an event")
+                raise RecordingError(
+                    f"{recording.name}: {message.pointer}: what was received is not an event"
+                )
         self._recording, self._simulator = recording, simulator
         self._bindings = Bindings(given=set(_given(recording)))
         self._comparison = Comparison(self._bindings, profile)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import attrs
 
 from realtime_simulator._conformance import play, script as scripts
-from realtime_simulator._conformance.comparison import Expected
+from realtime_simulator._conformance.comparison import Expected, is_partial
 from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
 from realtime_simulator._consistency import faults
 from realtime_simulator._engine.config import DEFAULT_MODEL
@@ -40,7 +40,6 @@ _PLACEHOLDER = re.compile(r"<client-id-\d+>")
 _OWN_ID = re.compile(r"[0-9a-f]{24}")
 _CALL = re.compile(r"sess_u\d+_.+")
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
-_TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _OF_VIEW = (
     "type",
     "model",
@@ -147,10 +146,10 @@ class RealtimePlay(Play[Connection]):
         """Wait for the counterpart of the last of the expected events, and cause it where that is needed."""
         one = expected[-1]
         kind = one.type
-        interim = _interim(one.event)
+        interim = is_partial(one.event)
 
         def alike(event: Mapping[str, Any]) -> bool:
-            return event.get("type") == kind and _interim(event) == interim
+            return event.get("type") == kind and is_partial(event) == interim
 
         number = sum(alike(other.event) for other in expected)
         needed = 1 if interim else number
@@ -260,13 +259,6 @@ def _refusal(first: Mapping[str, Any]) -> tuple[str | None, Mapping[str, str]]:
     if "Missing bearer" in str(error.get("message")):
         return None, {}
     return "", {}
-
-
-def _interim(event: Mapping[str, Any]) -> bool:
-    """Tell whether a server sends as many of these events as it likes: pieces, and interim transcripts."""
-    kind = str(event.get("type"))
-    interim = kind.endswith(".delta") or (kind.startswith(_TRANSCRIPTION) and kind.endswith(".updated"))
-    return interim or (kind.startswith(_TRANSCRIPTION) and event.get("status") == "in_progress")
 
 
 def _expires(recording: Recording) -> bool:
