@@ -96,6 +96,10 @@ def add_event(interactions: Interactions) -> None:
     interactions.insert(where, {"kind": "message", "direction": "received", "data": {**data, **item}})
 
 
+def untype_event(interactions: Interactions) -> None:
+    interactions[place(interactions, "response.content_part.done")]["data"]["type"] = 7
+
+
 def words_first(interactions: Interactions) -> None:
     words = [one for one in interactions if is_event(one) and "transcription" in one["data"]["type"]]
     rest = [one for one in interactions if one not in words]
@@ -132,6 +136,7 @@ PLANTED: list[tuple[str, str, Callable[[Interactions], Any], str]] = [
         r"was recorded",
     ),
     ("event that the simulator has", "written_turn", drop_event, r"nothing was recorded here.*content_part"),
+    ("type that is no text", "written_turn", untype_event, "/data: 7 was recorded here.*sends none"),
     ("event that it lacks", "written_turn", add_event, r"annotation\.added was recorded here.*sends none"),
     (
         "words before their item",
@@ -314,7 +319,7 @@ def test_a_planted_deviation_is_found(
     said: str,
 ) -> None:
     # It is waited for an event that the simulator lacks; what else is missing then makes no difference.
-    monkeypatch.setattr(play, "PATIENCE", 0.3 if change is add_event else PATIENCE)
+    monkeypatch.setattr(play, "PATIENCE", 0.3 if change in (add_event, untype_event) else PATIENCE)
     interactions = copy.deepcopy(load(name))
     change(interactions)
     differences = found(tmp_path, interactions, name)

@@ -149,7 +149,7 @@ class RealtimePlay(Play[Connection]):
         interim = is_partial(one.event)
 
         def alike(event: Mapping[str, Any]) -> bool:
-            return event.get("type") == kind and is_partial(event) == interim
+            return str(event.get("type")) == kind and is_partial(event) == interim
 
         number = sum(alike(other.event) for other in expected)
         needed = 1 if interim else number
