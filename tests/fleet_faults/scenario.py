@@ -23,8 +23,8 @@ from tests.fleet_faults.judge import Row, judge, read
 from tests.kit.fleet.cluster import Cluster, free_port, running_cluster
 from tests.support.paths import ROOT
 
-ROUNDS = 7  # in which each call's user asks for something, once it was answered
-ROUND = 30.0  # seconds
+ROUNDS = 4  # in which each call's user asks for something, once it was answered
+ROUND = 60.0  # seconds
 ARRIVING = 0.4  # of the rounds, within which calls come
 QUIET = 3.0  # seconds between faults at least
 CALM = 30.0  # seconds for all calls to have an owner again, before the next fault
