@@ -11,7 +11,6 @@ from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._live.standby import StandbySettings
 
-MAX_APPEND_TOKENS = 500
 _MAX_INSTRUCTION_TOKENS = 16_384
 _MAX_INPUT_TOKENS = 8_192
 _TOKENS_PER_MESSAGE = 8

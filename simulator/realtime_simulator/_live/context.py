@@ -1,20 +1,14 @@
-"""The context of a Live session: its history, how full it is, and what was appended to it."""
+"""The context of a Live session: its history, and how full it is."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-import attrs
-
-from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.usage import input_audio_tokens, output_audio_tokens, text_tokens
-from realtime_simulator._live.config import MAX_APPEND_TOKENS, tokens
+from realtime_simulator._live.config import tokens
 from realtime_simulator._live.events import message, text_of
-from realtime_simulator._live.timeline import FRAME, milliseconds
+from realtime_simulator._live.timeline import milliseconds
 
-_INJECTION = 3 * FRAME
 _CONTEXT_TOKENS = 128_000
 _BASE_TOKENS = 1_100
 _MOST_CONTEXT = 0.9
@@ -75,68 +69,3 @@ class Context:
                 break
             kept.insert(0, item)
         self.items, self._spent = kept, _BASE_TOKENS + spent
-
-
-@attrs.frozen
-class Append:
-    """An append whose injection is not complete.
-
-    Args:
-        kind: `instructions`, `thinking` or `commentary`.
-        client_event_id: The id of the client's event.
-        start: The sample of the timeline at which its injection starts.
-    """
-
-    kind: str
-    client_event_id: str | None
-    start: int
-
-
-class Appends:
-    """The appends of one session that are not complete."""
-
-    def __init__(self) -> None:
-        self._pending: deque[Append] = deque()
-        self._lost: list[Append] = []
-
-    def __bool__(self) -> bool:
-        """Return whether any will be complete."""
-        return bool(self._pending)
-
-    def add(self, kind: str, client_event_id: str | None, position: int, *, lost: bool) -> None:
-        """Add one.
-
-        Args:
-            kind: `instructions`, `thinking` or `commentary`.
-            client_event_id: The id of the client's event.
-            position: Where the timeline is.
-            lost: Whether it will never be complete.
-        """
-        start = -(-position // FRAME) * FRAME + _INJECTION
-        (self._lost if lost else self._pending).append(Append(kind, client_event_id, start))
-
-    def complete(self, start: int) -> Iterator[Append]:
-        """Yield those that are complete when a frame starts."""
-        while self._pending and self._pending[0].start + FRAME <= start:
-            yield self._pending.popleft()
-
-    def fail(self) -> Sequence[Append]:
-        """Drop all of them; return them in order."""
-        pending = sorted([*self._lost, *self._pending], key=lambda append: append.start)
-        self._lost.clear()
-        self._pending.clear()
-        return pending
-
-
-def check_length(content: str) -> None:
-    """Refuse what is too long to be appended.
-
-    Raises:
-        ApiProblem: It has too many tokens.
-    """
-    if tokens(content) > MAX_APPEND_TOKENS:
-        raise ApiProblem(
-            f"Context append text must not exceed {MAX_APPEND_TOKENS} tokens.",
-            code="invalid_value",
-            param="content",
-        )

@@ -6,66 +6,56 @@ or the first of each question's options.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._engine.messages import event_id
 from realtime_simulator._engine.usage import text_tokens
-from realtime_simulator._live.events import answering
+from realtime_simulator._live.backend_response import responses_usage
+from realtime_simulator._live.shared import Shared
+
+_MODEL = "gpt-5.6-luna"
+"""The model of triggers where the delegation names none."""
 
 
 class Decisions:
     """The decisions of one session, and the items that they consider.
 
     Args:
-        ids: The source of identifiers.
-        emit: Queues a server event, given its fields without the id.
+        shared: The session's shared state.
     """
 
-    def __init__(self, ids: Ids, emit: Callable[[dict[str, Any]], None]) -> None:
-        self._ids = ids
-        self._emit = emit
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._items: dict[str, dict[str, Any]] = {}
         self._used: set[str] = set()
 
-    def add(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the item of `decision.item.create`; return it with its id.
-
-        Raises:
-            ApiProblem: There is an item with this id.
-        """
+    def create_item(self, event: Mapping[str, Any]) -> None:
+        """`decision.item.create`."""
+        self._require_questions(event)
         item = {"type": "message", **event["item"]}
-        item["id"] = item.get("id") or self._ids.new("item")
+        item["id"] = item.get("id") or self._shared.ids.new("item")
         if item["id"] in self._items:
             raise ApiProblem(f"Item '{item['id']}' exists.", code="invalid_value", param="item.id")
         self._items[item["id"]] = item
-        return item
+        self._shared.reply(event, "decision.item.created", item=item)
 
-    def delete(self, event: Mapping[str, Any]) -> str:
-        """Delete the item of `decision.item.delete`; return its id.
-
-        Raises:
-            ApiProblem: There is none.
-        """
+    def delete_item(self, event: Mapping[str, Any]) -> None:
+        """`decision.item.delete`."""
+        self._require_questions(event)
         item_id = str(event["item_id"])
         if self._items.pop(item_id, None) is None:
             raise ApiProblem(f"Item '{item_id}' does not exist.", code="invalid_value", param="item_id")
-        return item_id
+        self._shared.reply(event, "decision.item.deleted", item_id=item_id)
 
-    def change(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Process `decision.item.create` or `decision.item.delete`; return the event that answers it.
-
-        Raises:
-            ApiProblem: As for `add` and `delete`.
-        """
-        done: dict[str, Any] = (
-            {"item": self.add(event)}
-            if event["type"].endswith(".create")
-            else {"item_id": self.delete(event)}
-        )
-        return answering(f"{event['type']}d", event_id(event), **done)
+    def _require_questions(self, event: Mapping[str, Any]) -> None:
+        config = self._shared.config
+        if not config.decisions and not config.triggers:
+            raise ApiProblem(
+                f"{event['type']} requires Decisions delegation or triggers.",
+                code="invalid_value",
+                param="type",
+            )
 
     def use(self, id: str) -> None:
         """Note the id of a `decision.create`.
@@ -78,63 +68,54 @@ class Decisions:
             raise ApiProblem(message, code="invalid_value", param="event_id")
         self._used.add(id)
 
-    def trigger(
-        self,
-        delta: Mapping[str, Any],
-        triggers: Sequence[Mapping[str, Any]],
-        *,
-        model: str,
-        conversation: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Decide what a delta of a transcript triggers; see `decide`."""
-        for one in triggers:
-            if one["event_type"] == delta["type"]:
-                questions = one["decisions"]["questions"]
-                self.decide(questions, {}, model=model, conversation=conversation, source=delta)
-
-    def decide(
-        self,
-        questions: Sequence[Mapping[str, Any]],
-        answers: Mapping[str, Any],
-        *,
-        model: str,
-        conversation: Sequence[Mapping[str, Any]],
-        delegation: str | None = None,
-        source: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Send the answers to questions.
+    def transcribe(self, direction: str, start: int, words: str) -> None:
+        """Send a delta of a transcript, and decide what it triggers.
 
         Args:
-            questions: The questions.
+            direction: Whose words these are: `input` for the user's, `output` for the model's.
+            start: The first sample of their frame.
+            words: The words.
+        """
+        delta = self._shared.emit_at(f"session.{direction}_transcript.delta", start, delta=words)
+        for one in self._shared.config.triggers:
+            if one["event_type"] == delta["type"]:
+                self._send(one["decisions"]["questions"], {}, source=delta)
+
+    def decide(self, answers: Mapping[str, Any], delegation: str) -> None:
+        """Send the answers to the questions of the session's delegation.
+
+        Args:
             answers: What the scenario answers, by the questions' names.
-            model: The model that decides.
-            conversation: The session's items.
-            delegation: The id of the delegation; None for a trigger.
-            source: The transcript delta that fired the trigger; None for a delegation.
+            delegation: The id of the delegation.
 
         Raises:
             ApiProblem: An answer of the scenario is none that its question allows.
         """
+        self._send(self._shared.config.decisions["questions"], answers, delegation=delegation)
+
+    def _send(
+        self,
+        questions: Sequence[Mapping[str, Any]],
+        answers: Mapping[str, Any],
+        *,
+        delegation: str | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> None:
         found = [answer(question, answers) for question in questions]
-        given = text_tokens(str([*conversation, *self._items.values(), *questions]))
-        usage = {
-            "input_tokens": given,
-            "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
-            "output_tokens": len(found),
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": given + len(found),
+        given = text_tokens(str([*self._shared.context.items, *self._items.values(), *questions]))
+        decision = {
+            "model": self._shared.config.decisions.get("model", _MODEL),
+            "answers": found,
+            "usage": responses_usage(given, len(found)),
         }
-        self._emit(
+        self._shared.emit(
             {
                 "type": "decision.event",
                 "delegation_id": delegation,
-                "trigger_id": None if source is None else self._ids.new("trigger"),
+                "trigger_id": None if source is None else self._shared.ids.new("trigger"),
                 "source_event_id": None if source is None else source["event_id"],
                 "source_event_type": None if source is None else source["type"],
-                "event": {
-                    "type": "decision.completed",
-                    "decision": {"model": model, "answers": found, "usage": usage},
-                },
+                "event": {"type": "decision.completed", "decision": decision},
             }
         )
 

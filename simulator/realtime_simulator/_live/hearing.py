@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
-from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.effects import HearingNeeded
 from realtime_simulator._engine.plan import pieces
 from realtime_simulator._engine.vad import VoiceActivity
+from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME
 from realtime_simulator._media.speech import RATE
 
@@ -47,24 +48,25 @@ class Hearing:
     """The user's utterances in one session.
 
     Args:
-        ids: The source of identifiers.
-        request: Requests the words of a sound.
+        shared: The session's shared state.
+        transcribe: Sends words, given the first sample of their frame.
         interrupt: Called when the user begins to speak.
-        understood: Called with the words of an utterance that is over, and with its samples.
+        understood: Called when an utterance is over and its words are known.
     """
 
     def __init__(
         self,
-        ids: Ids,
-        request: Callable[[HearingNeeded], None],
+        shared: Shared,
         *,
+        transcribe: Callable[[int, str], None],
         interrupt: Callable[[], None],
-        understood: Callable[[str, int], None],
+        understood: Callable[[], None],
     ) -> None:
-        self._ids = ids
-        self._request = request
+        self._shared = shared
+        self._transcribe = transcribe
         self._interrupt = interrupt
         self._understood = understood
+        self._muted = False
         self._vad = VoiceActivity(silence_ms=_SILENCE_MS)
         self._now: _Utterance | None = None
         self._waiting: dict[str, _Utterance] = {}
@@ -72,9 +74,9 @@ class Hearing:
         self._before = b""
 
     @property
-    def is_speaking(self) -> bool:
-        """Whether the user speaks."""
-        return self._now is not None
+    def at_work(self) -> bool:
+        """Whether the user speaks, or words have not been sent."""
+        return self._now is not None or self.is_waiting or self.has_words
 
     @property
     def is_waiting(self) -> bool:
@@ -86,13 +88,21 @@ class Hearing:
         """Whether words wait for the end of their frame."""
         return bool(self._words)
 
-    def listen(self, pcm: bytes, start: int, position: int) -> None:
+    def mute(self, event: Mapping[str, Any]) -> None:
+        """`session.input_audio.mute` and `.unmute`."""
+        self._muted = event["type"].endswith(".mute")
+        self._shared.reply(event, event["type"] + "d")
+
+    def audible(self, pcm: bytes) -> bytes:
+        """Return what is heard of the user's audio: silence while it is muted."""
+        return bytes(len(pcm)) if self._muted else pcm
+
+    def listen(self, pcm: bytes, start: int) -> None:
         """Hear a step.
 
         Args:
-            pcm: The user's audio.
+            pcm: The user's audio, as far as it is audible.
             start: Where on the timeline it begins.
-            position: Where the timeline is.
         """
         if self._now is not None:
             self._now.pcm += pcm
@@ -101,12 +111,12 @@ class Hearing:
                 begins = max(edge.sample, 0)
                 kept = bytearray(pcm[max(0, begins - start) * 2 :])
                 self._now = _Utterance(
-                    self._ids.new("heard"),
+                    self._shared.ids.new("heard"),
                     begins,
                     bytearray(self._before[-(start - begins) * 2 :] if begins < start else b"") + kept,
-                    early=self._ids.new("heard"),
+                    early=self._shared.ids.new("heard"),
                 )
-                self._request(HearingNeeded(self._now.early, bytes(self._now.pcm), finished=False))
+                self._shared.effect(HearingNeeded(self._now.early, bytes(self._now.pcm), finished=False))
                 self._interrupt()
             elif edge.kind == "stopped" and self._now is not None:
                 heard, self._now = self._now, None
@@ -115,9 +125,9 @@ class Hearing:
                     self._understand(heard)
                 else:
                     self._waiting[heard.id] = heard
-                    self._request(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
+                    self._shared.effect(HearingNeeded(heard.id, bytes(heard.pcm[: _MAX_UTTERANCE * 2])))
         if self._now is not None:
-            self._follow(self._now, position)
+            self._follow(self._now)
         self._before = pcm
 
     def heard(self, id: str, text: str) -> bool:
@@ -136,17 +146,16 @@ class Hearing:
             return False
         return True
 
-    def words(self, position: int) -> Iterator[tuple[int, str]]:
-        """Yield the words whose frame is over, a frame at a time, with its start.
-
-        Args:
-            position: Where the timeline is.
-        """
-        while self._words and self._words[0][0] // FRAME * FRAME + FRAME <= position:
-            start, text = self._words[0][0] // FRAME * FRAME, ""
+    def send_words(self) -> None:
+        """Send the words whose frame is over, a frame at a time."""
+        while self._words:
+            start = self._words[0][0] // FRAME * FRAME
+            if start + FRAME > self._shared.timeline.position:
+                break
+            text = ""
             while self._words and self._words[0][0] < start + FRAME:
                 text += self._words.popleft()[1]
-            yield start, text
+            self._transcribe(start, text)
 
     def _understand(self, heard: _Utterance) -> None:
         """Transcribe an utterance that is over, as far as it was not."""
@@ -157,11 +166,13 @@ class Hearing:
         start = heard.start + heard.sent * _WORD
         each = max(0, heard.end - start) / max(1, len(rest))
         self._words.extend((start + int(number * each), word) for number, word in enumerate(rest))
-        self._understood("".join(heard.words), heard.end - heard.start)
+        self._shared.context.user_said("".join(heard.words), heard.end - heard.start)
+        self.send_words()
+        self._understood()
 
-    def _follow(self, heard: _Utterance, position: int) -> None:
+    def _follow(self, heard: _Utterance) -> None:
         """Transcribe a user who is speaking; the last word is certain only when nothing follows it."""
-        due = min(len(heard.words) - 1, (position - heard.start) // _WORD)
+        due = min(len(heard.words) - 1, (self._shared.timeline.position - heard.start) // _WORD)
         for number in range(heard.sent, due):
             self._words.append((heard.start + number * _WORD, heard.words[number]))
             heard.sent = number + 1

@@ -1,13 +1,14 @@
-"""The output of a Live session: a frame of sound each 100 ms, and copies of both directions for sidebands."""
+"""The output of a Live session: a frame of sound each 100 ms, its recording, and copies for sidebands."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 
-from realtime_simulator._engine.effects import AudioOut, Effect, Emit
+from realtime_simulator._engine.effects import AudioOut, Emit
 from realtime_simulator._live.events import base64_text
+from realtime_simulator._live.recording import StereoRecording
+from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME, STEP, milliseconds
 from realtime_simulator._media.formats import Encoder
 from realtime_simulator._media.speech import RATE
@@ -17,13 +18,15 @@ class Output:
     """The output of one session.
 
     Args:
-        effect: Queues an effect.
-        paced: Whether a frame waits for its time.
+        shared: The session's shared state.
+
+    Attributes:
+        recording: The sound of a stored session; None for another one, and once it was forgotten.
     """
 
-    def __init__(self, effect: Callable[[Effect], None], *, paced: bool) -> None:
-        self._effect = effect
-        self._paced = paced
+    def __init__(self, shared: Shared) -> None:
+        self.recording: StereoRecording | None = None
+        self._shared = shared
         self._encoder: Encoder | None = None
         self._frames: deque[AudioOut] = deque()
         self._next = -math.inf
@@ -34,42 +37,63 @@ class Output:
         """When the next frame is due; infinity if there is none."""
         return self._next if self._frames else math.inf
 
-    def encode(self, encoder: Encoder) -> None:
-        """Send the frames in events, too, in an encoder's format."""
-        self._encoder = encoder
+    def begin(self, *, in_events: bool) -> None:
+        """Begin, for a session that has started.
+
+        Args:
+            in_events: Whether the frames go out in events, too.
+        """
+        config = self._shared.config
+        if in_events:
+            self._encoder = Encoder(*config.format)
+        if config.stored:
+            self.recording = StereoRecording()
+
+    def step(self, heard: bytes, frame: AudioOut) -> None:
+        """Process a step that the timeline has made.
+
+        Args:
+            heard: The user's audio.
+            frame: The model's.
+        """
+        if self.recording is not None:
+            self.recording.add(heard, frame.pcm)
+        self._copy(heard, frame.pcm)
+        if self._shared.timeline.catching_up and self._frames and not any(frame.pcm):
+            return  # the track drops silence to get level
+        self.add(frame)
 
     def add(self, frame: AudioOut) -> None:
-        """Add the frame of a step."""
+        """Send a frame, as soon as it is due."""
         self._frames.append(frame)
+        self.send()
 
     def clear(self) -> None:
         """Drop the frames that were not sent."""
         self._frames.clear()
 
-    def send(self, now: float) -> None:
+    def send(self) -> None:
         """Send the frames that are due."""
+        now = self._shared.now()
         while self._frames and self._next <= now:
             frame = self._frames.popleft()
-            if self._paced:
+            if self._shared.in_real_time:
                 self._next = max(self._next + STEP / RATE, now - STEP / RATE)
-            self._effect(frame)
+            self._shared.effect(frame)
             if self._encoder is not None:
                 delta = base64_text(self._encoder.push(frame.pcm))
-                self._effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
+                self._shared.effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
 
-    def copy(self, heard: bytes, said: bytes, end: int) -> None:
-        """Send sidebands both directions' audio, 200 ms each.
-
-        Args:
-            heard: The user's audio of a step.
-            said: The model's.
-            end: Where on the timeline the step ends.
-        """
+    def _copy(self, heard: bytes, said: bytes) -> None:
+        """Send sidebands both directions' audio, 200 ms each."""
+        end = self._shared.timeline.position
         self._copied.append((heard, said))
         if end % FRAME == 0:
             received, sent = (base64_text(b"".join(parts)) for parts in zip(*self._copied, strict=True))
             self._copied.clear()
-            self._effect(Emit({"type": "session.input_audio.append", "audio": received}, to="sidebands"))
             at = {"start_ms": milliseconds(end - FRAME), "end_ms": milliseconds(end)}
-            copied = {"type": "session.output_audio.delta", "delta": sent, **at}
-            self._effect(Emit(copied, to="sidebands"))
+            for copied in (
+                {"type": "session.input_audio.append", "audio": received},
+                {"type": "session.output_audio.delta", "delta": sent, **at},
+            ):
+                self._shared.effect(Emit(copied, to="sidebands"))

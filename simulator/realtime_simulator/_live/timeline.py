@@ -41,6 +41,7 @@ class Timeline:
         self._latency = latency
         self._input = bytearray()
         self._begun = False
+        self._stopped = False
         self._lead = LEAD
         self._next = math.inf
         self._ahead_from = math.inf
@@ -68,8 +69,17 @@ class Timeline:
             self._next = now + _RESUME_SECONDS
         self._begun = True
 
+    def stop(self) -> None:
+        """Stop until `go_on`."""
+        self._stopped = True
+
+    def go_on(self, now: float) -> None:
+        """Continue from a time on, after a stop."""
+        self._stopped = False
+        self.resume(now)
+
     def resume(self, now: float) -> None:
-        """Continue from a time on, after the timeline was stopped from outside."""
+        """Continue from a time on, after nobody has asked for steps."""
         if self._next != math.inf:
             self._next = max(self._next, now)
 
@@ -83,7 +93,7 @@ class Timeline:
         Returns:
             The user's audio of the step, silence where there is none; None if no step is due.
         """
-        if self._next > now:
+        if self._stopped or self._next > now:
             return None
         size = 2 * STEP
         if len(self._input) < size:
@@ -101,7 +111,9 @@ class Timeline:
         return pcm + bytes(size - len(pcm))
 
     def deadline(self, *, ahead: bool) -> float:
-        """Return when the next step is due; infinity if it waits for audio."""
+        """Return when the next step is due; infinity if it waits for audio or was stopped."""
+        if self._stopped:
+            return math.inf
         if self._latency is None and len(self._input) < 2 * STEP:
             return max(self._next, self._ahead_from) if ahead and self._lead >= STEP else math.inf
         return self._next

@@ -152,7 +152,7 @@ class LiveSessions:
         while len(self._stored) > _MAX_STORED:
             self._stored.popitem(last=False)
         for session in list(self._stored.values())[:-_MAX_RECORDINGS]:
-            session.recording = None
+            session.forget_recording()
 
 
 def hang_up(session: object) -> None:

@@ -1,0 +1,140 @@
+"""The model of a Live session, frame by frame: it speaks, pauses, delegates, and lets the user interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
+from realtime_simulator._engine.effects import AudioOut
+from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.turn import Action, CallTool, Delegate, Fail, Pause, Say
+from realtime_simulator._live.answers import Answers
+from realtime_simulator._live.delegation import Delegation
+from realtime_simulator._live.shared import Shared
+from realtime_simulator._live.speech import Voice
+from realtime_simulator._media.speech import RATE
+
+_MAX_FIXTURE_SECONDS = 30
+
+
+class Model:
+    """The model of one session.
+
+    Args:
+        shared: The session's shared state.
+        answers: What it is to do.
+        delegation: Where it hands work over.
+        transcribe: Sends its words, given the first sample of their frame.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        answers: Answers,
+        delegation: Delegation,
+        transcribe: Callable[[int, str], None],
+    ) -> None:
+        self._shared = shared
+        self._answers = answers
+        self._delegation = delegation
+        self._transcribe = transcribe
+        self._voice = Voice()
+        self._silent_until = 0
+        self._has_spoken = False
+        self._fixture: Mapping[str, Any] | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether it speaks, or knows what it does next."""
+        return bool(self._voice.speaking or self._answers.todo)
+
+    @property
+    def plays_fixture(self) -> bool:
+        """Whether a fixture plays in place of its voice, so that the user is not heard."""
+        return self._fixture is not None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it speaks, or something is on its way to be said."""
+        return self.has_more or self._answers.requested or self.plays_fixture or self._delegation.working
+
+    def ask(self) -> None:
+        """Answer what the user has said, unless it has a script."""
+        if not self._answers.scripted:
+            self._has_spoken = False
+            self._answers.ask()
+
+    def interrupt(self) -> None:
+        """Stop because the user speaks, unless it has a script."""
+        if not self._answers.scripted:
+            self._stop()
+
+    def play(self, event: Mapping[str, Any]) -> None:
+        """`session.output_audio.fixture.play`."""
+        if self._fixture is not None:
+            raise ApiProblem("An audio fixture is playing.", code="invalid_value", param="type")
+        pcm = messages.decode_audio(event["audio"])
+        if not pcm or len(pcm) % 2 or len(pcm) > _MAX_FIXTURE_SECONDS * RATE * 2:
+            raise ApiProblem(
+                f"A fixture is PCM16 mono at 24 kHz, at most {_MAX_FIXTURE_SECONDS} seconds.",
+                code="invalid_audio",
+                param="audio",
+            )
+        self._stop()
+        self._fixture = event
+        self._answers.voice(Say("", sound=pcm))
+        self._shared.reply(event, "session.output_audio.fixture.playing")
+
+    def frame(self, start: int) -> None:
+        """Do what is due when a frame starts."""
+        todo = self._answers.todo
+        self._answers.cue(start)
+        while todo and not self._voice.speaking and start >= self._silent_until:
+            self._act(todo.popleft(), start)
+        if words := self._voice.words():
+            self._transcribe(start, words)
+
+    def take(self) -> AudioOut:
+        """Return the sound of a step."""
+        sound, said = self._voice.take()
+        if said is not None:
+            self._shared.context.model_said(said)
+            if self._fixture is not None and not said:
+                fixture, self._fixture = self._fixture, None
+                self._shared.reply(fixture, "session.output_audio.fixture.played")
+        return sound
+
+    def _stop(self) -> None:
+        self._answers.drop()
+        self._silent_until = 0
+        self._shared.context.model_said(self._voice.stop() or "")
+
+    def _act(self, action: Action, start: int) -> None:
+        match action:
+            case Say():
+                self._has_spoken = True
+                self._voice.say(action if isinstance(action, Utterance) else Utterance(action.text))
+            case Pause(seconds):
+                self._silent_until = start + int(seconds * RATE)
+            case CallTool():
+                calls: list[Action] = [action]
+                while self._answers.todo and isinstance(self._answers.todo[0], CallTool):
+                    calls.append(self._answers.todo.popleft())
+                self._acknowledge()
+                self._delegation.begin(calls)
+            case Delegate(answers):
+                if self._shared.config.decisions:
+                    self._acknowledge()
+                try:
+                    self._delegation.begin(answers=answers)
+                except ApiProblem as problem:
+                    self._shared.emit(problem.event())
+            case Fail():
+                self._shared.emit(ApiProblem(action.message, type=action.type, code=action.code).event())
+
+    def _acknowledge(self) -> None:
+        """Say that work was handed over, unless it has said something."""
+        if not self._has_spoken:
+            self._delegation.acknowledge()
