@@ -10,7 +10,7 @@ import attrs
 from realtime_simulator._engine.effects import AnswerDropped, AnswerNeeded, SpeechNeeded
 from realtime_simulator._engine.plan import speech_of
 from realtime_simulator._engine.turn import Action, Cue, Say, Turn
-from realtime_simulator._live.events import text_of
+from realtime_simulator._live.context import text_of
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import milliseconds
 

@@ -1,10 +1,11 @@
-"""The close of a Live session that a client has asked for: what is on its way still comes."""
+"""The close of a Live session: what is on its way still comes if a client asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._live.appends import Appends
 from realtime_simulator._live.model import Model
@@ -23,37 +24,62 @@ class Closing:
     Args:
         shared: The session's shared state.
         appends: The appends, which fail if they are not complete by then.
-        close: Ends the session, given the id of the client's event.
-
-    Attributes:
-        begun: Whether a client has asked for it.
+        model: The model, whose voice is cut off.
+        output: Where its sound goes.
+        close: Closes the session, given the client's event.
     """
 
-    def __init__(self, shared: Shared, appends: Appends, close: Callable[[str | None], None]) -> None:
-        self.begun: bool = False
+    def __init__(
+        self,
+        shared: Shared,
+        appends: Appends,
+        model: Model,
+        output: Output,
+        close: Callable[[Mapping[str, Any]], None],
+    ) -> None:
         self._shared = shared
         self._appends = appends
+        self._model = model
+        self._output = output
         self._close = close
-        self._client_event_id: str | None = None
-        self._drains = False
+        self._asked: Mapping[str, Any] | None = None
 
-    def begin(self, event: Mapping[str, Any], model: Model, output: Output) -> None:
+    def begin(self, event: Mapping[str, Any]) -> None:
         """`session.close`."""
-        self.begun = self._drains = True
-        self._client_event_id = messages.event_id(event)
+        self._asked = event
         self._shared.timeline.finish()
         if self._shared.in_real_time:
             # The timeline stops; one more message of audio is on its way.
             self._shared.timeline.stop()
-            output.clear()
-            self._shared.agenda.after(_LAST_AUDIO_SECONDS, lambda: output.add(model.take()))
+            self._output.clear()
+            self._shared.agenda.after(_LAST_AUDIO_SECONDS, self._send_last)
         self._shared.agenda.after(_DRAIN_SECONDS, self.drained)
+
+    def _send_last(self) -> None:
+        self._output.add(self._model.take())
 
     def drained(self) -> None:
         """Continue: nothing is on its way any more that the close waits for."""
-        if not self._drains:
+        if (event := self._asked) is None:
             return
-        self._drains = False
+        self._asked = None
         pause = _PAUSE_SECONDS if self._shared.in_real_time else 0.0
         self._shared.agenda.after(pause, self._appends.fail)
-        self._shared.agenda.after(3.5 * pause, lambda: self._close(self._client_event_id))
+        self._shared.agenda.after(3.5 * pause, lambda: self._close(event))
+
+    def report(self, reason: str, usage: Mapping[str, float], event: Mapping[str, Any] | None) -> None:
+        """Send `session.closed`.
+
+        Args:
+            reason: Why.
+            usage: The session's usage.
+            event: The client's event that asked for it; None for none.
+        """
+        config = self._shared.config
+        if config.stored and self._shared.draw("live_storage") is not None:
+            problem = ApiProblem(
+                "The session could not be stored.", type="server_error", code="session_storage_failed"
+            )
+            self._shared.emit(problem.event(messages.event_id(event or {})))
+            config.stored, self._output.recording = False, None
+        self._shared.reply(event, "session.closed", reason=reason, session=config.view(), usage=usage)

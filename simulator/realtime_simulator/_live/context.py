@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from realtime_simulator._engine.usage import input_audio_tokens, output_audio_tokens, text_tokens
 from realtime_simulator._live.config import tokens
-from realtime_simulator._live.events import message, text_of
 from realtime_simulator._live.timeline import milliseconds
 
 _CONTEXT_TOKENS = 128_000
@@ -37,13 +37,13 @@ class Context:
 
     def user_said(self, text: str, samples: int) -> None:
         """Add what the user said."""
-        self.items.append(message("user", "input_audio", text))
+        self.items.append(_message("user", "input_audio", text))
         self._spent += input_audio_tokens(milliseconds(samples))
 
     def model_said(self, text: str) -> None:
         """Add what the model said; nothing if it said nothing."""
         if text:
-            self.items.append(message("assistant", "output_audio", text))
+            self.items.append(_message("assistant", "output_audio", text))
             self._spent += output_audio_tokens(len(text) * 60) + text_tokens(text)
 
     def appended(self, kind: str, content: str) -> None:
@@ -69,3 +69,16 @@ class Context:
                 break
             kept.insert(0, item)
         self.items, self._spent = kept, _BASE_TOKENS + spent
+
+
+def _message(role: str, kind: str, text: str) -> dict[str, Any]:
+    """Return a message with a transcript."""
+    return {"type": "message", "role": role, "content": [{"type": kind, "transcript": text}]}
+
+
+def text_of(item: Mapping[str, Any]) -> str:
+    """Return the words of a message."""
+    parts = item.get("content") or ()
+    if isinstance(parts, str):
+        return parts
+    return " ".join(str(part.get("transcript") or part.get("text") or "") for part in parts).strip()

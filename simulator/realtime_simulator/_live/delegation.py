@@ -12,7 +12,6 @@ from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.backend import Backend
 from realtime_simulator._live.backend_response import BackendResponse
 from realtime_simulator._live.decisions import Decisions
-from realtime_simulator._live.events import answering
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME, milliseconds
 
@@ -72,7 +71,7 @@ class Delegation:
         """`decision.create`."""
         self._require("decisions", event)
         self._decisions.use(event["event_id"])
-        self._begin_decisions({}, event["event_id"])
+        self._begin_decisions({}, event)
 
     def _require(self, kind: str, event: Mapping[str, Any]) -> None:
         if self._shared.config.delegation != kind:
@@ -131,9 +130,9 @@ class Delegation:
                 else:
                     self._ask(response)
 
-    def _begin_decisions(self, answers: Mapping[str, Any], client_event_id: str | None = None) -> None:
+    def _begin_decisions(self, answers: Mapping[str, Any], event: Mapping[str, Any] | None = None) -> None:
         delegation_id = self._new_id()
-        self._send(delegation_id, client_event_id, target="decisions")
+        self._send(delegation_id, event, target="decisions")
         self._decisions.decide(answers, delegation_id)
 
     def _begin_held(self) -> None:
@@ -151,8 +150,7 @@ class Delegation:
     def _new_id(self) -> str:
         return self._shared.ids.new("item")
 
-    def _send(self, delegation_id: str, client_event_id: str | None = None, **fields: str) -> None:
+    def _send(self, delegation_id: str, event: Mapping[str, Any] | None = None, **fields: str) -> None:
         offset = milliseconds(self._shared.timeline.position // FRAME * FRAME)
         delegation = {"id": delegation_id, "type": "delegation", **fields}
-        created = {"offset_ms": offset, "delegation": delegation}
-        self._shared.emit(answering("session.delegation.created", client_event_id, **created))
+        self._shared.reply(event, "session.delegation.created", offset_ms=offset, delegation=delegation)

@@ -76,10 +76,10 @@ class Hearing:
     @property
     def at_work(self) -> bool:
         """Whether the user speaks, or words have not been sent."""
-        return self._now is not None or self.is_waiting or self.has_words
+        return self._now is not None or self.waits or self.has_words
 
     @property
-    def is_waiting(self) -> bool:
+    def waits(self) -> bool:
         """Whether words were requested that have not come."""
         return bool(self._waiting)
 

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
+import tempfile
+import wave
+import weakref
+from array import array
 from collections import deque
 
 from realtime_simulator._engine.effects import AudioOut, Emit
-from realtime_simulator._live.events import base64_text
-from realtime_simulator._live.recording import StereoRecording
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME, STEP, milliseconds
 from realtime_simulator._media.formats import Encoder
 from realtime_simulator._media.speech import RATE
+
+_IN_MEMORY = 1024 * 1024
+
+
+class StereoRecording:
+    """The sound of a session along its timeline; the user on the left, the model on the right.
+
+    What exceeds a megabyte is in a file without a name, which disappears with this object.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+
+    def add(self, user: bytes, model: bytes) -> None:
+        """Add a step of the timeline, PCM16 mono at 24 kHz."""
+        both = array("h", bytes(len(user) + len(model)))
+        both[::2], both[1::2] = array("h", user), array("h", model)
+        self._file.write(both.tobytes())
+
+    def wav(self) -> bytes:
+        """Return it as a WAV file."""
+        self._file.seek(0)
+        out = io.BytesIO()
+        with wave.open(out, "wb") as file:
+            file.setnchannels(2)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(self._file.read())
+        return out.getvalue()
 
 
 class Output:
@@ -81,7 +115,7 @@ class Output:
                 self._next = max(self._next + STEP / RATE, now - STEP / RATE)
             self._shared.effect(frame)
             if self._encoder is not None:
-                delta = base64_text(self._encoder.push(frame.pcm))
+                delta = _text(self._encoder.push(frame.pcm))
                 self._shared.effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
 
     def _copy(self, heard: bytes, said: bytes) -> None:
@@ -89,7 +123,7 @@ class Output:
         end = self._shared.timeline.position
         self._copied.append((heard, said))
         if end % FRAME == 0:
-            received, sent = (base64_text(b"".join(parts)) for parts in zip(*self._copied, strict=True))
+            received, sent = (_text(b"".join(parts)) for parts in zip(*self._copied, strict=True))
             self._copied.clear()
             at = {"start_ms": milliseconds(end - FRAME), "end_ms": milliseconds(end)}
             for copied in (
@@ -97,3 +131,8 @@ class Output:
                 {"type": "session.output_audio.delta", "delta": sent, **at},
             ):
                 self._shared.effect(Emit(copied, to="sidebands"))
+
+
+def _text(pcm: bytes) -> str:
+    """Return sound as events have it."""
+    return base64.b64encode(pcm).decode("ascii")

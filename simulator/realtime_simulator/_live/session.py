@@ -16,23 +16,19 @@ from realtime_simulator._engine import messages
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.effects import AudioIn
 from realtime_simulator._engine.turn import Action, Cue, Pacing, Transcript
-from realtime_simulator._live.agenda import Agenda
 from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.appends import KINDS, Appends
 from realtime_simulator._live.closing import Closing
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.delegation import Delegation
-from realtime_simulator._live.events import answering, live_error
 from realtime_simulator._live.hearing import Hearing
 from realtime_simulator._live.model import Model
-from realtime_simulator._live.output import Output
-from realtime_simulator._live.recording import StereoRecording
+from realtime_simulator._live.output import Output, StereoRecording
+from realtime_simulator._live.progress import Progress
 from realtime_simulator._live.shared import Shared
-from realtime_simulator._live.standby import Standby
-from realtime_simulator._live.timeline import FRAME, STEP, Timeline, milliseconds
+from realtime_simulator._live.timeline import Agenda, Timeline, milliseconds
 from realtime_simulator._media.formats import Decoder
-from realtime_simulator._media.speech import RATE
 from realtime_simulator._records.session import Transport
 
 _START = "session.start"
@@ -41,7 +37,6 @@ INTERNAL_ERROR = 1011
 _LATENCY_SECONDS = 0.6
 _ENDS = {"hangup": "close_requested", "expired": "expired"}
 """The reasons of `session.closed` where a call was ended from outside."""
-_USAGE_SECONDS = 15.0
 _NO_AUDIO_SECONDS = 31.0
 
 
@@ -115,9 +110,14 @@ class LiveSession(BaseSession):
         )
         self._appends = Appends(self._shared, self._answers, self._delegation)
         self._output = Output(self._shared)
-        self._closing = Closing(self._shared, self._appends, functools.partial(self.close, "close_requested"))
-        self._standby = Standby(None)
-        self._stall: Mapping[str, Any] | None = None
+        self._closing = Closing(
+            self._shared,
+            self._appends,
+            self._model,
+            self._output,
+            functools.partial(self.close, "close_requested"),
+        )
+        self._progress = Progress(self._shared, self._hearing, self._model, self._appends, self._output)
         self._handlers = {_START: self._start}
         if config is not None:
             self._begin(config)
@@ -148,7 +148,10 @@ class LiveSession(BaseSession):
 
     def stamped(self, event: dict[str, Any]) -> dict[str, Any]:
         if event["type"] == "error":
-            event = live_error(event)
+            error = dict(event["error"])
+            client_event_id = error.pop("event_id", None)
+            answered = {} if client_event_id is None else {"client_event_id": client_event_id}
+            event = {**event, "error": {**error, **answered}}
         return super().stamped(event)
 
     def forget_recording(self) -> None:
@@ -172,18 +175,11 @@ class LiveSession(BaseSession):
 
     def hear(self, pcm: bytes, now: float) -> None:
         self.tick(now)
-        if self.ended or self.config is None:
-            return
-        if self._standby.paused:
-            woken = self._standby.wakes(self._hearing.audible(pcm), now)
-            if woken is None:
-                return
-            pcm = woken
-            self._timeline.resume(now)
-            self.emit({"type": "session.resumed"})
-        elif not self._timeline.begun:
-            self._standby.active(now)
-        self._timeline.append(pcm, now)
+        if not self.ended and self.config is not None:
+            self._hear(pcm)
+
+    def _hear(self, pcm: bytes) -> None:
+        self._progress.hear(pcm)
         self._advance()
 
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
@@ -238,7 +234,7 @@ class LiveSession(BaseSession):
         if self._source is not None:
             self._shared.context.items = self._source.items()
             self._source = None
-        self._standby = Standby(config.standby)
+        self._progress.begin()
         self._output.begin(in_events=not self._has_track)
         self._handlers = {
             "session.update": self._update,
@@ -261,8 +257,6 @@ class LiveSession(BaseSession):
             self._agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
         if self._transport == "sip":
             self._handlers["transport.dtmf.send"] = self._send_key
-        self._stall = self._shared.draw("live_stall")
-        self._agenda.after(_USAGE_SECONDS, self._report_usage)
         if (replacement := self._shared.draw("live_replacement")) is not None:
             self._agenda.after(replacement["at"], self._shared.context.fill)
 
@@ -281,15 +275,14 @@ class LiveSession(BaseSession):
             )
         pcm = decoder.push(data)
         self.effect(AudioIn(pcm))
-        self._timeline.append(pcm, self._now)
-        self._advance()
+        self._hear(pcm)
 
     def _send_key(self, event: Mapping[str, Any]) -> None:
         self._shared.reply(event, "transport.dtmf.sent", event=event["event"])
 
     def _close(self, event: Mapping[str, Any]) -> None:
         self._handlers = {"session.input_audio.append": lambda event: None}
-        self._closing.begin(event, self._model, self._output)
+        self._closing.begin(event)
         self._advance()
 
     # Time
@@ -301,89 +294,14 @@ class LiveSession(BaseSession):
         super().tick(now)
 
     def _advance(self) -> None:
-        while not (self.ended or self.config is None or self._is_waiting or self._standby.paused):
-            if self._stall is not None and self._timeline.position >= self._stall["at"] * RATE:
-                self._stand_still(self._stall["seconds"])
-                break
-            pcm = self._timeline.step(self._now, ahead=self._is_busy)
-            if pcm is None:
-                break
-            self._step(pcm)
-        self._rest()
-        self._output.send()
-        if not self._is_waiting:
+        if self.config is not None:
+            self._progress.advance()
+        if not self._progress.waits:
             self._closing.drained()
         self._agenda.run()
 
-    def _step(self, pcm: bytes) -> None:
-        """Process 100 ms of the user's audio."""
-        start = self._timeline.position - STEP
-        heard = bytes(len(pcm)) if self._model.plays_fixture else self._hearing.audible(pcm)
-        self._hearing.listen(heard, start)
-        if self._is_at_work:
-            self._standby.active(self._now)
-        if start % FRAME == 0:
-            self._appends.complete(start)
-            self._hearing.send_words()
-            self._model.frame(start)
-        self._output.step(pcm, self._model.take())
-
-    def _rest(self) -> None:
-        """Pause the session if it has been idle for long enough."""
-        if self._now < self._standby.due:
-            return
-        if self._is_at_work or self._closing.begun:
-            self._standby.active(self._now)
-            return
-        self._standby.pause(self._now)
-        self.emit({"type": "session.paused"})
-
-    def _stand_still(self, seconds: float | None) -> None:
-        """Stop the timeline, for some time or for good."""
-        self._stall = None
-        self._timeline.stop()
-        if seconds is not None:
-            self._agenda.after(seconds, self._go_on)
-
-    def _go_on(self) -> None:
-        if not self._closing.begun:
-            self._timeline.go_on(self._now)
-            self._advance()
-
-    @property
-    def _is_at_work(self) -> bool:
-        """Whether somebody speaks, or something is on its way to be said."""
-        return self._hearing.at_work or self._model.at_work or bool(self._appends)
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether the timeline may run ahead of the user's audio: always in real time, otherwise while there
-        is something to say."""
-        has_more = self._model.has_more or self._appends or self._hearing.has_words
-        return bool(self._shared.in_real_time or has_more)
-
-    @property
-    def _is_waiting(self) -> bool:
-        """Whether the timeline waits for words or an answer; in real time it never does."""
-        is_requested = self._answers.requested or self._hearing.is_waiting
-        return not self._shared.in_real_time and is_requested
-
     def _due(self) -> float:
-        due = min(self._agenda.due, self._output.due, self._standby.due)
-        if self.config is None or self._is_waiting or self._standby.paused:
-            return due
-        return min(due, self._timeline.deadline(ahead=self._is_busy))
-
-    def _usage(self) -> dict[str, float]:
-        return self._standby.usage(float(self._timeline.position // RATE), self._now)
-
-    def _report_usage(self) -> None:
-        context = self._shared.context
-        window = {"usage_ratio": context.ratio}
-        self.emit({"type": "session.usage.updated", "usage": self._usage(), "context_window": window})
-        if context.is_full:
-            context.shorten()
-        self._agenda.after(_USAGE_SECONDS, self._report_usage)
+        return min(self._agenda.due, self._progress.due)
 
     # The end
 
@@ -391,25 +309,17 @@ class LiveSession(BaseSession):
         if not self._timeline.begun:
             self.close("expired")
 
-    def close(self, reason: str, client_event_id: str | None = None) -> None:
+    def close(self, reason: str, event: Mapping[str, Any] | None = None) -> None:
         """End the session with `session.closed`.
 
         Args:
             reason: `close_requested`, `expired`, `content`, `remote_hangup` or `connection_lost`.
-            client_event_id: The id of the event that asked for it.
+            event: The client's event that asked for it; None for none.
         """
         if self.ended:
             return
         if self.config is not None:
-            if self.config.stored and self._shared.draw("live_storage") is not None:
-                problem = ApiProblem(
-                    "The session could not be stored.", type="server_error", code="session_storage_failed"
-                )
-                self.emit(problem.event(client_event_id))
-                self.config.stored = False
-                self.forget_recording()
-            fields = {"reason": reason, "session": self.view(), "usage": self._usage()}
-            self.emit(answering("session.closed", client_event_id, **fields))
+            self._closing.report(reason, self._progress.usage(), event)
         super().end(1000, reason)
 
     def end(self, code: int, reason: str) -> None:

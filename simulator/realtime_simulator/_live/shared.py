@@ -11,11 +11,9 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import Effect, Emit
 from realtime_simulator._engine.turn import Pacing
-from realtime_simulator._live.agenda import Agenda
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.context import Context
-from realtime_simulator._live.events import answering
-from realtime_simulator._live.timeline import FRAME, Timeline, milliseconds
+from realtime_simulator._live.timeline import FRAME, Agenda, Timeline, milliseconds
 
 
 @attrs.define(kw_only=True)
@@ -77,6 +75,8 @@ class Shared:
         given = {key: value for key, value in fields.items() if value is not None}
         return self.emit({"type": kind, **at, **given})
 
-    def reply(self, event: Mapping[str, Any], kind: str, /, **fields: Any) -> None:
-        """Queue an event that answers a client's."""
-        self.emit(answering(kind, messages.event_id(event), **fields))
+    def reply(self, event: Mapping[str, Any] | None, kind: str, /, **fields: Any) -> None:
+        """Queue an event that answers a client's, or happens without one."""
+        client_event_id = None if event is None else messages.event_id(event)
+        answered = {} if client_event_id is None else {"client_event_id": client_event_id}
+        self.emit({"type": kind, **fields, **answered})

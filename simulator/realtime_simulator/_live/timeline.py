@@ -1,12 +1,16 @@
-"""The timeline of a Live session: it advances with the user's audio, 100 ms a step, and a little further.
+"""The timeline of a Live session, and its agenda.
 
-Measured with the service: output runs in real time; it goes on for 2.7 s after the user's audio has stopped
-and resumes half a second after it has come back; a burst of audio is processed 2.5 times as fast.
+The timeline advances with the user's audio, 100 ms a step, and a little further. Measured with the service:
+output runs in real time; it goes on for 2.7 s after the user's audio has stopped and resumes half a second
+after it has come back; a burst of audio is processed 2.5 times as fast.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
+from collections.abc import Callable
 
 from realtime_simulator._media.speech import RATE
 
@@ -34,10 +38,15 @@ class Timeline:
 
     Args:
         latency: Seconds from the first audio to the first step; None to advance at once.
+
+    Attributes:
+        position: Where it is.
+        finished: Whether no more audio is expected.
     """
 
     def __init__(self, latency: float | None) -> None:
         self.position: int = 0
+        self.finished: bool = False
         self._latency = latency
         self._input = bytearray()
         self._begun = False
@@ -97,7 +106,7 @@ class Timeline:
             return None
         size = 2 * STEP
         if len(self._input) < size:
-            if self._latency is None and (not ahead or now < self._ahead_from):
+            if self._latency is None and (not ahead or now < self._ahead):
                 return None
             if self._lead < STEP:
                 self._next = math.inf
@@ -115,9 +124,45 @@ class Timeline:
         if self._stopped:
             return math.inf
         if self._latency is None and len(self._input) < 2 * STEP:
-            return max(self._next, self._ahead_from) if ahead and self._lead >= STEP else math.inf
+            return max(self._next, self._ahead) if ahead and self._lead >= STEP else math.inf
         return self._next
 
     def finish(self) -> None:
         """Expect no more audio: the timeline may run ahead from now on."""
-        self._ahead_from = -math.inf
+        self.finished = True
+
+    @property
+    def _ahead(self) -> float:
+        """When it may run ahead, where everything comes at once."""
+        return -math.inf if self.finished else self._ahead_from
+
+
+class Agenda:
+    """What one session does at a time, not at a place of its timeline.
+
+    Args:
+        now: Returns the time.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._entries: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    @property
+    def due(self) -> float:
+        """When the next entry is due; infinity if there is none."""
+        return self._entries[0][0] if self._entries else math.inf
+
+    def after(self, seconds: float, do: Callable[[], None]) -> None:
+        """Call a function some seconds later."""
+        heapq.heappush(self._entries, (self._now() + seconds, next(self._order), do))
+
+    def run(self) -> None:
+        """Call the functions that are due."""
+        while self.due <= self._now():
+            heapq.heappop(self._entries)[2]()
+
+    def clear(self) -> None:
+        """Drop all entries."""
+        self._entries.clear()
