@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.profile import PROFILES
 from realtime_simulator._engine.config import SessionConfig
 from realtime_simulator._engine.effects import (
     AnswerNeeded,
@@ -22,7 +23,8 @@ from realtime_simulator._engine.effects import (
 )
 from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.session import Session
-from realtime_simulator._engine.turn import Action, Pacing, Turn
+from realtime_simulator._engine.settings import SessionSettings
+from realtime_simulator._engine.turn import AT_ONCE, Action, Pacing, Turn
 from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
 
 
@@ -73,7 +75,7 @@ class Driven:
         session: Mapping[str, Any] | None = None,
         *,
         plays_audio: bool = False,
-        pacing: Pacing | None = None,
+        pacing: Pacing = AT_ONCE,
         lifetime: float = 3600,
         profile: str = "openai",
     ) -> None:
@@ -83,10 +85,8 @@ class Driven:
             config,
             Ids(seed=1),
             self.now,
+            SessionSettings(pacing=pacing, lifetime=lifetime, profile=PROFILES[profile]),
             plays_audio=plays_audio,
-            pacing=pacing,
-            lifetime=lifetime,
-            profile=profile,
         )
         self.played: list[Play] = []
         self.asked: list[tuple[str, Turn]] = []

@@ -10,8 +10,9 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.config import TranslationConfig
 from realtime_simulator._engine.effects import Emit, End, HearingNeeded, TranslationNeeded
 from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.translation import TranslationSession
-from realtime_simulator._engine.turn import Action, Fail, Transcript
+from realtime_simulator._engine.turn import AT_ONCE, Action, Fail, Transcript
 
 from tests.simulator.checking import fits, speech, types
 from tests.simulator.sounds import hiss, silence, vowel
@@ -23,10 +24,11 @@ UNION = "RealtimeTranslationServerEvent"
 class Translated:
     """A translation session driven by hand, every event of which is checked against its schema."""
 
-    def __init__(self, session: Mapping[str, Any] | None = None, pacing: Pacing | None = None) -> None:
+    def __init__(self, session: Mapping[str, Any] | None = None, pacing: Pacing = AT_ONCE) -> None:
         config = TranslationConfig("sess_1", 2_000_000_000, session)
         self.now = 100.0
-        self.session = TranslationSession(config, Ids(seed=1), self.now, lifetime=3600, pacing=pacing)
+        settings = SessionSettings(pacing=pacing)
+        self.session = TranslationSession(config, Ids(seed=1), self.now, settings)
         self.others: list[Any] = []
 
     def take(self) -> list[dict[str, Any]]:

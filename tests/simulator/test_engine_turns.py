@@ -12,6 +12,7 @@ from realtime_simulator._engine.conversation import Conversation
 from realtime_simulator._engine.effects import StopPlaying
 from realtime_simulator._engine.input_audio import semantic_pause_ms
 from realtime_simulator._engine.plan import Utterance
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import LATENCIES
 from realtime_simulator._engine.usage import input_audio_tokens
@@ -541,8 +542,7 @@ def test_a_spread_varies_times_within_bounds_and_by_the_session() -> None:
             config=config,
             conversation=Conversation(),
             ids=Ids(seed=1),
-            pacing=pacing,
-            profile="openai",
+            settings=SessionSettings(pacing=pacing),
             audio_in_events=True,
             emit=lambda event: None,
             effect=lambda effect: None,

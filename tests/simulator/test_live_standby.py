@@ -8,6 +8,7 @@ import pytest
 from realtime_simulator import Simulator, speech
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.effects import AnswerNeeded, Emit, HearingNeeded
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import AT_ONCE, REAL, Pacing, Transcript
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.session import LiveSession
@@ -26,7 +27,13 @@ class Call:
         self.now = 0.0
         config = LiveConfig("live_1", 7200, {"model": "gpt-live-1.1", **session}, media=True)
         self.session = LiveSession(
-            "live_1", Ids(0), 0.0, 1_800_000_000.0, pacing=pacing, transport="webrtc", config=config
+            "live_1",
+            Ids(0),
+            0.0,
+            1_800_000_000.0,
+            SessionSettings(pacing=pacing),
+            transport="webrtc",
+            config=config,
         )
         self.events: list[dict[str, Any]] = []
 

@@ -10,14 +10,14 @@ from realtime_simulator._conformance.live import LivePlay, is_live
 from realtime_simulator._conformance.play import Report
 from realtime_simulator._conformance.realtime import RealtimePlay
 from realtime_simulator._core import event_loop
+from realtime_simulator._core.profile import ProfileName
 from realtime_simulator._recordings import recording as recordings
 from realtime_simulator._recordings.steps import Recording, RecordingError
-from realtime_simulator._sessions.settings import Profile
 
 
 def conform(
     path: str | os.PathLike[str],
-    profile: Profile = "openai",
+    profile: ProfileName = "openai",
     *,
     sound: bytes | Literal["recorded"] | None = None,
 ) -> Sequence[Report]:
@@ -40,7 +40,7 @@ def conform(
 
 
 def check(
-    recording: Recording, profile: Profile = "openai", *, sound: bytes | Literal["recorded"] | None = None
+    recording: Recording, profile: ProfileName = "openai", *, sound: bytes | Literal["recorded"] | None = None
 ) -> Report:
     """Check the simulator against a recording that has been read; see `conform`.
 

@@ -18,13 +18,13 @@ from realtime_simulator._conformance import play, script as scripts
 from realtime_simulator._conformance.comparison import Expected, is_partial
 from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
 from realtime_simulator._consistency import faults
+from realtime_simulator._core.profile import ProfileName
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
 from realtime_simulator._links import Link, Phone
 from realtime_simulator._recordings.bindings import Bindings
 from realtime_simulator._recordings.steps import Close, Message, Open, Recording
-from realtime_simulator._sessions.settings import Profile
 from realtime_simulator._simulator.simulator import Simulator
 
 _LEAST_PATIENCE = 0.3
@@ -64,7 +64,7 @@ class RealtimePlay(Play[Connection]):
     """
 
     def __init__(
-        self, recording: Recording, profile: Profile, sound: bytes | Literal["recorded"] | None
+        self, recording: Recording, profile: ProfileName, sound: bytes | Literal["recorded"] | None
     ) -> None:
         recording = _with_own_ids(recording)
         self._profile, self._is_real = profile, sound is not None

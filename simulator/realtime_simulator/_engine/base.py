@@ -10,6 +10,7 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem, session_expired
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import Effect, Emit, End
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import Action, Transcript
 
 Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
@@ -21,19 +22,19 @@ class BaseSession:
     Args:
         ids: The source of identifiers.
         now: The time at which it begins.
-        lifetime: Seconds until it expires.
+        settings: Its settings.
         union: The schema that its client events are members of.
     """
 
-    def __init__(self, ids: Ids, now: float, lifetime: float, union: str) -> None:
+    def __init__(self, ids: Ids, now: float, settings: SessionSettings, union: str) -> None:
         self.ids = ids
         self.ended: bool = False
         self._union = union
         self._handlers: Handlers = {}
         self._listed: Sequence[str] = ()
         self._now = now
-        self._lifetime = lifetime
-        self._expires = now + lifetime
+        self._settings = settings
+        self._expires = now + settings.lifetime
         self._effects: list[Effect] = []
 
     def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
@@ -76,7 +77,7 @@ class BaseSession:
         """Process everything that is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
-            problem = session_expired(self._lifetime)
+            problem = session_expired(self._settings.lifetime)
             self.emit(problem.event())
             self.end(1001, problem.message)
         if not self.ended:

@@ -176,8 +176,8 @@ class InputAudio:
             self._pausing = False
             threshold = _SEMANTIC_THRESHOLD if semantic else settings["threshold"]
             pause = SEMANTIC_PAUSE_MS[settings["eagerness"]] if semantic else settings["silence_duration_ms"]
-            if self._vad is None and self._shared.speech is not None:
-                self._vad = PlacedSpeech(self._shared.speech, self.buffer.end)
+            if self._vad is None and self._shared.settings.speech is not None:
+                self._vad = PlacedSpeech(self._shared.settings.speech, self.buffer.end)
             elif self._vad is None:
                 self._vad = VoiceActivity(threshold, pause)
                 self._vad_origin = self.buffer.end
@@ -262,7 +262,7 @@ class InputAudio:
         place = self._vad_origin + edge.sample
         if edge.kind == "started":
             prefix = settings.get("prefix_padding_ms", _SEMANTIC_PREFIX_MS) * RATE // 1000
-            if self._shared.speech is not None:
+            if self._shared.settings.speech is not None:
                 prefix = 0
             self._pausing = False
             self._start = max(self.buffer.start, place - prefix)

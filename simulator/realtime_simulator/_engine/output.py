@@ -84,7 +84,7 @@ class Output:
 
     def _part(self, what: str, item: Item, part: dict[str, Any]) -> None:
         """Send that a part of a message begins or ends; Azure's service has it twice."""
-        twice = {"content": part} if self._shared.profile == "azure" else {}
+        twice = {"content": part} if self._shared.settings.profile.names_parts_twice else {}
         self._emit(f"response.content_part.{what}", item, content_index=0, part=part, **twice)
 
     def _open(self, data: dict[str, Any]) -> Item:

@@ -13,6 +13,7 @@ import attrs
 from realtime_api import schemas
 
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.profile import Profile
 from realtime_simulator._core.schema import not_supported
 
 MAX_CALL_ID = 32
@@ -21,8 +22,6 @@ _WITHOUT_DETECTION = ("gpt-live-transcribe", "gpt-realtime-whisper")
 """Transcription models whose sessions have no turn detection."""
 _LISTED_FIRST = ("whisper-1", "gpt-realtime-whisper", "gpt-4o-transcribe")
 """The order in which the service lists transcription models, as far as it is known."""
-_IN_ITS_WORDS = ("openai", "azure")
-"""The profiles whose sessions refuse what the table says; only the first knows every name."""
 
 
 @attrs.frozen
@@ -204,7 +203,7 @@ def _listed(schema: Mapping[str, Any]) -> Sequence[str]:
 def check_session(
     session: Mapping[str, Any],
     *,
-    profile: str,
+    profile: Profile,
     kind: str = "realtime",
     transcription_model: str | None = None,
     at: str = "session",
@@ -221,13 +220,13 @@ def check_session(
     Raises:
         ApiProblem: The service would refuse it.
     """
-    if profile not in _IN_ITS_WORDS:
+    if not profile.is_strict:
         return
     _check_tools(session, at)
     audio = session.get("audio") or {}
     heard, spoken = audio.get("input") or {}, audio.get("output") or {}
     named = (heard.get("transcription") or {}).get("model")
-    if profile == "openai":
+    if profile.lists_names:
         _check_name("voice", spoken.get("voice"), voices())
         _check_name("transcription_model", named, transcription_models())
     is_transcription = session.get("type", kind) == "transcription"
@@ -251,7 +250,7 @@ def check_type(given: str, own: str) -> None:
         raise TABLE["session_type"].problem(given=given, own=own)
 
 
-def check_item(item: Mapping[str, Any], call_ids: Iterable[str | None], *, profile: str) -> None:
+def check_item(item: Mapping[str, Any], call_ids: Iterable[str | None], *, profile: Profile) -> None:
     """Refuse an item of a client.
 
     Args:
@@ -262,7 +261,7 @@ def check_item(item: Mapping[str, Any], call_ids: Iterable[str | None], *, profi
     Raises:
         ApiProblem: The service would refuse it.
     """
-    if profile not in _IN_ITS_WORDS:
+    if not profile.is_strict:
         return
     call_id = item.get("call_id")
     if isinstance(call_id, str) and len(call_id) > MAX_CALL_ID:
@@ -275,16 +274,16 @@ def check_item(item: Mapping[str, Any], call_ids: Iterable[str | None], *, profi
                 raise TABLE["assistant_audio"].problem(index=index)
 
 
-def check_response(response: Mapping[str, Any], *, profile: str) -> None:
+def check_response(response: Mapping[str, Any], *, profile: Profile) -> None:
     """Refuse the parameters of a response, already checked against their schema.
 
     Raises:
         ApiProblem: The service would refuse them.
     """
-    if profile not in _IN_ITS_WORDS:
+    if not profile.is_strict:
         return
     _check_tools(response, "response")
-    if profile == "openai":
+    if profile.lists_names:
         voice = ((response.get("audio") or {}).get("output") or {}).get("voice")
         _check_name("voice", voice, voices(), param="response.audio.output.voice")
 

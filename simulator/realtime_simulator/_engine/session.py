@@ -23,9 +23,10 @@ from realtime_simulator._engine.items import Items
 from realtime_simulator._engine.mcp import Mcp
 from realtime_simulator._engine.output import Playback
 from realtime_simulator._engine.responses import Response, Responses
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.transcription import Transcription
-from realtime_simulator._engine.turn import Action, Pacing, Transcript
+from realtime_simulator._engine.turn import Action, Transcript
 from realtime_simulator._media.speech import RATE
 
 _CLEAR = "output_audio_buffer.clear"
@@ -53,12 +54,9 @@ class Session(BaseSession):
         config: Its configuration.
         ids: The source of identifiers.
         now: The time at which it begins.
-        lifetime: Seconds until it expires.
+        settings: Its settings.
         plays_audio: Whether the server plays the model's audio on a track (WebRTC, SIP). If not, audio goes
             out in `response.output_audio.delta` events.
-        pacing: How fast the model answers.
-        profile: The service that is simulated, `openai` or `azure`.
-        speech: Where the user speaks, from and to, in ms of the input; None for detection.
     """
 
     def __init__(
@@ -66,17 +64,13 @@ class Session(BaseSession):
         config: SessionConfig,
         ids: Ids,
         now: float,
+        settings: SessionSettings,
         *,
-        lifetime: float = 3600.0,
         plays_audio: bool = False,
-        pacing: Pacing | None = None,
-        profile: str = "openai",
-        speech: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        super().__init__(ids, now, lifetime, "RealtimeClientEvent")
+        super().__init__(ids, now, settings, "RealtimeClientEvent")
         self.config = config
         self.conversation: Conversation = Conversation()
-        self._profile = profile
         self._audio_in_events = not plays_audio
         self._playback = Playback(self.emit)
         self._spoke = False
@@ -87,9 +81,7 @@ class Session(BaseSession):
             config=config,
             conversation=self.conversation,
             ids=ids,
-            pacing=pacing or Pacing(),
-            profile=profile,
-            speech=speech,
+            settings=settings,
             audio_in_events=self._audio_in_events,
             emit=self.emit,
             effect=self.effect,
@@ -248,7 +240,7 @@ class Session(BaseSession):
 
     def response_done(self, response: Response) -> None:
         """Process the end of a response: send the limits, and begin the next queued one."""
-        if self._profile != "azure":
+        if self._settings.profile.reports_limits:
             self._limits_due.append(self._now + self._shared.vary(self._shared.pacing.limits))
             self._send_limits()
         self._playback.done(response.id)
@@ -300,7 +292,7 @@ class Session(BaseSession):
     def _update(self, event: Mapping[str, Any]) -> None:
         refusals.check_session(
             event["session"],
-            profile=self._profile,
+            profile=self._settings.profile,
             kind=self.config.kind,
             transcription_model=self.config.transcription_model,
         )
@@ -312,7 +304,7 @@ class Session(BaseSession):
     def _create_item(self, event: Mapping[str, Any]) -> None:
         self._mcp.check(event["item"])
         calls = (item.data.get("call_id") for item in self.conversation)
-        refusals.check_item(event["item"], calls, profile=self._profile)
+        refusals.check_item(event["item"], calls, profile=self._settings.profile)
         self._items.create(event)
         if actions := self._mcp.answered(event["item"]):
             self._respond(actions)
@@ -332,7 +324,7 @@ class Session(BaseSession):
                 f"A {self.config.kind} session makes no responses.", code="invalid_value", param="type"
             )
         params = messages.without_nulls(event.get("response", {}))
-        refusals.check_response(params, profile=self._profile)
+        refusals.check_response(params, profile=self._settings.profile)
         self._responses.create(params, self._now)
 
     def _cancel_response(self, event: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.config import SessionConfig
 from realtime_simulator._engine.conversation import Conversation
 from realtime_simulator._engine.effects import Effect
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import Pacing
 
 
@@ -23,9 +24,7 @@ class Shared:
         config: The session's configuration.
         conversation: Its items.
         ids: The source of identifiers.
-        pacing: How fast the model answers.
-        profile: The service that is simulated, `openai` or `azure`.
-        speech: Where the user speaks, from and to, in ms of the input; None for detection.
+        settings: Its settings.
         audio_in_events: Whether the model's audio goes out in events, not on a track.
         emit: Queues a server event, given its fields without the id.
         effect: Queues an effect.
@@ -34,15 +33,17 @@ class Shared:
     config: SessionConfig
     conversation: Conversation
     ids: Ids
-    pacing: Pacing
-    profile: str
+    settings: SessionSettings
     audio_in_events: bool
-    speech: Sequence[tuple[int, int]] | None = None
     emit: Callable[[dict[str, Any]], None]
     effect: Callable[[Effect], None]
     chance: random.Random = attrs.field(
         init=False, default=attrs.Factory(lambda self: random.Random(self.config.session_id), takes_self=True)
     )
+
+    @property
+    def pacing(self) -> Pacing:
+        return self.settings.pacing
 
     def vary(self, seconds: float) -> float:
         """Return a time of the pacing, varied by its spread; the same for the same session id."""

@@ -21,7 +21,8 @@ from realtime_simulator._engine.effects import AudioIn, AudioOut, HearingNeeded,
 from realtime_simulator._engine.input_audio import InputBuffer
 from realtime_simulator._engine.output import CHUNK_SAMPLES
 from realtime_simulator._engine.plan import audio_pause, pieces, speech_of
-from realtime_simulator._engine.turn import Action, Pacing, Say, Transcript
+from realtime_simulator._engine.settings import SessionSettings
+from realtime_simulator._engine.turn import Action, Say, Transcript
 from realtime_simulator._engine.vad import VoiceActivity
 from realtime_simulator._media.formats import Decoder
 from realtime_simulator._media.speech import PCM, RATE
@@ -38,8 +39,7 @@ class TranslationSession(BaseSession):
         config: Its configuration.
         ids: The source of identifiers.
         now: The time at which it begins.
-        lifetime: Seconds until it expires.
-        pacing: How fast the translation comes.
+        settings: Its settings.
         plays_audio: Whether the server plays the translation on a track (WebRTC). If not, it goes out in
             `session.output_audio.delta` events.
     """
@@ -49,14 +49,13 @@ class TranslationSession(BaseSession):
         config: TranslationConfig,
         ids: Ids,
         now: float,
+        settings: SessionSettings,
         *,
-        lifetime: float = 3600.0,
-        pacing: Pacing | None = None,
         plays_audio: bool = False,
     ) -> None:
-        super().__init__(ids, now, lifetime, "RealtimeTranslationClientEvent")
+        super().__init__(ids, now, settings, "RealtimeTranslationClientEvent")
         self.config = config
-        self.pacing: Pacing = pacing or Pacing()
+        self._pacing = settings.pacing
         self._plays_audio = plays_audio
         self._buffer = InputBuffer()
         self._decoder = Decoder(PCM)
@@ -106,8 +105,8 @@ class TranslationSession(BaseSession):
 
     def _perform(self, spoken_id: str, actions: Sequence[Action]) -> Generator[float, None, None]:
         elapsed = self._open[spoken_id]
-        if self.pacing.first_audio:
-            yield self.pacing.first_audio
+        if self._pacing.first_audio:
+            yield self._pacing.first_audio
         for action in actions:
             speech = speech_of(action)
             if not isinstance(action, Say) or speech is None:
@@ -128,8 +127,8 @@ class TranslationSession(BaseSession):
                     self.effect(Play(spoken_id, spoken_id, speech, start, end))
                 else:
                     self._send_sound(speech.pcm[start * 2 : end * 2], at)
-                if self.pacing.speed:
-                    yield audio_pause(self.pacing, end - start)
+                if self._pacing.speed:
+                    yield audio_pause(self._pacing, end - start)
         del self._open[spoken_id]
 
     def _send_sound(self, pcm: bytes, at: int) -> None:

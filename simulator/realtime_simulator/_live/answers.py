@@ -36,17 +36,16 @@ class Answers:
 
     Args:
         shared: The session's shared state.
-        cues: What the model does along the timeline, and then it speaks only as these say; None for a model
-            that answers.
 
     Attributes:
         todo: What it does next, as soon as it can.
     """
 
-    def __init__(self, shared: Shared, cues: Sequence[Cue] | None) -> None:
+    def __init__(self, shared: Shared) -> None:
         self.todo: deque[Action] = deque()
         self._shared = shared
-        self._cues = None if cues is None else deque(cues)
+        self._cues: deque[Cue] | None = None
+        self.follow(shared.settings.cues)
         self._asked: str | None = None
         self._requests: dict[str, _Request] = {}
 

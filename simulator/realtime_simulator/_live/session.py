@@ -15,7 +15,8 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.effects import AudioIn
-from realtime_simulator._engine.turn import Action, Cue, Pacing, Transcript
+from realtime_simulator._engine.settings import SessionSettings
+from realtime_simulator._engine.turn import Action, Cue, Transcript
 from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.appends import KINDS, Appends
 from realtime_simulator._live.closing import Closing
@@ -48,14 +49,11 @@ class LiveSession(BaseSession):
         ids: The source of identifiers.
         now: The time at which it begins.
         unix: The same time in unix seconds.
-        lifetime: Seconds until it expires.
-        pacing: How fast it answers.
+        settings: Its settings.
         transport: What carries it; over WebRTC and SIP, audio is not in events.
         config: The configuration of a session that was started by a request; None to wait for
             `session.start`.
         source: The stored session that it continues; None for none.
-        cues: What the model does along the timeline, and then it speaks only as these say; None for a model
-            that answers.
         draw: Decides whether a fault happens now, given its name; returns its settings, or None.
     """
 
@@ -65,28 +63,25 @@ class LiveSession(BaseSession):
         ids: Ids,
         now: float,
         unix: float,
+        settings: SessionSettings,
         *,
-        lifetime: float = 7200.0,
-        pacing: Pacing | None = None,
         transport: Transport = "websocket",
         config: LiveConfig | None = None,
         source: LiveSession | None = None,
-        cues: Sequence[Cue] | None = None,
         draw: Callable[[str], Mapping[str, Any] | None] = lambda name: None,
     ) -> None:
         union = "LiveClientEvent" if source is None else "LiveForkClientEvent"
         if transport == "sip":
             union = "LiveSidebandClientEvent"
-        super().__init__(ids, now, lifetime, union)
+        super().__init__(ids, now, settings, union)
         self.id = session_id
         self._source = source
         self._transport = transport
-        pacing = pacing or Pacing()
-        self._timeline = Timeline(_LATENCY_SECONDS if pacing.speed else None)
+        self._timeline = Timeline(_LATENCY_SECONDS if settings.pacing.speed else None)
         self._agenda = Agenda(lambda: self._now)
         self._shared = Shared(
             ids=ids,
-            pacing=pacing,
+            settings=settings,
             agenda=self._agenda,
             timeline=self._timeline,
             now=lambda: self._now,
@@ -96,7 +91,7 @@ class LiveSession(BaseSession):
             effect=self.effect,
         )
         self._decisions = Decisions(self._shared)
-        self._answers = Answers(self._shared, cues)
+        self._answers = Answers(self._shared)
         self._delegation = Delegation(self._shared, self._answers, self._decisions)
         transcribe = self._decisions.transcribe
         self._model = Model(
@@ -219,7 +214,7 @@ class LiveSession(BaseSession):
         session = event["session"]
         if self._source is not None and self._source.config is not None:
             session = self._source.config.fork(session)
-        expires = int(self._shared.unix() + self._lifetime)
+        expires = int(self._shared.unix() + self._settings.lifetime)
         self._begin(LiveConfig(self.id, expires, session, media=self._has_track))
         self._shared.reply(event, "session.started", session=self.view())
 

@@ -10,7 +10,7 @@ import attrs
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import Effect, Emit
-from realtime_simulator._engine.turn import Pacing
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.context import Context
 from realtime_simulator._live.timeline import FRAME, Agenda, Timeline, milliseconds
@@ -22,7 +22,7 @@ class Shared:
 
     Args:
         ids: The source of identifiers.
-        pacing: How fast it answers.
+        settings: Its settings.
         agenda: What is due at a time.
         timeline: Its timeline.
         context: Its history.
@@ -35,7 +35,7 @@ class Shared:
     """
 
     ids: Ids
-    pacing: Pacing
+    settings: SessionSettings
     agenda: Agenda
     timeline: Timeline
     context: Context = attrs.field(factory=Context)
@@ -55,7 +55,7 @@ class Shared:
     @property
     def in_real_time(self) -> bool:
         """Whether things take their time; otherwise everything comes at once."""
-        return bool(self.pacing.speed)
+        return bool(self.settings.pacing.speed)
 
     def emit(self, event: dict[str, Any]) -> dict[str, Any]:
         """Queue a server event, given its fields without the id; return it with its id."""

@@ -18,6 +18,7 @@ from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.operations import OPERATIONS
 from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.profile import Profile
 from realtime_simulator._engine import refusals
 from realtime_simulator._engine.config import (
     REALTIME,
@@ -72,7 +73,7 @@ class Operations:
     credentials: Credentials
     ids: Ids
     clock: Clock
-    profile: str
+    profile: Profile
     live: LiveOperations
 
     def routes(self) -> list[Route]:

@@ -107,7 +107,7 @@ class WebSocketRoutes:
         return driver
 
     def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:
-        profile = self.services.settings.profile
+        profile = self.services.profile
         asked = handshake.read(
             websocket.headers,
             websocket.query_params,
@@ -115,11 +115,13 @@ class WebSocketRoutes:
             self.credentials,
             check_model=self._check_model,
             translation=translation,
-            takes_beta=profile == "beta",
+            takes_beta=profile.takes_beta,
         )
         kind = asked.secret.session.get("type") if asked.secret is not None else None
-        if profile == "xai" and (translation or asked.transcription or kind == "transcription"):
-            raise ApiProblem("The profile xai has conversations alone.", code="invalid_value", param="intent")
+        if profile.only_conversations and (translation or asked.transcription or kind == "transcription"):
+            raise ApiProblem(
+                f"The profile {profile.name} has conversations alone.", code="invalid_value", param="intent"
+            )
         return asked
 
     async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
@@ -131,8 +133,8 @@ class WebSocketRoutes:
 
         Unknown calls are refused at the handshake, and so are keys by Azure's service.
         """
-        azure = self.services.settings.profile == "azure"
-        if problem.status == 404 or (azure and problem.status == 401):
+        is_early = problem.status == 401 and self.services.profile.refuses_keys_early
+        if problem.status == 404 or is_early:
             await refuse(websocket, problem)
             return
         await websocket.accept(handshake.answered(websocket.scope["subprotocols"]))
@@ -145,8 +147,7 @@ class WebSocketRoutes:
         await connection.finish()
 
     def _check_model(self, model: str) -> None:
-        settings = self.services.settings
-        if settings.profile == "openai" and model not in settings.models:
+        if self.services.profile.lists_names and model not in self.services.settings.models:
             check_served(model, self.services.clock.unix())
             if model in transcription_models():
                 raise TABLE["session_model"].problem(got=model)
@@ -174,7 +175,7 @@ class WebSocketRoutes:
 
     def _dialect(self) -> Dialect | None:
         """Return the dialect of a new connection; None for the current names."""
-        match self.services.settings.profile:
+        match self.services.profile.name:
             case "beta":
                 return Beta()
             case "azure-voice-live":

@@ -19,6 +19,7 @@ import attrs
 from realtime_simulator._core.clock import Clock, Timer
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import server_error
+from realtime_simulator._core.profile import PROFILES, Profile
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig
 from realtime_simulator._engine.effects import (
@@ -38,6 +39,7 @@ from realtime_simulator._engine.effects import (
 )
 from realtime_simulator._engine.plan import Utterance, speech_of
 from realtime_simulator._engine.session import Session
+from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.translation import TranslationSession
 from realtime_simulator._engine.turn import Action, Fail, Heard, Say, Transcript, Turn
 from realtime_simulator._faults.catalog import Faults
@@ -94,6 +96,21 @@ class Services:
         """When a session that begins now ends, in unix seconds."""
         return int(self.clock.unix() + self.settings.session_seconds)
 
+    @property
+    def profile(self) -> Profile:
+        """The service that is simulated."""
+        return PROFILES[self.settings.profile]
+
+    def session_settings(self) -> SessionSettings:
+        """Return the settings of a session that begins now."""
+        return SessionSettings(
+            lifetime=self.settings.session_seconds,
+            pacing=self.settings.pacing,
+            profile=self.profile,
+            speech=self.behavior.speech,
+            cues=self.behavior.cues,
+        )
+
     def new_session(
         self,
         session_id: str,
@@ -114,11 +131,8 @@ class Services:
             SessionConfig(session_id, self.expires_at, initial, model=model),
             self.ids,
             self.clock.monotonic(),
-            lifetime=self.settings.session_seconds,
+            self.session_settings(),
             plays_audio=plays_audio,
-            pacing=self.settings.pacing,
-            profile=self.settings.profile,
-            speech=self.behavior.speech,
         )
 
     def new_translation(
@@ -134,8 +148,7 @@ class Services:
             TranslationConfig(session_id, self.expires_at, initial, model=model),
             self.ids,
             self.clock.monotonic(),
-            lifetime=self.settings.session_seconds,
-            pacing=self.settings.pacing,
+            self.session_settings(),
             plays_audio=plays_audio,
         )
 

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._live.config import LiveConfig
@@ -126,17 +128,16 @@ class LiveSessions:
         drawing: Drawing | None,
     ) -> LiveSession:
         services = self._services
+        settings = services.session_settings()
         return LiveSession(
             session_id,
             services.ids,
             services.clock.monotonic(),
             services.clock.unix(),
-            lifetime=2 * services.settings.session_seconds,
-            pacing=services.settings.pacing,
+            attrs.evolve(settings, lifetime=2 * settings.lifetime),
             transport=transport,
             config=config,
             source=source,
-            cues=services.behavior.cues,
             draw=(drawing or Drawing(services.faults, ("connect",))).draw,
         )
 

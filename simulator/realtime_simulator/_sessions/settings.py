@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 import attrs
 
 from realtime_simulator._core.operations import FAULT_TARGETS
+from realtime_simulator._core.profile import PROFILES, ProfileName
 from realtime_simulator._engine.turn import Pacing
 
 LOOPBACK = "127.0.0.1"
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-Profile = Literal["openai", "azure", "azure-voice-live", "xai", "beta"]
 
 
 @attrs.define(kw_only=True, on_setattr=attrs.setters.frozen)
@@ -63,7 +62,7 @@ class Settings:
     seed: int | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
     clock: float | None = attrs.field(default=None, on_setattr=attrs.setters.NO_OP)
     models: Sequence[str] = ()
-    profile: Profile = "openai"
+    profile: ProfileName = "openai"
     record: str | os.PathLike[str] | None = None
     upstream: str | None = None
     upstream_key: str | None = attrs.field(default=None, repr=False)
@@ -78,8 +77,8 @@ def check_modes(settings: Settings) -> None:
         ValueError: Recording without an upstream address, recording and replaying at once, an unknown
             profile, or projects without a proper name or a key of their own.
     """
-    if settings.profile not in get_args(Profile):
-        allowed = ", ".join(map(repr, get_args(Profile)))
+    if settings.profile not in PROFILES:
+        allowed = ", ".join(map(repr, PROFILES))
         raise ValueError(f"profile: allowed is one of {allowed}, got {settings.profile!r}")
     if settings.keys and (settings.record is not None or settings.replay is not None):
         raise ValueError("keys of further projects exclude record and replay")

@@ -102,7 +102,7 @@ def assemble(
                 credentials=credentials,
                 ids=ids,
                 clock=clock,
-                profile=settings.profile,
+                profile=services.profile,
                 live=LiveOperations(
                     calls=calls, incoming=incoming, sessions=live_sessions, credentials=credentials
                 ),

@@ -19,11 +19,12 @@ from realtime_simulator._calls.webhooks import (
     signing_key,
 )
 from realtime_simulator._core.clock import read_time
+from realtime_simulator._core.profile import ProfileName
 from realtime_simulator._engine.turn import AT_ONCE, REAL, PacingLike, chosen_pacing
 from realtime_simulator._records.sound import MAX_AUDIO_SECONDS
 from realtime_simulator._server.certificate import ensure_certificate
 from realtime_simulator._server.thread import ServerThread
-from realtime_simulator._sessions.settings import LOOPBACK, Profile, Settings, check_modes
+from realtime_simulator._sessions.settings import LOOPBACK, Settings, check_modes
 from realtime_simulator._simulator.assembly import assemble
 from realtime_simulator._simulator.controls import Controls, checked_number
 
@@ -97,7 +98,7 @@ class Simulator(Controls):
         seed: int | None = None,
         clock: datetime | str | float | None = None,
         models: Sequence[str] = (),
-        profile: Profile = "openai",
+        profile: ProfileName = "openai",
         record: str | os.PathLike[str] | None = None,
         upstream: str | None = None,
         upstream_key: str | None = None,

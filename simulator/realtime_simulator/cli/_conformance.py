@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from realtime_simulator._core.profile import PROFILES
 from realtime_simulator.cli._output import print_error, print_text, reason_of
-from realtime_simulator.cli._parsing import API, CONFORMANCE, PROFILES, Parser, seconds
+from realtime_simulator.cli._parsing import API, CONFORMANCE, Parser, seconds
 
 if TYPE_CHECKING:
     from realtime_simulator._suite.check import Check

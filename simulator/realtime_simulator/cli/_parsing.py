@@ -20,7 +20,6 @@ CONFORM = "conform"
 CONFORMANCE = "conformance"
 REHEARSE = "rehearse"
 STEP = "step"
-PROFILES = ("openai", "azure", "azure-voice-live", "xai", "beta")
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
 

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from realtime_simulator._core.profile import PROFILES
 from realtime_simulator.cli._output import print_error, print_export, print_facts, print_text, reason_of
-from realtime_simulator.cli._parsing import API, CONFORM, PROFILES, RECORD, Parser, port
+from realtime_simulator.cli._parsing import API, CONFORM, RECORD, Parser, port
 from realtime_simulator.cli._serve import stop_signals
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from realtime_simulator._core.profile import PROFILES
 from realtime_simulator.cli._output import (
     inert,
     print_error,
@@ -29,7 +30,6 @@ from realtime_simulator.cli._parsing import (
     CONFORMANCE,
     LOOPBACK,
     PORT,
-    PROFILES,
     PROGRAM,
     RECORD,
     REHEARSE,
