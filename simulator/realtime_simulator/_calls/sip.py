@@ -14,12 +14,11 @@ from typing import Any
 import attrs
 
 from realtime_simulator._calls.line import Line, LineHandlers, Phone
-from realtime_simulator._calls.registry import CallRegistry, session_id_of
+from realtime_simulator._calls.registry import CallRegistry, end_of, session_id_of
 from realtime_simulator._calls.webhooks import Announcer, Plan
 from realtime_simulator._core.clock import Timer
-from realtime_simulator._core.problem import ApiProblem, no_call
+from realtime_simulator._core.problem import CUT, ApiProblem, no_call
 from realtime_simulator._engine.base import BaseSession
-from realtime_simulator._engine.effects import CUT
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call, Delivery
@@ -333,7 +332,7 @@ class SipCall:
             self._driver.drained(response_id)
 
     def _session_ended(self, code: int, reason: str) -> None:
-        self._on_end(self, "expired" if code == 1001 else reason)
+        self._on_end(self, end_of(code, reason))
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from realtime_simulator._calls.missing_audio import MissingAudio
 from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
 from realtime_simulator._engine.base import BaseSession
-from realtime_simulator._engine.effects import CUT
+from realtime_simulator._core.problem import CUT, INTERNAL_ERROR
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
@@ -80,7 +80,7 @@ class WebRtcCall:
             self.record.answer = await self._peer.answer(text)
         except BaseException:
             await self._peer.close()
-            self.driver.end(1011, "failed")
+            self.driver.end(INTERNAL_ERROR, "failed")
             raise
         if self._peer.has_data:
             self._begin()
@@ -149,4 +149,4 @@ class WebRtcCall:
         self._on_end(self, reason)
 
     def _session_ended(self, code: int, reason: str) -> None:
-        self._on_end(self, "expired" if code == 1001 else reason)
+        self._on_end(self, end_of(code, reason))

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 INVALID_REQUEST = "invalid_request_error"
+EXPIRED = 1001
+"""The close code of a session whose time is over."""
+CUT = 1006
+"""The close code of a connection that ends without a close frame (RFC 6455 §7.4.1)."""
+INTERNAL_ERROR = 1011
+"""The close code of a session that failed."""
 
 
 class ApiProblem(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem, session_expired
+from realtime_simulator._core.problem import EXPIRED, ApiProblem, session_expired
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import Effect, Emit, End
 from realtime_simulator._engine.settings import SessionSettings
@@ -77,11 +77,15 @@ class BaseSession:
         """Process everything that is due at a time."""
         self._now = max(self._now, now)
         if not self.ended and self._now >= self._expires:
-            problem = session_expired(self._settings.lifetime)
-            self.emit(problem.event())
-            self.end(1001, problem.message)
+            self.expire()
         if not self.ended:
             self._advance()
+
+    def expire(self) -> None:
+        """End the session, whose time is over."""
+        problem = session_expired(self._settings.lifetime)
+        self.emit(problem.event())
+        self.end(EXPIRED, problem.message)
 
     def deadline(self) -> float | None:
         """Return when `tick` is due next, or None."""

@@ -14,8 +14,6 @@ import attrs
 from realtime_simulator._engine.turn import Say, Turn
 from realtime_simulator._media.speech import Speech
 
-CUT = 1006
-"""The close code of a connection that ends without a close frame (RFC 6455 §7.4.1)."""
 
 
 @attrs.frozen

@@ -12,11 +12,9 @@ from realtime_api import schemas
 
 from realtime_simulator._core import schema
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import session_expired
+from realtime_simulator._core.problem import EXPIRED, INTERNAL_ERROR, session_expired
 from realtime_simulator._faults.catalog import Drawing
 
-EXPIRED_CLOSE = 1001
-LOST_CLOSE = 1011
 BETA_NAMES = {
     "response.output_text.delta": "response.text.delta",
     "response.output_text.done": "response.text.done",
@@ -104,14 +102,14 @@ class EventFaults:
             if name == "socket_drop":
                 raise Cut(None)
             if name == "live_lost":
-                raise Cut((LOST_CLOSE, ""))
+                raise Cut((INTERNAL_ERROR, ""))
             if live:
                 closed = {"reason": "expired", "session": self._session, "usage": self._usage}
                 send({"type": "session.closed", "event_id": self._ids.new("event"), **closed})
                 raise Cut((1000, "expired"))
             problem = session_expired(3600)
             send({"event_id": self._ids.new("event"), **problem.event()})
-            raise Cut((EXPIRED_CLOSE, problem.message))
+            raise Cut((EXPIRED, problem.message))
 
 
 def with_nulls(event: Mapping[str, Any], union: str = "RealtimeServerEvent") -> dict[str, Any]:

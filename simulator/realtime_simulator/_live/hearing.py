@@ -11,6 +11,7 @@ import attrs
 from realtime_simulator._engine.effects import HearingNeeded
 from realtime_simulator._engine.plan import pieces
 from realtime_simulator._engine.vad import VoiceActivity
+from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME
 from realtime_simulator._media.speech import RATE
@@ -49,7 +50,7 @@ class Hearing:
 
     Args:
         shared: The session's shared state.
-        transcribe: Sends words, given the first sample of their frame.
+        decisions: Where the words go.
         interrupt: Called when the user begins to speak.
         understood: Called when an utterance is over and its words are known.
     """
@@ -57,13 +58,13 @@ class Hearing:
     def __init__(
         self,
         shared: Shared,
+        decisions: Decisions,
         *,
-        transcribe: Callable[[int, str], None],
         interrupt: Callable[[], None],
         understood: Callable[[], None],
     ) -> None:
         self._shared = shared
-        self._transcribe = transcribe
+        self._decisions = decisions
         self._interrupt = interrupt
         self._understood = understood
         self._muted = False
@@ -155,7 +156,7 @@ class Hearing:
             text = ""
             while self._words and self._words[0][0] < start + FRAME:
                 text += self._words.popleft()[1]
-            self._transcribe(start, text)
+            self._decisions.transcribe("input", start, text)
 
     def _understand(self, heard: _Utterance) -> None:
         """Transcribe an utterance that is over, as far as it was not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +14,7 @@ from realtime_simulator._engine.effects import AudioOut
 from realtime_simulator._engine.plan import Utterance, pieces
 from realtime_simulator._engine.turn import Action, CallTool, Delegate, Fail, Pause, Say
 from realtime_simulator._live.answers import Answers
+from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.delegation import Delegation
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME, STEP
@@ -96,7 +97,7 @@ class Model:
         shared: The session's shared state.
         answers: What it is to do.
         delegation: Where it hands work over.
-        transcribe: Sends its words, given the first sample of their frame.
+        decisions: Where its words go.
     """
 
     def __init__(
@@ -104,12 +105,12 @@ class Model:
         shared: Shared,
         answers: Answers,
         delegation: Delegation,
-        transcribe: Callable[[int, str], None],
+        decisions: Decisions,
     ) -> None:
         self._shared = shared
         self._answers = answers
         self._delegation = delegation
-        self._transcribe = transcribe
+        self._decisions = decisions
         self._voice = _Voice()
         self._silent_until = 0
         self._has_spoken = False
@@ -169,7 +170,7 @@ class Model:
         while todo and not self._voice.speaking and start >= self._silent_until:
             self._act(todo.popleft(), start)
         if words := self._voice.words():
-            self._transcribe(start, words)
+            self._decisions.transcribe("output", start, words)
 
     def take(self) -> AudioOut:
         """Return the sound of a step."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._engine import messages
+from realtime_simulator._engine.effects import AudioIn
 from realtime_simulator._live.appends import Appends
 from realtime_simulator._live.hearing import Hearing
 from realtime_simulator._live.model import Model
@@ -12,6 +15,7 @@ from realtime_simulator._live.output import Output
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.standby import Standby
 from realtime_simulator._live.timeline import FRAME, STEP
+from realtime_simulator._media.formats import Decoder
 from realtime_simulator._media.speech import RATE
 
 _USAGE_SECONDS = 15.0
@@ -38,12 +42,16 @@ class Progress:
         self._output = output
         self._standby = Standby(None)
         self._stall: Mapping[str, Any] | None = None
+        self._decoder: Decoder | None = None
 
     def begin(self) -> None:
         """Begin, for a session that has started."""
         self._standby = Standby(self._shared.config.standby)
+        self._decoder = Decoder(*self._shared.config.format)
         self._stall = self._shared.draw("live_stall")
         self._shared.agenda.after(_USAGE_SECONDS, self._report_usage)
+        if (replacement := self._shared.draw("live_replacement")) is not None:
+            self._shared.agenda.after(replacement["at"], self._shared.context.fill)
 
     @property
     def waits(self) -> bool:
@@ -57,6 +65,18 @@ class Progress:
         if self.waits or self._standby.paused:
             return due
         return min(due, self._shared.timeline.deadline(ahead=self._may_run_ahead))
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """`session.input_audio.append`."""
+        assert self._decoder is not None
+        data = messages.decode_audio(event["audio"])
+        if self._shared.config.format[0] == "audio/pcm" and len(data) % 2:
+            raise ApiProblem(
+                "PCM16 audio must contain an even number of bytes.", code="invalid_audio", param="audio"
+            )
+        pcm = self._decoder.push(data)
+        self._shared.effect(AudioIn(pcm))
+        self.hear(pcm)
 
     def hear(self, pcm: bytes) -> None:
         """Add the user's audio to the timeline; while the session is paused, nothing but speech counts."""

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.base import BaseSession
-from realtime_simulator._engine.effects import AudioIn
 from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import Action, Cue, Transcript
 from realtime_simulator._live.answers import Answers
@@ -25,16 +24,13 @@ from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.delegation import Delegation
 from realtime_simulator._live.hearing import Hearing
 from realtime_simulator._live.model import Model
-from realtime_simulator._live.output import Output, StereoRecording
+from realtime_simulator._live.output import Output
 from realtime_simulator._live.progress import Progress
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import Agenda, Timeline, milliseconds
-from realtime_simulator._media.formats import Decoder
 from realtime_simulator._records.session import Transport
 
 _START = "session.start"
-INTERNAL_ERROR = 1011
-"""The close code of a session that failed; it ends without `session.closed`."""
 _LATENCY_SECONDS = 0.6
 _ENDS = {"hangup": "close_requested", "expired": "expired"}
 """The reasons of `session.closed` where a call was ended from outside."""
@@ -77,6 +73,7 @@ class LiveSession(BaseSession):
         self.id = session_id
         self._source = source
         self._transport = transport
+        self._has_track = transport != "websocket"
         self._timeline = Timeline(_LATENCY_SECONDS if settings.pacing.speed else None)
         self._agenda = Agenda(lambda: self._now)
         self._shared = Shared(
@@ -93,26 +90,23 @@ class LiveSession(BaseSession):
         self._decisions = Decisions(self._shared)
         self._answers = Answers(self._shared)
         self._delegation = Delegation(self._shared, self._answers, self._decisions)
-        transcribe = self._decisions.transcribe
-        self._model = Model(
-            self._shared, self._answers, self._delegation, functools.partial(transcribe, "output")
-        )
+        self._model = Model(self._shared, self._answers, self._delegation, self._decisions)
         self._hearing = Hearing(
             self._shared,
-            transcribe=functools.partial(transcribe, "input"),
+            self._decisions,
             interrupt=self._model.interrupt,
             understood=self._model.ask,
         )
         self._appends = Appends(self._shared, self._answers, self._delegation)
-        self._output = Output(self._shared)
+        self.output: Output = Output(self._shared)
         self._closing = Closing(
             self._shared,
             self._appends,
             self._model,
-            self._output,
+            self.output,
             functools.partial(self.close, "close_requested"),
         )
-        self._progress = Progress(self._shared, self._hearing, self._model, self._appends, self._output)
+        self._progress = Progress(self._shared, self._hearing, self._model, self._appends, self.output)
         self._handlers = {_START: self._start}
         if config is not None:
             self._begin(config)
@@ -121,11 +115,6 @@ class LiveSession(BaseSession):
     def config(self) -> LiveConfig | None:
         """Its configuration; None until it has started."""
         return self._shared.started
-
-    @property
-    def recording(self) -> StereoRecording | None:
-        """The sound of a stored session, as long as it is kept."""
-        return self._output.recording
 
     @property
     def position_ms(self) -> int:
@@ -149,21 +138,16 @@ class LiveSession(BaseSession):
             event = {**event, "error": {**error, **answered}}
         return super().stamped(event)
 
-    def forget_recording(self) -> None:
-        """Keep its sound no longer."""
-        self._output.recording = None
-
     # In
 
-    def receive(self, event: Mapping[str, Any], now: float) -> None:
-        if event.get("type") == "session.update" and self.config is not None:
-            try:
+    def _process(self, event: Mapping[str, Any]) -> None:
+        try:
+            if event.get("type") == "session.update" and self.config is not None:
                 self.config.check_update(event.get("session"))
-            except ApiProblem as problem:
-                self.tick(now)
-                self.emit(problem.event(messages.event_id(event)))
-                return
-        super().receive(event, now)
+        except ApiProblem as problem:
+            self.emit(problem.event(messages.event_id(event)))
+        else:
+            super()._process(event)
 
     def press(self, key: str, unix: float) -> None:
         self.emit({"type": "transport.dtmf.received", "event": key})
@@ -171,11 +155,8 @@ class LiveSession(BaseSession):
     def hear(self, pcm: bytes, now: float) -> None:
         self.tick(now)
         if not self.ended and self.config is not None:
-            self._hear(pcm)
-
-    def _hear(self, pcm: bytes) -> None:
-        self._progress.hear(pcm)
-        self._advance()
+            self._progress.hear(pcm)
+            self._advance()
 
     def heard(self, item_id: str, transcript: Transcript | None, now: float) -> None:
         self.tick(now)
@@ -218,19 +199,13 @@ class LiveSession(BaseSession):
         self._begin(LiveConfig(self.id, expires, session, media=self._has_track))
         self._shared.reply(event, "session.started", session=self.view())
 
-    @property
-    def _has_track(self) -> bool:
-        """Whether the transport carries the audio."""
-        return self._transport != "websocket"
-
     def _begin(self, config: LiveConfig) -> None:
         self._shared.started = config
-        self._shared.context.items = [{"type": "message", **message} for message in config.input]
-        if self._source is not None:
-            self._shared.context.items = self._source.items()
-            self._source = None
+        given = [{"type": "message", **message} for message in config.input]
+        self._shared.context.items = given if self._source is None else self._source.items()
+        self._source = None
         self._progress.begin()
-        self._output.begin(in_events=not self._has_track)
+        self.output.begin(in_events=not self._has_track)
         self._handlers = {
             "session.update": self._update,
             "session.input_audio.mute": self._hearing.mute,
@@ -246,14 +221,10 @@ class LiveSession(BaseSession):
         }
         if not self._has_track:
             self._handlers[_START] = self._start_again
-            self._handlers["session.input_audio.append"] = functools.partial(
-                self._append, Decoder(*config.format)
-            )
+            self._handlers["session.input_audio.append"] = self._append
             self._agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
         if self._transport == "sip":
             self._handlers["transport.dtmf.send"] = self._send_key
-        if (replacement := self._shared.draw("live_replacement")) is not None:
-            self._agenda.after(replacement["at"], self._shared.context.fill)
 
     def _start_again(self, event: Mapping[str, Any]) -> None:
         raise ApiProblem("The session has been started.", code="invalid_value", param="type")
@@ -262,15 +233,9 @@ class LiveSession(BaseSession):
         self._shared.config.update(event["session"])
         self._shared.reply(event, "session.updated", session=self.view())
 
-    def _append(self, decoder: Decoder, event: Mapping[str, Any]) -> None:
-        data = messages.decode_audio(event["audio"])
-        if self._shared.config.format[0] == "audio/pcm" and len(data) % 2:
-            raise ApiProblem(
-                "PCM16 audio must contain an even number of bytes.", code="invalid_audio", param="audio"
-            )
-        pcm = decoder.push(data)
-        self.effect(AudioIn(pcm))
-        self._hear(pcm)
+    def _append(self, event: Mapping[str, Any]) -> None:
+        self._progress.append(event)
+        self._advance()
 
     def _send_key(self, event: Mapping[str, Any]) -> None:
         self._shared.reply(event, "transport.dtmf.sent", event=event["event"])
@@ -281,12 +246,6 @@ class LiveSession(BaseSession):
         self._advance()
 
     # Time
-
-    def tick(self, now: float) -> None:
-        if not self.ended and now >= self._expires:
-            self._now = now
-            self.close("expired")
-        super().tick(now)
 
     def _advance(self) -> None:
         if self.config is not None:
@@ -300,9 +259,12 @@ class LiveSession(BaseSession):
 
     # The end
 
+    def expire(self) -> None:
+        self.close("expired")
+
     def _expire_unheard(self) -> None:
         if not self._timeline.begun:
-            self.close("expired")
+            self.expire()
 
     def close(self, reason: str, event: Mapping[str, Any] | None = None) -> None:
         """End the session with `session.closed`.
@@ -311,9 +273,7 @@ class LiveSession(BaseSession):
             reason: `close_requested`, `expired`, `content`, `remote_hangup` or `connection_lost`.
             event: The client's event that asked for it; None for none.
         """
-        if self.ended:
-            return
-        if self.config is not None:
+        if self.config is not None and not self.ended:
             self._closing.report(reason, self._progress.usage(), event)
         super().end(1000, reason)
 
@@ -326,4 +286,4 @@ class LiveSession(BaseSession):
 
     def _drop(self) -> None:
         self._agenda.clear()
-        self._output.clear()
+        self.output.clear()

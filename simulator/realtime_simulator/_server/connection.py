@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime_simulator._engine.effects import CUT
+from realtime_simulator._core.problem import CUT
 from realtime_simulator._server.thread import drop, reset
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")

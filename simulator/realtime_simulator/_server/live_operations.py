@@ -139,7 +139,7 @@ class LiveOperations:
         """Return the sound of a stored session that has ended, as a WAV file."""
         self.credentials.require_project_key(request.headers)
         session_id = request.path_params["session_id"]
-        recording = self.sessions.source(session_id).recording
+        recording = self.sessions.source(session_id).output.recording
         if recording is None:
             raise no_session()
         request.state.record.session = session_id

@@ -10,7 +10,7 @@ import attrs
 from starlette.websockets import WebSocket
 
 from realtime_simulator._calls.registry import CallRegistry
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import (
     SessionConfig,
@@ -28,7 +28,7 @@ from realtime_simulator._server.dialects import Beta, Dialect, receiver
 from realtime_simulator._server.handshake import Handshake, refuse
 from realtime_simulator._server.voice_live import VoiceLive
 from realtime_simulator._server.xai import Xai
-from realtime_simulator._sessions.driver import INTERNAL_ERROR, Services, SessionDriver
+from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 

@@ -18,7 +18,7 @@ import attrs
 
 from realtime_simulator._core.clock import Clock, Timer
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import server_error
+from realtime_simulator._core.problem import INTERNAL_ERROR, server_error
 from realtime_simulator._core.profile import PROFILES, Profile
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import SessionConfig, TranslationConfig
@@ -60,8 +60,6 @@ event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
-INTERNAL_ERROR = 1011
-"""The close code of a session that the simulator itself failed."""
 MOST_AHEAD = 16
 """Sentences, or other parts, by which an answer that comes bit by bit may be ahead of its playback."""
 _NO_TURN = Turn(text="", items=(), session={}, response={}, tools=())

@@ -153,7 +153,7 @@ class LiveSessions:
         while len(self._stored) > _MAX_STORED:
             self._stored.popitem(last=False)
         for session in list(self._stored.values())[:-_MAX_RECORDINGS]:
-            session.forget_recording()
+            session.output.recording = None
 
 
 def hang_up(session: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from realtime_simulator._core.clock import ManualClock
 from realtime_simulator._core.ids import Ids
+from realtime_simulator._core.problem import INTERNAL_ERROR
 from realtime_simulator._engine.turn import Cue, Pacing
 from realtime_simulator._faults.catalog import Faults
 from realtime_simulator._live.session import LiveSession
@@ -17,7 +18,7 @@ from realtime_simulator._media.voice import Speaker
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Records
 from realtime_simulator._scenario.rules import Behavior
-from realtime_simulator._sessions.driver import INTERNAL_ERROR, Services, SessionDriver
+from realtime_simulator._sessions.driver import Services, SessionDriver
 from realtime_simulator._sessions.live_sessions import LiveSessions
 from realtime_simulator._sessions.settings import Settings
 from realtime_simulator._stepping.change import RerunError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from realtime_simulator._engine.turn import LATENCIES
 from realtime_simulator.cli._output import print_error, print_text, reason_of
 from realtime_simulator.cli._parsing import RECORD, REHEARSE, Parser, count, seconds
 
@@ -38,7 +39,7 @@ def arguments(program: str) -> argparse.ArgumentParser:
     add(
         "--pacing",
         default=None,
-        choices=("none", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "slow"),
+        choices=("none", *LATENCIES),
         help="speed of the model (about like the service)",
     )
     add("--seed", type=int, default=0, help="makes noise and ids reproducible (0)")

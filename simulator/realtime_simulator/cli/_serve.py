@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from realtime_simulator._core.profile import PROFILES
+from realtime_simulator._engine.turn import LATENCIES
 from realtime_simulator.cli._output import (
     inert,
     print_error,
@@ -90,7 +91,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
     add(
         "--latency",
-        choices=("instant", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "slow"),
+        choices=LATENCIES,
         help="latencies measured with a model, with a reproducible spread (--seed); instead of --pacing",
     )
     add("--pacing", default="real", choices=("real", "none"), help="like the service, or immediately (real)")
