@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from realtime_simulator._calls.sdp_offer import check
-from realtime_simulator._core.problem import EXPIRED, ApiProblem, no_call
+from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import TRANSLATION
 from realtime_simulator._records.session import SessionLog
@@ -25,16 +25,6 @@ logger: logging.Logger = logging.getLogger("realtime_simulator")
 def session_id_of(call_id: str) -> str:
     """Return the id of a call's session, which ends as the call's does."""
     return call_id.replace("rtc_", "sess_", 1)
-
-
-def end_of(code: int, reason: str) -> str:
-    """Return why a call ends whose session has ended by itself.
-
-    Args:
-        code: The session's close code.
-        reason: Why it ended.
-    """
-    return "expired" if code == EXPIRED else reason
 
 
 class OpenCall(Protocol):

@@ -14,14 +14,14 @@ from typing import Any
 import attrs
 
 from realtime_simulator._calls.line import Line, LineHandlers, Phone
-from realtime_simulator._calls.registry import CallRegistry, end_of, session_id_of
+from realtime_simulator._calls.registry import CallRegistry, session_id_of
 from realtime_simulator._calls.webhooks import Announcer, Plan
 from realtime_simulator._core.clock import Timer
 from realtime_simulator._core.problem import CUT, ApiProblem, no_call
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
-from realtime_simulator._records.store import Call, Delivery
+from realtime_simulator._records.store import Call, Delivery, end_of
 from realtime_simulator._scenario.callers import CallerAct, Referral
 from realtime_simulator._sessions.driver import Services, SessionDriver
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from realtime_simulator._calls.missing_audio import MissingAudio
 from realtime_simulator._calls.peer import Peer, PeerHandlers, Playout
-from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._core.problem import CUT, INTERNAL_ERROR
+from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
-from realtime_simulator._records.store import Call
+from realtime_simulator._records.store import Call, end_of
 from realtime_simulator._sessions.driver import Services, SessionDriver
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")

@@ -15,7 +15,6 @@ from realtime_simulator._engine.turn import Say, Turn
 from realtime_simulator._media.speech import Speech
 
 
-
 @attrs.frozen
 class Emit:
     """Send a server event.

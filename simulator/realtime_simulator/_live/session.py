@@ -29,11 +29,10 @@ from realtime_simulator._live.progress import Progress
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import Agenda, Timeline, milliseconds
 from realtime_simulator._records.session import Transport
+from realtime_simulator._records.store import CONNECTION_LOST, ENDS, REMOTE_HANGUP
 
 _START = "session.start"
 _LATENCY_SECONDS = 0.6
-_ENDS = {"hangup": "close_requested", "expired": "expired"}
-"""The reasons of `session.closed` where a call was ended from outside."""
 _NO_AUDIO_SECONDS = 31.0
 
 
@@ -74,13 +73,11 @@ class LiveSession(BaseSession):
         self._source = source
         self._transport = transport
         self._has_track = transport != "websocket"
-        self._timeline = Timeline(_LATENCY_SECONDS if settings.pacing.speed else None)
-        self._agenda = Agenda(lambda: self._now)
         self._shared = Shared(
             ids=ids,
             settings=settings,
-            agenda=self._agenda,
-            timeline=self._timeline,
+            agenda=Agenda(lambda: self._now),
+            timeline=Timeline(_LATENCY_SECONDS if settings.pacing.speed else None),
             now=lambda: self._now,
             unix=lambda: unix + self._now - now,
             draw=draw,
@@ -119,7 +116,7 @@ class LiveSession(BaseSession):
     @property
     def position_ms(self) -> int:
         """Where its timeline is."""
-        return milliseconds(self._timeline.position)
+        return milliseconds(self._shared.timeline.position)
 
     def view(self) -> dict[str, Any]:
         return self.config.view() if self.config is not None else {"id": self.id, "type": "live"}
@@ -222,7 +219,7 @@ class LiveSession(BaseSession):
         if not self._has_track:
             self._handlers[_START] = self._start_again
             self._handlers["session.input_audio.append"] = self._append
-            self._agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
+            self._shared.agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
         if self._transport == "sip":
             self._handlers["transport.dtmf.send"] = self._send_key
 
@@ -252,10 +249,10 @@ class LiveSession(BaseSession):
             self._progress.advance()
         if not self._progress.waits:
             self._closing.drained()
-        self._agenda.run()
+        self._shared.agenda.run()
 
     def _due(self) -> float:
-        return min(self._agenda.due, self._progress.due)
+        return min(self._shared.agenda.due, self._progress.due)
 
     # The end
 
@@ -263,7 +260,7 @@ class LiveSession(BaseSession):
         self.close("expired")
 
     def _expire_unheard(self) -> None:
-        if not self._timeline.begun:
+        if not self._shared.timeline.begun:
             self.expire()
 
     def close(self, reason: str, event: Mapping[str, Any] | None = None) -> None:
@@ -281,9 +278,10 @@ class LiveSession(BaseSession):
         if code == INTERNAL_ERROR:
             super().end(code, reason)
         else:
-            left = "remote_hangup" if self._transport == "sip" else "connection_lost"
-            self.close(_ENDS.get(reason, left if reason in ("peer", "referred") else "connection_lost"))
+            closed = ENDS.get(reason, CONNECTION_LOST)
+            on_phone = self._transport == "sip"
+            self.close(closed if closed != REMOTE_HANGUP or on_phone else CONNECTION_LOST)
 
     def _drop(self) -> None:
-        self._agenda.clear()
+        self._shared.agenda.clear()
         self.output.clear()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import attrs
 
+from realtime_simulator._core.problem import EXPIRED
 from realtime_simulator._records import sound
 from realtime_simulator._records.session import SessionLog, SessionRecord
 from realtime_simulator._records.sound import Budget
@@ -21,6 +22,30 @@ MAX_SESSIONS_BYTES = 64 * 1024 * 1024
 MAX_BODIES_BYTES = 64 * 1024 * 1024
 """How much is kept of the bodies of all requests and their answers together."""
 CallState = Literal["ringing", "connecting", "connected", "ended"]
+REMOTE_HANGUP = "remote_hangup"
+CONNECTION_LOST = "connection_lost"
+ENDS: Mapping[str, str] = {
+    "hangup": "close_requested",
+    "expired": "expired",
+    "peer": REMOTE_HANGUP,
+    "referred": REMOTE_HANGUP,
+    "rejected": CONNECTION_LOST,
+    "shutdown": CONNECTION_LOST,
+    "failed": CONNECTION_LOST,
+    "lost": CONNECTION_LOST,
+}
+"""Why calls end, with the reason that `session.closed` gives for it in the Live API. A call has `failed` if
+it did not connect, or the network failed; it is `lost` if its transport failed."""
+
+
+def end_of(code: int, reason: str) -> str:
+    """Return why a call ends whose session has ended by itself.
+
+    Args:
+        code: The session's close code.
+        reason: Why it ended.
+    """
+    return "expired" if code == EXPIRED else reason
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -100,8 +125,7 @@ class Call:
         answer: The SDP answer.
         session: Its session; on SIP it begins when the call is accepted.
         state: Its state.
-        ended: Why it ended: `hangup`, `rejected`, `peer`, `referred`, `shutdown`, `expired`, `failed` (it did
-            not connect, or the network failed), `lost` (its transport failed); None while it lasts.
+        ended: Why it ended: one of `ENDS`, or what its session of the Live API says; None while it lasts.
         sip_headers: The INVITE's headers, in order; names may repeat.
         begun: When it was answered, in seconds on the simulator's clock; None while it rings.
         reject_code: The SIP status with which it was rejected; None if it wasn't.

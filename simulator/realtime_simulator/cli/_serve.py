@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from realtime_simulator._core.profile import PROFILES
-from realtime_simulator._engine.turn import LATENCIES
+from realtime_simulator._engine.turn import AT_ONCE, LATENCIES, REAL
 from realtime_simulator.cli._output import (
     inert,
     print_error,
@@ -179,7 +179,6 @@ def stop_signals() -> Iterator[SimpleQueue[int]]:
 def _simulator(options: argparse.Namespace) -> Simulator:
     import attrs
 
-    from realtime_simulator._engine.turn import AT_ONCE, LATENCIES, REAL
     from realtime_simulator._simulator.simulator import Simulator
 
     simulator = Simulator(
