@@ -12,6 +12,8 @@ from realtime_simulator._calls.sdp_offer import check
 from realtime_simulator._core.problem import ApiProblem, no_call
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import TRANSLATION
+from realtime_simulator._faults.alterations import without_connectivity
+from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call
 from realtime_simulator._sessions.driver import Services, SessionDriver
@@ -59,13 +61,16 @@ class CallRegistry:
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
-    async def create(self, offer: bytes, session: Mapping[str, Any] | None, model: str | None) -> Call:
+    async def create(
+        self, offer: bytes, session: Mapping[str, Any] | None, model: str | None, drawing: Drawing
+    ) -> Call:
         """Create a call from an offer.
 
         Args:
             offer: The SDP offer, byte for byte.
             session: The checked session object, or None.
             model: The model, if the request named one outside the session.
+            drawing: The faults of the request.
 
         Returns:
             The call's record, with the answer.
@@ -80,7 +85,7 @@ class CallRegistry:
         new = services.new_translation if translates else services.new_session
         engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
         log = SessionLog(engine.config.session_id, "webrtc")
-        return await self.answer(call_id, offer, engine, log)
+        return await self.answer(call_id, offer, engine, log, drawing)
 
     async def answer(
         self,
@@ -88,6 +93,7 @@ class CallRegistry:
         offer: bytes,
         engine: BaseSession,
         log: SessionLog,
+        drawing: Drawing,
         begun: Callable[[SessionDriver], object] | None = None,
     ) -> Call:
         """Answer an offer with a session.
@@ -97,6 +103,7 @@ class CallRegistry:
             offer: The SDP offer, byte for byte.
             engine: The session.
             log: Its log.
+            drawing: The faults of the request.
             begun: Called with the driver of a session of the Live API; None for Realtime's.
 
         Returns:
@@ -125,6 +132,9 @@ class CallRegistry:
         self._services.records.add(log)
         self.add(call)
         logger.info("call %s: answered", record.id)
+        self.draw_hangup(call_id, drawing)
+        if drawing.draw("ice_failure") is not None:
+            record.answer = without_connectivity(record.answer)
         return record
 
     def add(self, call: OpenCall) -> None:
@@ -186,6 +196,11 @@ class CallRegistry:
 
         clock = self._services.clock
         clock.call_at(clock.monotonic() + seconds, end)
+
+    def draw_hangup(self, call_id: str, drawing: Drawing) -> None:
+        """Let the other side hang up after a while, if that fault happens."""
+        if (hangup := drawing.draw("peer_hangup")) is not None:
+            self.end_later(call_id, hangup["seconds"], "peer")
 
     async def close(self) -> None:
         """End all calls, because the simulator stops."""

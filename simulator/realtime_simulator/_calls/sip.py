@@ -491,18 +491,17 @@ class IncomingCalls:
         """
         self._find(call_id).refer(target_uri)
 
-    def fail_later(self, call_id: str, seconds: float) -> None:
-        """Pretend to accept a call, and end it as failed later.
+    def fails(self, call_id: str, drawing: Drawing) -> bool:
+        """Pretend to accept a call that ends as failed later, if that fault happens; return whether it does.
 
         Raises:
             ApiProblem: As for `accept`.
         """
-        self._find(call_id).require_ringing("accepted")
-        self._calls.end_later(call_id, seconds, "failed")
-
-    def hang_up_later(self, call_id: str, seconds: float) -> None:
-        """Hang up as the caller after a while."""
-        self._calls.end_later(call_id, seconds, "peer")
+        failure = drawing.draw("accept_then_fail")
+        if failure is not None:
+            self._find(call_id).require_ringing("accepted")
+            self._calls.end_later(call_id, failure["seconds"], "failed")
+        return failure is not None
 
     def press(self, call_id: str, keys: str) -> None:
         """Press keys of the caller's telephone.

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from realtime_simulator._core import multipart
+from realtime_simulator._core import multipart, schema
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 
@@ -74,6 +74,17 @@ def parse_json(body: bytes, what: str = "request body") -> Any:
         return messages.read_json(body, what)
     except ApiProblem as problem:
         raise ApiProblem(problem.message) from None
+
+
+async def read_checked(request: Request, name: str, *, optional: bool = False) -> dict[str, Any]:
+    """Return a request's JSON object, checked against the schema of a name.
+
+    Raises:
+        ApiProblem: As for `read_json_object`, or with the faulty field.
+    """
+    fields = await read_json_object(request, optional=optional)
+    schema.check(name, fields)
+    return fields
 
 
 async def read_json_object(request: Request, *, optional: bool = False) -> dict[str, Any]:

@@ -11,17 +11,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._calls.sip import IncomingCalls, SipCall
-from realtime_simulator._core import schema
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._faults.alterations import without_connectivity
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._live.session import LiveSession
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._server import body
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._sessions.live_sessions import LiveSessions, hang_up, no_session
-
-JSON = "application/json"
 
 
 def _call_id(session_id: str) -> str:
@@ -66,14 +62,12 @@ class LiveOperations:
         fields = await self._read(request, "LiveCallAcceptRequest")
         session_id, drawing = request.path_params["session_id"], cast(Drawing, request.state.faults)
         call = self._ringing(session_id)
-        if (failure := drawing.draw("accept_then_fail")) is not None:
-            self.incoming.fail_later(call.record.id, failure["seconds"])
+        if self.incoming.fails(call.record.id, drawing):
             return Response(status_code=200)
         engine = self.sessions.begin(session_id, "sip", fields["session"], drawing=drawing)
         self.sessions.add(call.accept(engine, SessionLog(session_id, transport="sip")))
         request.state.record.session = session_id
-        if (hangup := drawing.draw("peer_hangup")) is not None:
-            self.calls.end_later(call.record.id, hangup["seconds"], "peer")
+        self.calls.draw_hangup(call.record.id, drawing)
         return Response(status_code=200)
 
     async def reject_live_session(self, request: Request) -> Response:
@@ -148,11 +142,7 @@ class LiveOperations:
     async def _read(self, request: Request, name: str) -> dict[str, Any]:
         """Return a request's body, checked."""
         self.credentials.require_project_key(request.headers)
-        if (kind := body.media_type(request)) != JSON:
-            raise body.unsupported(kind, JSON)
-        fields = await body.read_json_object(request)
-        schema.check(name, fields)
-        return fields
+        return await body.read_checked(request, name)
 
     async def _answer(
         self,
@@ -166,11 +156,7 @@ class LiveOperations:
         engine = self.sessions.begin(session_id, "webrtc", session, source=source, drawing=drawing)
         log = SessionLog(session_id, transport="webrtc")
         offer = fields["transport"]["sdp"].encode()
-        call = await self.calls.answer(session_id, offer, engine, log, self.sessions.add)
+        call = await self.calls.answer(session_id, offer, engine, log, drawing, self.sessions.add)
         request.state.record.session = session_id
-        if (hangup := drawing.draw("peer_hangup")) is not None:
-            self.calls.end_later(call.id, hangup["seconds"], "peer")
-        if drawing.draw("ice_failure") is not None:
-            call.answer = without_connectivity(call.answer)
         made = {"session": {"id": session_id}, "transport": {"type": "webrtc", "sdp": call.answer}}
         return JSONResponse(made, status_code=201)

@@ -29,7 +29,6 @@ from realtime_simulator._engine.config import (
     TranslationConfig,
     check_served,
 )
-from realtime_simulator._faults.alterations import without_connectivity
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.store import Call
 from realtime_simulator._server import body, older_sessions
@@ -134,11 +133,9 @@ class Operations:
     async def _answer(self, request: Request, offer: bytes, session: Mapping[str, Any] | None) -> Response:
         model = request.query_params.get("model")
         self._check_models(session or {}, model)
-        call = await self.calls.create(offer, session, model)
-        request.state.record.session = call.session.id
         drawing: Drawing = request.state.faults
-        if (hangup := drawing.draw("peer_hangup")) is not None:
-            self.calls.end_later(call.id, hangup["seconds"], "peer")
+        call = await self.calls.create(offer, session, model, drawing)
+        request.state.record.session = call.session.id
         return _call_response(call, drawing)
 
     async def hangup_realtime_call(self, request: Request) -> Response:
@@ -153,31 +150,27 @@ class Operations:
         """Accept a SIP call; the body is the session."""
         self.credentials.require_project_key(request.headers)
         call_id, drawing = request.path_params["call_id"], cast(Drawing, request.state.faults)
-        if (failure := drawing.draw("accept_then_fail")) is not None:
+        if self.incoming.fails(call_id, drawing):
             await body.read(request)
-            self.incoming.fail_later(call_id, failure["seconds"])
             return Response(status_code=200)
         # The body is the session itself; refusals still name its fields as those of `session`.
         session = check_session(await body.read_json_object(request))
         self._check_models(session)
         self.incoming.accept(call_id, session)
-        if (hangup := drawing.draw("peer_hangup")) is not None:
-            self.calls.end_later(call_id, hangup["seconds"], "peer")
+        self.calls.draw_hangup(call_id, drawing)
         return Response(status_code=200)
 
     async def reject_realtime_call(self, request: Request) -> Response:
         """Reject a SIP call."""
         self.credentials.require_project_key(request.headers)
-        fields = await body.read_json_object(request, optional=True)
-        schema.check("RealtimeCallRejectRequest", fields)
+        fields = await body.read_checked(request, "RealtimeCallRejectRequest", optional=True)
         await self.incoming.reject(request.path_params["call_id"], fields.get("status_code"))
         return Response(status_code=200)
 
     async def refer_realtime_call(self, request: Request) -> Response:
         """Refer a SIP call."""
         self.credentials.require_project_key(request.headers)
-        fields = await body.read_json_object(request)
-        schema.check("RealtimeCallReferRequest", fields)
+        fields = await body.read_checked(request, "RealtimeCallReferRequest")
         target = fields["target_uri"]
         scheme = next((scheme for scheme in _REFER_SCHEMES if target.lower().startswith(scheme)), None)
         if scheme is None or len(target) == len(scheme) or any(char <= " " for char in target):
@@ -204,8 +197,7 @@ class Operations:
     async def create_realtime_translation_client_secret(self, request: Request) -> Response:
         """Mint a client secret that carries a translation session."""
         self.credentials.require_project_key(request.headers)
-        fields = await body.read_json_object(request)
-        schema.check("RealtimeTranslationClientSecretCreateRequest", fields)
+        fields = await body.read_checked(request, "RealtimeTranslationClientSecretCreateRequest")
         session = {**fields["session"], "type": TRANSLATION}
         return self._secret_response(fields, session, TranslationConfig)
 
@@ -307,8 +299,6 @@ def _call_response(call: Call, drawing: Drawing) -> Response:
     location = {"location": f"/v1/realtime/calls/{call.id}"}
     if drawing.draw("no_location") is not None:
         location = {}
-    if drawing.draw("ice_failure") is not None:
-        call.answer = without_connectivity(call.answer)
     if (other := drawing.draw("json_not_sdp")) is not None:
         content = json.dumps({"id": call.id, "object": "realtime.call"})
         return Response(content, status_code=201, headers=location, media_type=other["content_type"])
