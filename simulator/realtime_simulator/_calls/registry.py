@@ -82,8 +82,9 @@ class CallRegistry:
         services = self._services
         call_id = services.ids.new("rtc_u1", 32)
         translates = session is not None and session.get("type") == TRANSLATION
-        new = services.new_translation if translates else services.new_session
-        engine = new(session_id_of(call_id), session, model=model, plays_audio=True)
+        engine = services.new_session(
+            session_id_of(call_id), session, model=model, plays_audio=True, translates=translates
+        )
         log = SessionLog(engine.config.session_id, "webrtc")
         return await self.answer(call_id, offer, engine, log, drawing)
 

@@ -9,6 +9,7 @@ from typing import Any
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import EXPIRED, ApiProblem, session_expired
 from realtime_simulator._engine import messages
+from realtime_simulator._engine.agenda import Agenda
 from realtime_simulator._engine.effects import Effect, Emit, End
 from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import Action, Transcript
@@ -35,6 +36,7 @@ class BaseSession:
         self._now = now
         self._settings = settings
         self._expires = now + settings.lifetime
+        self._agenda = Agenda(lambda: self._now)
         self._effects: list[Effect] = []
 
     def receive_text(self, text: str | bytes, now: float) -> Mapping[str, Any] | None:
@@ -89,7 +91,7 @@ class BaseSession:
 
     def deadline(self) -> float | None:
         """Return when `tick` is due next, or None."""
-        return None if self.ended else min(self._expires, self._due())
+        return None if self.ended else min(self._expires, self._agenda.due, self._due())
 
     def end(self, code: int, reason: str) -> None:
         """End the session; nothing is emitted after this.
@@ -101,6 +103,7 @@ class BaseSession:
         if not self.ended:
             self._effects.append(End(code, reason))
             self.ended = True
+            self._agenda.clear()
             self._drop()
 
     def take(self) -> list[Effect]:

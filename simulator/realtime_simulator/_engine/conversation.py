@@ -59,9 +59,16 @@ class Item:
 
     def text(self) -> str:
         """Return the item's text and transcripts."""
-        parts = self.data.get("content", ())
-        said = [part.get("text") or part.get("transcript") or "" for part in parts]
-        return " ".join(part for part in said if part) or self.heard
+        return " ".join(words_of(self.data)) or self.heard
+
+
+def words_of(item: Mapping[str, Any]) -> list[str]:
+    """Return the texts and transcripts of an item's parts."""
+    parts = item.get("content") or ()
+    if isinstance(parts, str):
+        return [parts]
+    found = (part.get("text") or part.get("transcript") for part in parts if isinstance(part, Mapping))
+    return [str(words) for words in found if words]
 
 
 class Conversation:

@@ -5,7 +5,6 @@ Errors are raised; the session turns them into events.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +57,7 @@ class Items:
         )
         shown = item.view()
         if item.audio and shown.get("content"):
-            shown["content"][0]["audio"] = base64.b64encode(item.audio).decode("ascii")
+            shown["content"][0]["audio"] = messages.encode_audio(item.audio)
         self._shared.emit({"type": "conversation.item.retrieved", "item": shown})
 
     def truncate(self, event: Mapping[str, Any]) -> None:

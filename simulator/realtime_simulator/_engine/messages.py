@@ -108,6 +108,11 @@ def check(
     return kind
 
 
+def encode_audio(sound: bytes | bytearray) -> str:
+    """Return sound as events have it."""
+    return base64.b64encode(sound).decode("ascii")
+
+
 def decode_audio(text: str, param: str = "audio") -> bytes:
     """Return the bytes of an event's `audio`.
 

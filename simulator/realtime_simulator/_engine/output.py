@@ -6,13 +6,13 @@ yielded number is a pause in seconds. They may be interrupted at any pause; open
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from realtime_simulator._engine.conversation import WITH_STATUS, Item
 from realtime_simulator._engine.effects import Play
+from realtime_simulator._engine.messages import encode_audio
 from realtime_simulator._engine.plan import Answer, Plan, audio_pause, pieces, speech_of
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import CallMcp, CallTool, Say
@@ -208,7 +208,7 @@ class Output:
                     self.made += Tokens(audio=output_audio_tokens((made - start) * 1000 / RATE))
                     if self._shared.audio_in_events:
                         stretch = speech.stretch(start, made, self._format)
-                        delta = base64.b64encode(stretch).decode("ascii")
+                        delta = encode_audio(stretch)
                         self._emit("response.output_audio.delta", item, content_index=0, delta=delta)
                     if self._shared.pacing.speed:
                         yield audio_pause(self._shared.pacing, made - start)

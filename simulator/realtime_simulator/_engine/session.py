@@ -7,7 +7,6 @@ seconds on any monotonic clock. Nothing here blocks, sleeps or sends.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -75,8 +74,7 @@ class Session(BaseSession):
         self._playback = Playback(self.emit)
         self._spoke = False
         self._later: list[Sequence[Action]] = []
-        self._waiting: deque[tuple[float, Mapping[str, Any]]] = deque()
-        self._limits_due: deque[float] = deque()
+        self._idle_from = now
         shared = Shared(
             config=config,
             conversation=self.conversation,
@@ -180,31 +178,24 @@ class Session(BaseSession):
             return
         # An item takes a while, and what follows waits for it.
         self.tick(now)
-        is_item = event.get("type") == "conversation.item.create"
-        if not self._waiting and not is_item:
+        if event.get("type") == "conversation.item.create":
+            self._idle_from = max(self._idle_from, self._now + self._shared.vary(pause))
+        if self._idle_from <= self._now:
             super().receive(event, now)
-            return
-        due = self._now + (self._shared.vary(pause) if is_item else 0.0)
-        self._waiting.append((max(due, self._waiting[-1][0] if self._waiting else due), event))
+        else:
+            self._agenda.at(self._idle_from, lambda: self._process(event))
 
     def _send_limits(self) -> None:
-        while self._limits_due and self._limits_due[0] <= self._now:
-            self._limits_due.popleft()
-            self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
+        self.emit({"type": "rate_limits.updated", "rate_limits": self._responses.limits()})
 
     def _advance(self) -> None:
-        self._send_limits()
-        while self._waiting and self._waiting[0][0] <= self._now and not self.ended:
-            self._process(self._waiting.popleft()[1])
+        self._agenda.run()
         self._transcription.tick(self._now)
         self._responses.tick(self._now)
         self.input.tick(self._now)
 
     def _due(self) -> float:
-        waiting = [place[0] for place in list(self._waiting)[:1]] + list(self._limits_due)[:1]
-        return min(
-            self._transcription.deadline(), self._responses.deadline(), self.input.deadline(), *waiting
-        )
+        return min(self._transcription.deadline(), self._responses.deadline(), self.input.deadline())
 
     def _drop(self) -> None:
         self._responses.drop()
@@ -241,8 +232,10 @@ class Session(BaseSession):
     def response_done(self, response: Response) -> None:
         """Process the end of a response: send the limits, and begin the next queued one."""
         if self._settings.profile.reports_limits:
-            self._limits_due.append(self._now + self._shared.vary(self._shared.pacing.limits))
-            self._send_limits()
+            if pause := self._shared.vary(self._shared.pacing.limits):
+                self._agenda.after(pause, self._send_limits)
+            else:
+                self._send_limits()
         self._playback.done(response.id)
         if self._later and self._responses.active is None:
             self._responses.create({}, self._now, self._later.pop(0))

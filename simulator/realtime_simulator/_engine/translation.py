@@ -6,7 +6,6 @@ Nothing is translated here: the words come from the session's driver.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
@@ -135,7 +134,7 @@ class TranslationSession(BaseSession):
         self.effect(AudioOut(pcm))
         self._say(
             "session.output_audio.delta",
-            delta=base64.b64encode(pcm).decode("ascii"),
+            delta=messages.encode_audio(pcm),
             sample_rate=RATE,
             channels=1,
             format="pcm16",

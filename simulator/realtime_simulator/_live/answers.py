@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._engine.effects import AnswerDropped, AnswerNeeded, SpeechNeeded
 from realtime_simulator._engine.plan import speech_of
 from realtime_simulator._engine.turn import Action, Cue, Say, Turn
-from realtime_simulator._live.context import text_of
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import milliseconds
 
@@ -137,7 +137,7 @@ class Answers:
         config, items = self._shared.config, list(self._shared.context.items)
         users = [item for item in items if item.get("role") == "user"]
         return Turn(
-            text=text_of(users[-1]) if users else "",
+            text=" ".join(words_of(users[-1])) if users else "",
             items=items,
             session=config.view(),
             response={"tool_choice": config.backend.get("tool_choice", "auto")} if backend else {},

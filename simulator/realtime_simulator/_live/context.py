@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._engine.usage import input_audio_tokens, output_audio_tokens, text_tokens
 from realtime_simulator._live.config import tokens
 from realtime_simulator._live.timeline import milliseconds
@@ -64,7 +64,7 @@ class Context:
         kept: list[dict[str, Any]] = []
         spent = 0
         for item in reversed(self.items):
-            spent += tokens(text_of(item))
+            spent += tokens(" ".join(words_of(item)))
             if spent > _KEPT_TOKENS:
                 break
             kept.insert(0, item)
@@ -74,11 +74,3 @@ class Context:
 def _message(role: str, kind: str, text: str) -> dict[str, Any]:
     """Return a message with a transcript."""
     return {"type": "message", "role": role, "content": [{"type": kind, "transcript": text}]}
-
-
-def text_of(item: Mapping[str, Any]) -> str:
-    """Return the words of a message."""
-    parts = item.get("content") or ()
-    if isinstance(parts, str):
-        return parts
-    return " ".join(str(part.get("transcript") or part.get("text") or "") for part in parts).strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import tempfile
@@ -12,6 +11,7 @@ from array import array
 from collections import deque
 
 from realtime_simulator._engine.effects import AudioOut, Emit
+from realtime_simulator._engine.messages import encode_audio
 from realtime_simulator._live.shared import Shared
 from realtime_simulator._live.timeline import FRAME, STEP, milliseconds
 from realtime_simulator._media.formats import Encoder
@@ -115,7 +115,7 @@ class Output:
                 self._next = max(self._next + STEP / RATE, now - STEP / RATE)
             self._shared.effect(frame)
             if self._encoder is not None:
-                delta = _text(self._encoder.push(frame.pcm))
+                delta = encode_audio(self._encoder.push(frame.pcm))
                 self._shared.effect(Emit({"type": "session.output_audio.delta", "delta": delta}, to="own"))
 
     def _copy(self, heard: bytes, said: bytes) -> None:
@@ -123,7 +123,7 @@ class Output:
         end = self._shared.timeline.position
         self._copied.append((heard, said))
         if end % FRAME == 0:
-            received, sent = (_text(b"".join(parts)) for parts in zip(*self._copied, strict=True))
+            received, sent = (encode_audio(b"".join(parts)) for parts in zip(*self._copied, strict=True))
             self._copied.clear()
             at = {"start_ms": milliseconds(end - FRAME), "end_ms": milliseconds(end)}
             for copied in (
@@ -131,8 +131,3 @@ class Output:
                 {"type": "session.output_audio.delta", "delta": sent, **at},
             ):
                 self._shared.effect(Emit(copied, to="sidebands"))
-
-
-def _text(pcm: bytes) -> str:
-    """Return sound as events have it."""
-    return base64.b64encode(pcm).decode("ascii")

@@ -27,7 +27,7 @@ from realtime_simulator._live.model import Model
 from realtime_simulator._live.output import Output
 from realtime_simulator._live.progress import Progress
 from realtime_simulator._live.shared import Shared
-from realtime_simulator._live.timeline import Agenda, Timeline, milliseconds
+from realtime_simulator._live.timeline import Timeline, milliseconds
 from realtime_simulator._records.session import Transport
 from realtime_simulator._records.store import CONNECTION_LOST, ENDS, REMOTE_HANGUP
 
@@ -76,7 +76,7 @@ class LiveSession(BaseSession):
         self._shared = Shared(
             ids=ids,
             settings=settings,
-            agenda=Agenda(lambda: self._now),
+            agenda=self._agenda,
             timeline=Timeline(_LATENCY_SECONDS if settings.pacing.speed else None),
             now=lambda: self._now,
             unix=lambda: unix + self._now - now,
@@ -219,7 +219,7 @@ class LiveSession(BaseSession):
         if not self._has_track:
             self._handlers[_START] = self._start_again
             self._handlers["session.input_audio.append"] = self._append
-            self._shared.agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
+            self._agenda.after(_NO_AUDIO_SECONDS, self._expire_unheard)
         if self._transport == "sip":
             self._handlers["transport.dtmf.send"] = self._send_key
 
@@ -249,10 +249,10 @@ class LiveSession(BaseSession):
             self._progress.advance()
         if not self._progress.waits:
             self._closing.drained()
-        self._shared.agenda.run()
+        self._agenda.run()
 
     def _due(self) -> float:
-        return min(self._shared.agenda.due, self._progress.due)
+        return self._progress.due
 
     # The end
 
@@ -283,5 +283,4 @@ class LiveSession(BaseSession):
             self.close(closed if closed != REMOTE_HANGUP or on_phone else CONNECTION_LOST)
 
     def _drop(self) -> None:
-        self._shared.agenda.clear()
         self.output.clear()

@@ -9,11 +9,12 @@ import attrs
 
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine import messages
+from realtime_simulator._engine.agenda import Agenda
 from realtime_simulator._engine.effects import Effect, Emit
 from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.context import Context
-from realtime_simulator._live.timeline import FRAME, Agenda, Timeline, milliseconds
+from realtime_simulator._live.timeline import FRAME, Timeline, milliseconds
 
 
 @attrs.define(kw_only=True)

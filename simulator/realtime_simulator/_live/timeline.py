@@ -1,16 +1,13 @@
-"""The timeline of a Live session, and its agenda.
+"""The timeline of a Live session.
 
-The timeline advances with the user's audio, 100 ms a step, and a little further. Measured with the service:
+It advances with the user's audio, 100 ms a step, and a little further. Measured with the service:
 output runs in real time; it goes on for 2.7 s after the user's audio has stopped and resumes half a second
 after it has come back; a burst of audio is processed 2.5 times as fast.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-from collections.abc import Callable
 
 from realtime_simulator._media.speech import RATE
 
@@ -135,34 +132,3 @@ class Timeline:
     def _ahead(self) -> float:
         """When it may run ahead, where everything comes at once."""
         return -math.inf if self.finished else self._ahead_from
-
-
-class Agenda:
-    """What one session does at a time, not at a place of its timeline.
-
-    Args:
-        now: Returns the time.
-    """
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._entries: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-
-    @property
-    def due(self) -> float:
-        """When the next entry is due; infinity if there is none."""
-        return self._entries[0][0] if self._entries else math.inf
-
-    def after(self, seconds: float, do: Callable[[], None]) -> None:
-        """Call a function some seconds later."""
-        heapq.heappush(self._entries, (self._now() + seconds, next(self._order), do))
-
-    def run(self) -> None:
-        """Call the functions that are due."""
-        while self.due <= self._now():
-            heapq.heappop(self._entries)[2]()
-
-    def clear(self) -> None:
-        """Drop all entries."""
-        self._entries.clear()

@@ -11,10 +11,7 @@ from starlette.websockets import WebSocket
 
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem
-from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import (
-    SessionConfig,
-    TranslationConfig,
     check_served,
     known_models,
     unsupported_model,
@@ -70,7 +67,7 @@ class WebSocketRoutes:
             await self._refuse(websocket, problem)
             return
         connection = await self._accept(websocket, asked)
-        driver = self._open_translation(asked)
+        driver = self._open(asked, translates=True)
         websocket.state.record.session = driver.log.id
         await self._serve(connection, driver, own=True)
 
@@ -79,23 +76,13 @@ class WebSocketRoutes:
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
-    def _open(self, asked: Handshake) -> SessionDriver:
+    def _open(self, asked: Handshake, *, translates: bool = False) -> SessionDriver:
         """Return a new session: of the client secret, of a transcription, or of the model."""
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
-        if initial is None and asked.transcription:
+        if initial is None and asked.transcription and not translates:
             initial = {"type": "transcription"}
-        session = self.services.new_session(self.services.ids.new("sess"), initial, model=asked.model)
-        return self._start(session, session.config)
-
-    def _open_translation(self, asked: Handshake) -> SessionDriver:
-        """Return a new translation session: of the client secret, or of the model."""
-        initial = asked.secret.session if asked.secret is not None else None
         session_id = self.services.ids.new("sess")
-        session = self.services.new_translation(session_id, initial, model=asked.model)
-        return self._start(session, session.config)
-
-    def _start(self, session: BaseSession, config: SessionConfig | TranslationConfig) -> SessionDriver:
-        session_id = config.session_id
+        session = self.services.new_session(session_id, initial, model=asked.model, translates=translates)
 
         def ended(code: int, reason: str) -> None:
             logger.info("session %s: ended (%s)", session_id, reason)
@@ -103,7 +90,7 @@ class WebSocketRoutes:
         log = SessionLog(session_id, transport="websocket")
         driver = SessionDriver(session, log, self.services, on_end=ended)
         self.services.records.add(log)
-        logger.info("session %s: begun (%s)", session_id, config.kind)
+        logger.info("session %s: begun (%s)", session_id, session.config.kind)
         return driver
 
     def _read(self, websocket: WebSocket, *, translation: bool) -> Handshake:

@@ -116,39 +116,23 @@ class Services:
         *,
         model: str | None = None,
         plays_audio: bool = False,
-    ) -> Session:
-        """Return a new conversation or transcription session.
+        translates: bool = False,
+    ) -> Session | TranslationSession:
+        """Return a new session of the Realtime API.
 
         Args:
             session_id: Its id.
             initial: The checked session object that it begins with, or None.
             model: The model, if the request named one outside the session.
             plays_audio: As for `Session`.
+            translates: Whether it is a translation session.
         """
-        return Session(
-            SessionConfig(session_id, self.expires_at, initial, model=model),
-            self.ids,
-            self.clock.monotonic(),
-            self.session_settings(),
-            plays_audio=plays_audio,
-        )
-
-    def new_translation(
-        self,
-        session_id: str,
-        initial: Mapping[str, Any] | None,
-        *,
-        model: str | None = None,
-        plays_audio: bool = False,
-    ) -> TranslationSession:
-        """Return a new translation session; arguments as for `new_session`."""
-        return TranslationSession(
-            TranslationConfig(session_id, self.expires_at, initial, model=model),
-            self.ids,
-            self.clock.monotonic(),
-            self.session_settings(),
-            plays_audio=plays_audio,
-        )
+        common = self.ids, self.clock.monotonic(), self.session_settings()
+        if translates:
+            translation = TranslationConfig(session_id, self.expires_at, initial, model=model)
+            return TranslationSession(translation, *common, plays_audio=plays_audio)
+        config = SessionConfig(session_id, self.expires_at, initial, model=model)
+        return Session(config, *common, plays_audio=plays_audio)
 
 
 class SessionDriver:
@@ -475,30 +459,28 @@ class SessionDriver:
             self.session.answer(response_id, last, self.now)
 
     async def _speak(self, response_id: str, said: Say, turn: Turn) -> None:
-        try:
-            voiced = await self._voiced(said, turn)
-        except BaseException as error:  # a user's function may fail in any way; the response reports it
-            if self._interrupted(error):
-                raise
-            _log_failure("the voice failed", error)
-            voiced = Fail("scenario_error", _named(error))
+        voiced = await self._or_failure(self._voiced(said, turn), "the voice failed", "scenario_error")
         with self._step():
             self.session.answer(response_id, [voiced], self.now)
 
     async def _translate(self, spoken_id: str, text: str, language: str) -> None:
-        said: Action
-        try:
+        async def translated() -> Action:
             words = self._services.behavior.translation(text, language)
-            if inspect.isawaitable(words):
-                words = await words
-            said = await self._voiced(Say(words), _NO_TURN)
-        except BaseException as error:  # a user's function may fail in any way; an event reports it
-            if self._interrupted(error):
-                raise
-            _log_failure("the translation failed", error)
-            said = Fail("translation_failed", _named(error))
+            return await self._voiced(Say(await words if inspect.isawaitable(words) else words), _NO_TURN)
+
+        said = await self._or_failure(translated(), "the translation failed", "translation_failed")
         with self._step():
             self.session.answer(spoken_id, [said], self.now)
+
+    async def _or_failure(self, made: Awaitable[Action], what: str, code: str) -> Action:
+        """Return what a user's function has made, or the failure that reports that it could not."""
+        try:
+            return await made
+        except BaseException as error:  # a user's function may fail in any way
+            if self._interrupted(error):
+                raise
+            _log_failure(what, error)
+            return Fail(code, _named(error))
 
     async def _voiced(self, action: Action, turn: Turn) -> Action:
         if not isinstance(action, Say) or speech_of(action) is not None or "audio" not in turn.modalities:

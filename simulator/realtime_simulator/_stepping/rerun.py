@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator._engine.config import TRANSLATION
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._engine.turn import AT_ONCE, Action, CallTool, Say, Turn
 from realtime_simulator._recordings.lines import APPEND
 from realtime_simulator._records.session import kind_of
@@ -107,9 +108,7 @@ def _answers(events: Sequence[Event]) -> Iterator[list[Action]]:
         answer: list[Action] = []
         for item in (event.data.get("response") or {}).get("output") or ():
             if item.get("type") == "message":
-                parts = item.get("content") or ()
-                said = "".join(part.get("transcript") or part.get("text") or "" for part in parts)
-                answer.append(Say(said))
+                answer.append(Say("".join(words_of(item))))
             elif item.get("type") == "function_call":
                 answer.append(CallTool(str(item.get("name")), str(item.get("arguments") or "{}")))
         yield answer or [Say("")]
@@ -253,9 +252,7 @@ def _restorable(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     kind = item.get("type")
     if kind == "message":
         role = str(item.get("role"))
-        words = " ".join(
-            str(part.get("transcript") or part.get("text") or "") for part in item.get("content") or ()
-        ).strip()
+        words = " ".join(words_of(item)).strip()
         part = {"type": "output_text" if role == "assistant" else "input_text", "text": words or "(speech)"}
         yield {"id": item.get("id"), "type": "message", "role": role, "content": [part]}
     elif kind in ("function_call", "function_call_output"):

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator._engine.config import REALTIME
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._recordings.recording import AUDIO_CHARACTERS, text_of
 from realtime_simulator._records.session import SessionEvent, SessionRecord, is_copy, kind_of
 from realtime_simulator._simulator.console.replay import scenario
@@ -271,7 +272,7 @@ def _turns(events: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:
                 call_id = str(item.get("call_id"))
                 turn.outputs.append((places.get(call_id, repr(call_id)), str(item.get("output"))))
             case "conversation.item.create" if item.get("role") == "user":
-                turn.words.append("".join(_texts(item)) or _SPEECH)
+                turn.words.append("".join(words_of(item)) or _SPEECH)
             case "input_audio_buffer.committed":
                 turn.words.append(said.get(event["item_id"]) or _SPEECH)
             case "response.created":
@@ -290,17 +291,12 @@ def _turns(events: Sequence[Mapping[str, Any]]) -> Iterator[_Turn]:
 def _answer(turn: _Turn, output: Sequence[Mapping[str, Any]]) -> None:
     for item in output:
         if item.get("type") == "message":
-            text = "".join(_texts(item))
+            text = "".join(words_of(item))
             turn.answers.append(repr(text))
             turn.text.append(text)
         elif item.get("type") == "function_call":
             turn.answers.append(f"call_tool({item['name']!r}, {item['arguments']!r})")
             turn.calls.append((item["call_id"], item["name"]))
-
-
-def _texts(item: Mapping[str, Any]) -> list[str]:
-    parts = item.get("content") or ()
-    return [part.get("text") or part.get("transcript") or "" for part in parts if isinstance(part, Mapping)]
 
 
 def _listed(answers: Sequence[str]) -> str:

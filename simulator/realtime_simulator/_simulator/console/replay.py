@@ -13,6 +13,7 @@ import attrs
 import yaml
 
 from realtime_simulator._engine.config import TRANSLATION
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._records.session import SessionEvent, SessionRecord, event_view, kind_of
 from realtime_simulator._server.player import MADE_UP, differences
 from realtime_simulator.scrub import Scrubber
@@ -151,8 +152,7 @@ def _step(response: Mapping[str, Any]) -> dict[str, Any]:
 def _action(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     match item.get("type"):
         case "message":
-            parts = item.get("content") or ()
-            yield {"say": "".join(part.get("text") or part.get("transcript") or "" for part in parts)}
+            yield {"say": "".join(words_of(item))}
         case "function_call":
             yield {"call_tool": item["name"], "arguments": item["arguments"]}
         case "mcp_call" | "mcp_approval_request":
