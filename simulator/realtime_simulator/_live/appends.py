@@ -36,6 +36,7 @@ class _Append:
     start: int
 
 
+@attrs.define(eq=False)
 class Appends:
     """The appends of one session that are not complete.
 
@@ -45,12 +46,11 @@ class Appends:
         delegation: The delegations that appends belong to.
     """
 
-    def __init__(self, shared: Shared, answers: Answers, delegation: Delegation) -> None:
-        self._shared = shared
-        self._answers = answers
-        self._delegation = delegation
-        self._pending: deque[_Append] = deque()
-        self._lost: list[_Append] = []
+    _shared: Shared
+    _answers: Answers
+    _delegation: Delegation
+    _pending: deque[_Append] = attrs.field(init=False, factory=deque)
+    _lost: list[_Append] = attrs.field(init=False, factory=list)
 
     def __bool__(self) -> bool:
         """Return whether any will be complete."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
+
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._live.appends import Appends
@@ -18,6 +20,7 @@ _LAST_AUDIO_SECONDS = 0.33
 _PAUSE_SECONDS = 0.2
 
 
+@attrs.define(eq=False)
 class Closing:
     """The close of one session.
 
@@ -29,20 +32,12 @@ class Closing:
         close: Closes the session, given the client's event.
     """
 
-    def __init__(
-        self,
-        shared: Shared,
-        appends: Appends,
-        model: Model,
-        output: Output,
-        close: Callable[[Mapping[str, Any]], None],
-    ) -> None:
-        self._shared = shared
-        self._appends = appends
-        self._model = model
-        self._output = output
-        self._close = close
-        self._asked: Mapping[str, Any] | None = None
+    _shared: Shared
+    _appends: Appends
+    _model: Model
+    _output: Output
+    _close: Callable[[Mapping[str, Any]], None]
+    _asked: Mapping[str, Any] | None = attrs.field(init=False, default=None)
 
     def begin(self, event: Mapping[str, Any]) -> None:
         """`session.close`."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.usage import text_tokens
 from realtime_simulator._live.backend_response import responses_usage
@@ -18,6 +20,7 @@ _MODEL = "gpt-5.6-luna"
 """The model of triggers where the delegation names none."""
 
 
+@attrs.define(eq=False)
 class Decisions:
     """The decisions of one session, and the items that they consider.
 
@@ -25,10 +28,9 @@ class Decisions:
         shared: The session's shared state.
     """
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._items: dict[str, dict[str, Any]] = {}
-        self._used: set[str] = set()
+    _shared: Shared
+    _items: dict[str, dict[str, Any]] = attrs.field(init=False, factory=dict)
+    _used: set[str] = attrs.field(init=False, factory=set)
 
     def create_item(self, event: Mapping[str, Any]) -> None:
         """`decision.item.create`."""

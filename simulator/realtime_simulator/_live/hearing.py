@@ -45,6 +45,7 @@ class _Utterance:
     end: int | None = None
 
 
+@attrs.define(eq=False)
 class Hearing:
     """The user's utterances in one session.
 
@@ -55,24 +56,16 @@ class Hearing:
         understood: Called when an utterance is over and its words are known.
     """
 
-    def __init__(
-        self,
-        shared: Shared,
-        decisions: Decisions,
-        *,
-        interrupt: Callable[[], None],
-        understood: Callable[[], None],
-    ) -> None:
-        self._shared = shared
-        self._decisions = decisions
-        self._interrupt = interrupt
-        self._understood = understood
-        self._muted = False
-        self._vad = VoiceActivity(silence_ms=_SILENCE_MS)
-        self._now: _Utterance | None = None
-        self._waiting: dict[str, _Utterance] = {}
-        self._words: deque[tuple[int, str]] = deque()
-        self._before = b""
+    _shared: Shared
+    _decisions: Decisions
+    _interrupt: Callable[[], None]
+    _understood: Callable[[], None]
+    _muted: bool = attrs.field(init=False, default=False)
+    _vad: VoiceActivity = attrs.field(init=False, factory=lambda: VoiceActivity(silence_ms=_SILENCE_MS))
+    _now: _Utterance | None = attrs.field(init=False, default=None)
+    _waiting: dict[str, _Utterance] = attrs.field(init=False, factory=dict)
+    _words: deque[tuple[int, str]] = attrs.field(init=False, factory=deque)
+    _before: bytes = attrs.field(init=False, default=b"")
 
     @property
     def at_work(self) -> bool:

@@ -90,6 +90,7 @@ class _Voice:
         return spoken.text if spoken is not None else None
 
 
+@attrs.define(eq=False)
 class Model:
     """The model of one session.
 
@@ -100,21 +101,14 @@ class Model:
         decisions: Where its words go.
     """
 
-    def __init__(
-        self,
-        shared: Shared,
-        answers: Answers,
-        delegation: Delegation,
-        decisions: Decisions,
-    ) -> None:
-        self._shared = shared
-        self._answers = answers
-        self._delegation = delegation
-        self._decisions = decisions
-        self._voice = _Voice()
-        self._silent_until = 0
-        self._has_spoken = False
-        self._fixture: Mapping[str, Any] | None = None
+    _shared: Shared
+    _answers: Answers
+    _delegation: Delegation
+    _decisions: Decisions
+    _voice: _Voice = attrs.field(init=False, factory=_Voice)
+    _silent_until: int = attrs.field(init=False, default=0)
+    _has_spoken: bool = attrs.field(init=False, default=False)
+    _fixture: Mapping[str, Any] | None = attrs.field(init=False, default=None)
 
     @property
     def has_more(self) -> bool:

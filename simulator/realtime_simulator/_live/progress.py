@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import AudioIn
@@ -21,6 +23,7 @@ from realtime_simulator._media.speech import RATE
 _USAGE_SECONDS = 15.0
 
 
+@attrs.define(eq=False)
 class Progress:
     """The progress of one session.
 
@@ -32,17 +35,14 @@ class Progress:
         output: Where the sound goes.
     """
 
-    def __init__(
-        self, shared: Shared, hearing: Hearing, model: Model, appends: Appends, output: Output
-    ) -> None:
-        self._shared = shared
-        self._hearing = hearing
-        self._model = model
-        self._appends = appends
-        self._output = output
-        self._standby = Standby(None)
-        self._stall: Mapping[str, Any] | None = None
-        self._decoder: Decoder | None = None
+    _shared: Shared
+    _hearing: Hearing
+    _model: Model
+    _appends: Appends
+    _output: Output
+    _standby: Standby = attrs.field(init=False, factory=lambda: Standby(None))
+    _stall: Mapping[str, Any] | None = attrs.field(init=False, default=None)
+    _decoder: Decoder | None = attrs.field(init=False, default=None)
 
     def begin(self) -> None:
         """Begin, for a session that has started."""
