@@ -26,7 +26,7 @@ from realtime_simulator import (
     voice_at,
 )
 from realtime_simulator._scenario.streaming import MOST, Sentences
-from realtime_simulator._sessions.driver import MOST_AHEAD
+from realtime_simulator._sessions.work import MOST_AHEAD
 
 from tests.simulator.checking import in_order, message
 from tests.simulator.endpoints import Answering, Asked, serving

@@ -16,7 +16,8 @@ from realtime_simulator._faults.alterations import without_connectivity
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
+from realtime_simulator._sessions.services import Services
 
 if TYPE_CHECKING:
     from realtime_simulator._calls.webrtc import WebRtcCall

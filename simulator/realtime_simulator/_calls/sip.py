@@ -23,7 +23,8 @@ from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call, Delivery, end_of
 from realtime_simulator._scenario.callers import CallerAct, Referral
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
+from realtime_simulator._sessions.services import Services
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]

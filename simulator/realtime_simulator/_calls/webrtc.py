@@ -15,7 +15,8 @@ from realtime_simulator._faults.alterations import Cut, EventFaults
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Call, end_of
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
+from realtime_simulator._sessions.services import Services
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 MAX_HELD_BYTES = 1024 * 1024

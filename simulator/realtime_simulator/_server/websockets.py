@@ -25,7 +25,8 @@ from realtime_simulator._server.dialects import Beta, Dialect, receiver
 from realtime_simulator._server.handshake import Handshake, refuse
 from realtime_simulator._server.voice_live import VoiceLive
 from realtime_simulator._server.xai import Xai
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
+from realtime_simulator._sessions.services import Services
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 

@@ -14,7 +14,8 @@ from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.session import LiveSession
 from realtime_simulator._records.session import SessionLog, Transport
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
+from realtime_simulator._sessions.services import Services
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 _MAX_STORED = 256

@@ -30,8 +30,8 @@ from realtime_simulator._server.player import Player
 from realtime_simulator._server.projects import Project, by_key
 from realtime_simulator._server.recorder import Recorder
 from realtime_simulator._server.websockets import WebSocketRoutes
-from realtime_simulator._sessions.driver import Services
 from realtime_simulator._sessions.live_sessions import LiveSessions
+from realtime_simulator._sessions.services import Services
 from realtime_simulator._sessions.settings import Settings
 from realtime_simulator._simulator.console import pages
 from realtime_simulator._simulator.controls import Controls, Parts

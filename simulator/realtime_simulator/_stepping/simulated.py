@@ -18,8 +18,9 @@ from realtime_simulator._media.voice import Speaker
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._records.store import Records
 from realtime_simulator._scenario.rules import Behavior
-from realtime_simulator._sessions.driver import Services, SessionDriver
+from realtime_simulator._sessions.driver import SessionDriver
 from realtime_simulator._sessions.live_sessions import LiveSessions
+from realtime_simulator._sessions.services import Services
 from realtime_simulator._sessions.settings import Settings
 from realtime_simulator._stepping.change import RerunError
 
