@@ -444,7 +444,7 @@ class IncomingCalls:
         Raises:
             ApiProblem: As for `accept`.
         """
-        call = self._find(call_id)
+        call = self.find(call_id)
         call.require_ringing(what)
         return call
 
@@ -481,16 +481,8 @@ class IncomingCalls:
         Raises:
             ApiProblem: As for `accept`.
         """
-        self._find(call_id).reject(DECLINE if status_code is None else status_code)
+        self.find(call_id).reject(DECLINE if status_code is None else status_code)
         await self._calls.end(call_id, "rejected")
-
-    def refer(self, call_id: str, target_uri: str) -> None:
-        """Refer a caller.
-
-        Raises:
-            ApiProblem: 404: the call does not exist; 409: it still rings.
-        """
-        self._find(call_id).refer(target_uri)
 
     def fails(self, call_id: str, drawing: Drawing) -> bool:
         """Pretend to accept a call that ends as failed later, if that fault happens; return whether it does.
@@ -500,33 +492,9 @@ class IncomingCalls:
         """
         failure = drawing.draw("accept_then_fail")
         if failure is not None:
-            self._find(call_id).require_ringing("accepted")
+            self.find(call_id).require_ringing("accepted")
             self._calls.end_later(call_id, failure["seconds"], "failed")
         return failure is not None
-
-    def press(self, call_id: str, keys: str) -> None:
-        """Press keys of the caller's telephone.
-
-        Raises:
-            ApiProblem: 404: the call does not exist, or still rings.
-        """
-        self._find(call_id).press(keys)
-
-    def say(self, call_id: str, pcm: bytes) -> None:
-        """Queue more sound of the caller.
-
-        Raises:
-            ApiProblem: 404: the call does not exist.
-        """
-        self._find(call_id).line.say(pcm)
-
-    def playing(self, call_id: str) -> AsyncIterator[bytes]:
-        """Return the sound that the caller hears from now on, until the call ends.
-
-        Raises:
-            ApiProblem: 404: the call does not exist.
-        """
-        return self._find(call_id).playing()
 
     async def close(self) -> None:
         """Stop all deliveries."""
@@ -545,7 +513,12 @@ class IncomingCalls:
             plan = attrs.evolve(plan, delay=plan.delay + late["seconds"])
         return plan
 
-    def _find(self, call_id: str) -> SipCall:
+    def find(self, call_id: str) -> SipCall:
+        """Return a call that is in progress.
+
+        Raises:
+            ApiProblem: 404: the call does not exist; 400: it did not come over SIP.
+        """
         call = self._calls.find(call_id)
         if not isinstance(call, SipCall):
             raise ApiProblem(

@@ -85,7 +85,7 @@ class LiveOperations:
         if call_id is None:
             raise no_session()
         request.state.record.session = driver.log.id
-        self.incoming.refer(call_id, fields["target_uri"])
+        self.incoming.find(call_id).refer(fields["target_uri"])
         return Response(status_code=200)
 
     def _ringing(self, session_id: str) -> SipCall:

@@ -179,7 +179,7 @@ class Operations:
                 code="invalid_value",
                 param="target_uri",
             )
-        self.incoming.refer(request.path_params["call_id"], target)
+        self.incoming.find(request.path_params["call_id"]).refer(target)
         return Response(status_code=200)
 
     # Client secrets

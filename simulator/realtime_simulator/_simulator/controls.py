@@ -516,7 +516,7 @@ class Controls:
         pcm = read_audio(audio)
         parts, call_id = self._running(), _id(call)
         with _as_lookup_error():
-            self._inside(lambda: parts.with_call(call_id).incoming.say(call_id, pcm))
+            self._inside(lambda: parts.with_call(call_id).incoming.find(call_id).line.say(pcm))
 
     def caller_hears(self, call: Call | str) -> AsyncIterator[bytes]:
         """Return the sound that a SIP call's caller hears from now on, until the call ends.
@@ -533,7 +533,7 @@ class Controls:
             LookupError: No such call is in progress.
         """
         with _as_lookup_error():
-            return self._running().with_call(_id(call)).incoming.playing(_id(call))
+            return self._running().with_call(_id(call)).incoming.find(_id(call)).playing()
 
     def press(self, call: Call | str, keys: str) -> None:
         """Press keys of the telephone of a SIP call's caller; each one is an event in the call's session.
@@ -549,7 +549,7 @@ class Controls:
         parts, call_id = self._running(), _id(call)
         check_keys(keys)
         with _as_lookup_error():
-            self._inside(lambda: parts.with_call(call_id).incoming.press(call_id, keys))
+            self._inside(lambda: parts.with_call(call_id).incoming.find(call_id).press(keys))
 
     def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
         """Set how SIP referrals end. By default they never complete.
