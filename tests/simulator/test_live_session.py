@@ -512,3 +512,16 @@ def test_a_failed_response_discards_its_calls(sim: Simulator) -> None:
         assert error(socket)["param"] == "item.call_id"
         socket.send("response.create")
         until_nested(socket, "response.completed")
+
+
+def test_each_delegation_is_answered_although_another_has_begun_meanwhile(sim: Simulator) -> None:
+    answers = iter([[delegate(), delegate()], ["It is mild."], ["It is wet."]])
+    sim.on_response(lambda turn: next(answers))
+    with LiveSocket(sim, delegation=RESPONSES) as socket:
+        socket.append(ASKED)
+        completed = [until_nested(socket, "response.completed")["response"]["id"] for _ in range(2)]
+        begun = [event["delegation"]["response_id"] for event in socket.all("session.delegation.created")]
+        assert completed == begun
+        socket.silence(6)
+        socket.finish()
+        assert socket.spoken().endswith("It is mild.It is wet.")
