@@ -281,6 +281,3 @@ class LiveSession(BaseSession):
             closed = ENDS.get(reason, CONNECTION_LOST)
             on_phone = self._transport == "sip"
             self.close(closed if closed != REMOTE_HANGUP or on_phone else CONNECTION_LOST)
-
-    def _drop(self) -> None:
-        self.output.clear()
