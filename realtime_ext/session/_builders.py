@@ -5,7 +5,7 @@ This module must not check a session; `check` does, with `build` or when it is s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -297,7 +297,7 @@ class InputBuilder(Builder):
         return self._with(f"{_INPUT}.turn_detection", {"type": type, **present(**settings)})
 
 
-class McpBuilder(ABC):
+class McpBuilder:
     """What sessions have in common whose model may use MCP servers."""
 
     __slots__ = ()
