@@ -28,7 +28,7 @@ ROUND = 60.0  # seconds
 ARRIVING = 0.4  # of the rounds, within which calls come
 QUIET = 3.0  # seconds between faults at least
 CALM = 30.0  # seconds for all calls to have an owner again, before the next fault
-SETTLE = 60.0  # seconds for everything to be answered at the end
+SETTLE = 60.0  # seconds without progress at the end, after which what is not answered is lost
 AGAIN = "call it again"  # in the fleet's notes to the model
 
 
@@ -249,9 +249,12 @@ class Run:
         """Wait until all is answered; return the calls that are lost."""
         lost: dict[str, float] = {}
         spoke: set[str] = set()
-        deadline = time.monotonic() + SETTLE
-        while time.monotonic() < deadline:
+        before: list[str] = []
+        progressed = time.monotonic()
+        while time.monotonic() < progressed + SETTLE:
             lost = await asyncio.to_thread(self._unanswered)
+            if [*lost] != before:
+                before, progressed = [*lost], time.monotonic()
             if not lost:
                 break
             await asyncio.sleep(6)
@@ -283,7 +286,7 @@ class Run:
         for item in [] if call.session is None else unanswered(call.session.items):
             shown = item.get("content") or item.get("output") or item.get("arguments")
             facts = (item["type"], item.get("role", ""), item.get("call_id", ""), item.get("status", ""))
-            print("   ", item["id"], *facts, shown, flush=True)
+            print("   ", item.get("id"), *facts, shown, flush=True)
 
     # What faults need
 
