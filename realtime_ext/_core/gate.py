@@ -13,7 +13,7 @@ gates: ContextVar[tuple[Gate, ...]] = ContextVar("gates", default=())
 
 @contextlib.contextmanager
 def send_gate(check: Gate) -> Iterator[None]:
-    """Have connections that are opened in the block await a check before each time they send.
+    """Await a check before each send of the connections that are opened in the block.
 
     It holds for all that such a connection sends as long as it is open: by the program, by tools, and by
     itself. Checks of several blocks inside one another are all awaited, the outermost first.

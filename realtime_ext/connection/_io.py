@@ -410,7 +410,7 @@ class ConnectionIO:
             self.state.suspend()
 
     def add_observer(self, observer: Observer) -> None:
-        """Have an observer called from now on."""
+        """Call an observer with each event from now on."""
         self._observers = (*self._observers, *observers_of(observer))
 
     def _observe(self, direction: str, event: Event | dict[str, Any]) -> None:

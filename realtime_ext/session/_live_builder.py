@@ -235,7 +235,7 @@ class LiveSessionBuilder(McpBuilder, Builder):
         return self._with("triggers", [*(given if isinstance(given, list) else []), asked])
 
     def standby(self, after: int, *, threshold: float | None = None) -> Self:
-        """Let a session over WebRTC pause in silence; the user's speech resumes it.
+        """Pause a session over WebRTC in silence; the user's speech resumes it.
 
         A paused session keeps its connection and its history, and costs less.
 

@@ -373,7 +373,7 @@ class _Spending:
                 await self._call(self._connection.cancel_response, self._active.pop())
 
     async def _end(self, news: asyncio.Event) -> None:
-        """Say goodbye if the budget asks for it, and end the connection with its call or session."""
+        """Say goodbye if the budget has one, then end the connection and its call or session."""
         connection, goodbye = self._connection, self._budget._goodbye
         try:
             async with asyncio.timeout(_GOODBYE):

@@ -200,7 +200,7 @@ class CallRegistry:
         clock.call_at(clock.monotonic() + seconds, end)
 
     def draw_hangup(self, call_id: str, drawing: Drawing) -> None:
-        """Let the other side hang up after a while, if that fault happens."""
+        """Schedule a hang-up by the other side, if that fault happens."""
         if (hangup := drawing.draw("peer_hangup")) is not None:
             self.end_later(call_id, hangup["seconds"], "peer")
 

@@ -190,7 +190,7 @@ class Play(ABC, Generic[C]):
         """Open the connection on which a recorded one's events come."""
 
     async def _reach(self, step: Message | Close) -> None:
-        """Let the time pass until a step."""
+        """Wait until a step is due."""
 
     @abstractmethod
     async def _caused(self, connection: C) -> None:
