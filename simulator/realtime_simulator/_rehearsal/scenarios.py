@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 
@@ -257,17 +257,14 @@ def _expected(part: Located) -> Expected:
     golden = (
         _fields(fields["golden_path"], ("turns", "delegations", "steps")) if "golden_path" in fields else {}
     )
-    delegation: Any = (
-        _one_of(fields["delegation"], ("required", "forbidden", "optional"))
-        if "delegation" in fields
-        else "optional"
-    )
+    delegation: Any = "optional"
+    if "delegation" in fields:
+        delegation = _one_of(fields["delegation"], get_args(Delegation))
     delegations = golden.get("delegations")
-    kind: Delegation = delegation
     return Expected(
         required=[_tool(one) for one in tools["required"].list()] if "required" in tools else (),
         prohibited=[_tool(one) for one in tools["prohibited"].list()] if "prohibited" in tools else (),
-        delegation=kind,
+        delegation=delegation,
         state=_values(fields["state"]) if "state" in fields else {},
         turns=golden["turns"].whole(0) if "turns" in golden else 0,
         delegations=None if delegations is None or delegations.value is None else delegations.whole(0),
