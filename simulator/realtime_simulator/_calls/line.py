@@ -6,6 +6,7 @@ session's record.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +126,8 @@ class Line:
 
     def begin(self) -> None:
         """Open the line."""
-        self._due = self._clock.monotonic()
+        # All lines tick at the same instants, so that the loop wakes up once for all of them.
+        self._due = math.ceil(self._clock.monotonic() / self._frame_seconds) * self._frame_seconds
         self._set_timer()
 
     def end(self) -> None:
@@ -153,10 +155,7 @@ class Line:
         self._set_timer()
 
     def _frame(self) -> None:
-        heard = bytes(self._said[:_FRAME_BYTES])
-        del self._said[:_FRAME_BYTES]
-        heard += _SILENCE[len(heard) :]
-        self._handlers.on_heard(heard if self._phone is None else self._phone.speak())
+        self._handlers.on_heard(self._speak() if self._phone is None else self._phone.speak())
         if self._due == float("inf"):
             return
         playing = self.plays.next()
@@ -168,3 +167,11 @@ class Line:
         self._handlers.on_played(play.speech.pcm[start * 2 : end * 2])
         if play.response_id and not self.plays.holds(play.response_id):
             self._handlers.on_drained(play.response_id)
+
+    def _speak(self) -> bytes:
+        """Return the next 20 ms of the sound that is queued."""
+        if not self._said:
+            return _SILENCE  # the one object, so that however much of it takes no memory
+        heard = bytes(self._said[:_FRAME_BYTES])
+        del self._said[:_FRAME_BYTES]
+        return heard + _SILENCE[len(heard) :]

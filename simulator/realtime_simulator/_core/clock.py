@@ -163,7 +163,8 @@ class AdvancingClock:
             self._offset -= max(0.0, self.monotonic() - latest)
             self._latest = latest
         try:
-            while self._next() is not None and self._heap[0][0] <= self.monotonic():
+            now = self.monotonic()
+            while self._next() is not None and self._heap[0][0] <= now:
                 self._call(heapq.heappop(self._heap)[2])
         finally:
             self._set_alarm()

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import random
 import string
+import struct
 
 _ALPHABET = string.ascii_letters + string.digits
+_READ = struct.Struct("256Q")
+
+
+class _SystemRandom(random.SystemRandom):
+    """Numbers of the operating system, read many at a time: each reading takes long, and an id needs 21."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: list[int] = []
+
+    def random(self) -> float:
+        if not self._numbers:
+            self._numbers += _READ.unpack(os.urandom(_READ.size))
+        return (self._numbers.pop() >> 11) / (1 << 53)
 
 
 class Ids:
@@ -16,7 +32,7 @@ class Ids:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._random: random.Random = _SystemRandom() if seed is None else random.Random(seed)
 
     def reseed(self, seed: int) -> None:
         """Make the identifiers to come repeatable."""

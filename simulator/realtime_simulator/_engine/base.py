@@ -126,6 +126,11 @@ class BaseSession:
 
     # For each kind of session to override; without that, the input is ignored
 
+    @property
+    def awaits_voice(self) -> bool:
+        """Whether silence of the user changes nothing, so that it may be heard a little later."""
+        return False
+
     def view(self) -> dict[str, Any]:
         """Return the configuration as events show it."""
         raise NotImplementedError

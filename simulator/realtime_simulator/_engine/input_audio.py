@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -36,17 +37,24 @@ _UNFINISHED = re.compile(
     re.IGNORECASE,
 )
 _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS = 0.5, 300
+_PIECE_BYTES = RATE // 50 * 2
+"""Shorter pieces of sound are kept together, so that there are not too many."""
 _SILENT_SECONDS = 30.0
 """With turn detection, this much is kept during silence."""
 _NOTE = "The user has been silent for some time. Answer what was said, if anything was; otherwise go on."
 
 
 class InputBuffer:
-    """Input audio, PCM16 mono at 24 kHz. Places are samples from the start of the input."""
+    """Input audio, PCM16 mono at 24 kHz. Places are samples from the start of the input.
+
+    The pieces are kept as they came: those of a silent caller are one object, however long the silence.
+    """
 
     def __init__(self) -> None:
-        self._audio = bytearray()
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
         self._dropped = 0
+        self._skipped = 0  # bytes of the first piece that are dropped already
 
     @property
     def start(self) -> int:
@@ -56,24 +64,28 @@ class InputBuffer:
     @property
     def end(self) -> int:
         """The place after the newest sample: the length of all input so far."""
-        return (self._dropped + len(self._audio)) // 2
+        return (self._dropped + self._size) // 2
 
     @property
     def milliseconds(self) -> int:
-        return len(self._audio) // 2 * 1000 // RATE
+        return self._size // 2 * 1000 // RATE
 
     def append(self, pcm: bytes) -> None:
-        self._audio += pcm
+        if self._pieces and len(self._pieces[-1]) + len(pcm) <= _PIECE_BYTES:
+            self._pieces[-1] += pcm
+        else:
+            self._pieces.append(pcm)
+        self._size += len(pcm)
         self.keep(MAXIMUM_SECONDS)
 
     def keep(self, seconds: float) -> None:
         """Keep the newest `seconds` only."""
-        over = len(self._audio) - int(seconds * RATE) * 2
+        over = self._size - int(seconds * RATE) * 2
         if over > 0:
             self._drop(over)
 
     def clear(self) -> None:
-        self._drop(len(self._audio))
+        self._drop(self._size)
 
     def commit(self) -> bytes:
         """Return the buffer's audio and empty it.
@@ -84,24 +96,28 @@ class InputBuffer:
         if self.milliseconds < MINIMUM_MS:
             raise ApiProblem(
                 f"Error committing input audio buffer: buffer too small. Expected at least {MINIMUM_MS}ms of "
-                f"audio, but buffer only has {len(self._audio) / 2 * 1000 / RATE:.2f}ms of audio.",
+                f"audio, but buffer only has {self._size / 2 * 1000 / RATE:.2f}ms of audio.",
                 code="input_audio_buffer_commit_empty",
             )
         return self.take(self.start, self.end)
 
     def read(self, start: int, end: int) -> bytes:
         """Return the audio between two places, as far as it is in the buffer."""
-        return bytes(self._audio[max(0, start * 2 - self._dropped) : max(0, end * 2 - self._dropped)])
+        audio, origin = b"".join(self._pieces), self._dropped - self._skipped
+        return audio[max(self._skipped, start * 2 - origin) : max(self._skipped, end * 2 - origin)]
 
     def take(self, start: int, end: int) -> bytes:
         """Return the audio between two places, and drop all audio before the end."""
         audio = self.read(start, end)
-        self._drop(min(max(0, end * 2 - self._dropped), len(self._audio)))
+        self._drop(min(max(0, end * 2 - self._dropped), self._size))
         return audio
 
     def _drop(self, size: int) -> None:
-        del self._audio[:size]
         self._dropped += size
+        self._size -= size
+        self._skipped += size
+        while self._pieces and len(self._pieces[0]) <= self._skipped:
+            self._skipped -= len(self._pieces.popleft())
 
 
 class TurnHandler(Protocol):
@@ -165,6 +181,11 @@ class InputAudio:
     def speaking(self) -> bool:
         """Whether the user is in the middle of a turn."""
         return self._vad is not None and self._vad.speaking
+
+    @property
+    def awaits_voice(self) -> bool:
+        """Whether the detector listens, and the user is silent."""
+        return isinstance(self._vad, VoiceActivity) and not self._vad.speaking
 
     def configure(self) -> None:
         """Apply the session's turn detection."""

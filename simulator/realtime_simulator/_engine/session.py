@@ -122,6 +122,10 @@ class Session(BaseSession):
         if not self.ended:
             self.input.hear(pcm)
 
+    @property
+    def awaits_voice(self) -> bool:
+        return self.input.awaits_voice
+
     def press(self, key: str, unix: float) -> None:
         """Report that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""
         self.emit({"type": "input_audio_buffer.dtmf_event_received", "event": key, "received_at": int(unix)})

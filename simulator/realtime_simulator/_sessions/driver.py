@@ -29,7 +29,7 @@ from realtime_simulator._engine.effects import (
     TranslationNeeded,
 )
 from realtime_simulator._engine.turn import Heard
-from realtime_simulator._media.speech import Speech
+from realtime_simulator._media.speech import PACKET_SAMPLES, Speech
 from realtime_simulator._records.session import Direction, SessionLog, summary
 from realtime_simulator._sessions.play_queue import PlayQueue
 from realtime_simulator._sessions.services import Services
@@ -38,6 +38,9 @@ from realtime_simulator._sessions.work import Work
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 """A line for each event of each session."""
+_MOST_QUIET = 5
+_QUIET = [bytes(number * PACKET_SAMPLES * 2) for number in range(_MOST_QUIET + 1)]
+"""Silence, by its packets; there are no other objects of it, so that sessions can keep much."""
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
 
@@ -73,6 +76,7 @@ class SessionDriver:
         self._work = Work(session, log.id, services, self._step, packets=plays is not None)
         self._greeting: dict[str, Any] = {}
         self._pumping = False
+        self._quiet = 0
         self._end: tuple[int, str] | None = None
         log.begun = services.clock.unix()
         log.follow(session.view, session.items, self.receive)
@@ -133,9 +137,21 @@ class SessionDriver:
 
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
-        with self._step():
-            self.log.audio_in.add(pcm, self._services.clock.unix())
-            self.session.hear(pcm, self.now)
+        self.log.audio_in.add(pcm, self._services.clock.unix())
+        if pcm != _QUIET[1] or not self.session.awaits_voice:
+            with self._step():
+                self.session.hear(pcm, self.now)
+            return
+        self._quiet += 1  # most packets of callers: nothing comes of them
+        if self._quiet == _MOST_QUIET:
+            self._hear_quiet()
+
+    def _hear_quiet(self) -> None:
+        """Let the session hear the silence that came since it last heard anything."""
+        if self._quiet:
+            quiet, self._quiet = _QUIET[self._quiet], 0
+            with self._step():
+                self.session.hear(quiet, self.now)
 
     def press(self, keys: str) -> None:
         """Process keys of the telephone, one after the other."""
@@ -171,6 +187,7 @@ class SessionDriver:
     def _step(self) -> Iterator[None]:
         """Act on the effects of a step of the session. An error in it is the simulator's, and ends the
         session as failed, never as one that ended normally."""
+        self._hear_quiet()
         try:
             yield
             self._pump()
@@ -201,13 +218,16 @@ class SessionDriver:
         if self._pumping:
             return
         self._pumping = True
+        changed = False
         try:
             while effects := self.session.take():
+                changed = True
                 for effect in effects:
                     self._act(effect)
         finally:
             self._pumping = False
-        self._services.records.changed()
+        if changed:  # sound that is heard changes little, 50 times a second in each call
+            self._services.records.changed()
         self._work.go_on()
         self._set_timer()
 
