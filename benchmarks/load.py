@@ -20,10 +20,10 @@ __all__ = ["run"]
 
 SESSIONS = 200
 STREAMED_SECONDS = 3
-CALLS = (15, 20, 25, 30, 35, 40, 45)
+CALLS = {"realtime": (15, 20, 25, 30, 35, 40, 45), "live": (5, 10, 15)}
 SEQUENCE = (600, 600)  # sessions before the first look at the memory, and from it to the second
 FLAT = 1.03  # which the memory may grow to from one look to the next: the noise of the allocator
-FEWEST_CALLS = 40
+FEWEST_CALLS = {"realtime": 40, "live": 10}
 TIMEOUT = 120.0
 
 MIB = 2**20
@@ -93,7 +93,13 @@ def run(console: Console) -> list[Target]:
     table = Table(title="a simulator in one process", title_justify="left", title_style="bold")
     table.add_column("load")
     table.add_column("found")
-    targets = [sessions(table), sequence(table), calls(table, "silent"), calls(table, "speaking")]
+    targets = [
+        sessions(table),
+        sequence(table),
+        calls(table, "realtime", "silent"),
+        calls(table, "realtime", "speaking"),
+        calls(table, "live", "speaking"),
+    ]
     console.print()
     console.print(table)
     return targets
@@ -133,20 +139,22 @@ def sequence(table: Table) -> Target:
     return Target(f"memory after {first + more} sessions / after {first}", memory[1] / memory[0], FLAT, False)
 
 
-def calls(table: Table, callers: str) -> Target:
+def calls(table: Table, api: str, callers: str) -> Target:
     """Make more and more WebRTC calls, until packets come late or not at all.
 
     The simulator has one core, the clients another.
 
     Args:
         table: Gets a line for each number of calls.
+        api: `realtime`, or `live`, whose model speaks in real time.
         callers: `silent`, or `speaking` for callers who speak all the time.
     """
     carried = reached = 0
-    tries = [count for count in CALLS for _ in range(2)]
+    tries = [count for count in CALLS[api] for _ in range(2)]
+    made = f"{api.title()} calls of {callers} callers"
     with (
-        simulator(speed=0, core=0) as (process, base_url, api_key),
-        Process("load_calls.py", base_url, api_key, callers, core=1) as client,
+        simulator(speed=int(api == "live"), core=0) as (process, base_url, api_key),
+        Process("load_calls.py", base_url, api_key, api, callers, core=1) as client,
     ):
         for count in tries:
             if count <= carried:
@@ -155,7 +163,7 @@ def calls(table: Table, callers: str) -> Target:
             found = client.ask(count)
             used = (process.ask()["seconds"] - before) / (time.perf_counter() - start)
             table.add_row(
-                f"{count} WebRTC calls of {callers} callers, 20 ms of audio a packet both ways",
+                f"{count} WebRTC {made}, 20 ms of audio a packet both ways",
                 f"{found['came']:,} packets, {found['late']:,} late, {found['missing']:,} missing; "
                 f"simulator {used:.0%} of a core, clients {found['seconds']:.0%}",
             )
@@ -165,6 +173,8 @@ def calls(table: Table, callers: str) -> Target:
                 reached = count  # once more, for something else may have had the processor
             else:
                 break
-    table.add_row(f"WebRTC calls of {callers} callers with all packets on time", f"{carried}")
-    kind = "" if callers == "silent" else "continuous speech and "
-    return Target(f"calls with {kind}all packets on time / {FEWEST_CALLS}", carried / FEWEST_CALLS, 1, True)
+    table.add_row(f"WebRTC {made} with all packets on time", f"{carried}")
+    kind = ("Live " if api == "live" else "") + "calls with "
+    kind += "" if callers == "silent" else "continuous speech and "
+    fewest = FEWEST_CALLS[api]
+    return Target(f"{kind}all packets on time / {fewest}", carried / fewest, 1, True)

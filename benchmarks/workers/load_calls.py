@@ -1,8 +1,9 @@
 """WebRTC calls, more and more, whose packets are timed as they arrive and not decoded.
 
-Arguments: base URL, key, and "speaking" for callers who speak all the time, or "silent". Each line on stdin
-is a number of calls: as many are then open, and are listened to for some seconds. The answer is JSON: packets
-that came, that came late, that are missing, and the share of a core that this process took.
+Arguments: base URL, key, "realtime" or "live" for the API, and "speaking" for callers who speak all the time,
+or "silent". Each line on stdin is a number of calls: as many are then open, and are listened to for some
+seconds. The answer is JSON: packets that came, that came late, that are missing, and the share of a core that
+this process took.
 """
 
 import asyncio
@@ -51,7 +52,22 @@ def judge(packets):
     return len(packets), sum(moment - first > LATE_SECONDS for moment in times), due - len(stamps)
 
 
-async def main(base_url, api_key, callers):
+def dial(client, api):
+    """Return what makes a call."""
+    if api == "live":
+        return client.live.dial({"model": "gpt-live-1", "delegation": {"type": "client"}})
+    return client.dial(session={"type": "realtime", "model": "gpt-realtime-2.1"})
+
+
+async def answer(call, api):
+    """Make the model speak for a while."""
+    if api == "live":
+        await call.say(WORDS)
+    else:
+        await call.create_response(instructions="Speak for a while.")
+
+
+async def main(base_url, api_key, api, callers):
     """Serve."""
     if callers == "speaking":
         speak()
@@ -60,10 +76,10 @@ async def main(base_url, api_key, callers):
     calls = []
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         while len(calls) < int(line):
-            dialing = client.dial(session={"type": "realtime", "model": "gpt-realtime-2.1"})
+            dialing = dial(client, api)
             calls.append((dialing, await dialing.__aenter__()))
         for _, call in calls:
-            await call.create_response(instructions="Speak for a while.")
+            await answer(call, api)
         await asyncio.sleep(0.5)  # what dialling and answering took is not to be counted
         STREAMS.clear()
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -73,10 +89,10 @@ async def main(base_url, api_key, callers):
         found = [judge(packets) for packets in tuple(STREAMS.values())]
         came, late, missing = (sum(column) for column in zip(*found, strict=True)) if found else (0, 0, 0)
         silent = len(calls) - len(found)
-        answer = {"came": came, "late": late, "missing": missing + silent * int(LISTENING_SECONDS / 0.02)}
-        answer["seconds"] = (used.ru_utime + used.ru_stime - before) / LISTENING_SECONDS
-        print(json.dumps(answer), flush=True)
+        result = {"came": came, "late": late, "missing": missing + silent * int(LISTENING_SECONDS / 0.02)}
+        result["seconds"] = (used.ru_utime + used.ru_stime - before) / LISTENING_SECONDS
+        print(json.dumps(result), flush=True)
     await asyncio.gather(*(dialing.__aexit__(None, None, None) for dialing, _ in calls))
 
 
-asyncio.run(main(*sys.argv[1:4]))
+asyncio.run(main(*sys.argv[1:5]))
