@@ -116,7 +116,7 @@ def calls() -> dict[str, Series]:
     held: Series = []
     with (
         load.simulator(speed=0) as (process, base_url, key),
-        load.Process("load_calls.py", base_url, key) as client,
+        load.Process("load_calls.py", base_url, key, "realtime", "silent") as client,
     ):
         for count in CALLS:
             start, before = time.perf_counter(), process.ask()["seconds"]
