@@ -93,20 +93,6 @@ def format_source(source: str) -> str:
     return done.stdout
 
 
-def format_module(source: str, path: Path) -> str:
-    """Return a module's source with imports sorted and formatted by the rules that apply at its path.
-
-    Raises:
-        SpecError: the source is not Python.
-    """
-    for command in (["check", "--fix-only"], ["format"]):
-        done = _ruff(*command, "--quiet", "--no-cache", "--stdin-filename", str(path), "-", text=source)
-        if done.returncode:
-            raise SpecError(f"the formatter rejects {path.name}: {done.stderr.strip()[:2000]}")
-        source = done.stdout
-    return source
-
-
 def import_all(folder: Path) -> int:
     """Import every module in a subprocess, and load every model and event class.
 
