@@ -7,6 +7,7 @@ and requires the project's key. Its requests are not recorded.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -47,23 +48,10 @@ _SHOWN = 1000
 _KEEP_ALIVE_SECONDS = 15.0
 _LOOK_SECONDS = 0.25
 """The interval at which changes are detected while a client watches."""
-_INCOMING = {
-    "to",
-    "headers",
-    "audio",
-    "events",
-    "duplicates",
-    "delay",
-    "age",
-    "attempts",
-    "ring_seconds",
-    "line_speed",
-    "wait",
-    "project",
-}
+_INCOMING = inspect.signature(Controls.incoming_call).parameters.keys() - {"self", "phone"}
 
-
-_Operation = Callable[[Request], Awaitable[Any]]
+_Operation = Callable[..., Any]
+"""Called with the request and the parts of its path; returns, or awaits, a response, JSON or None."""
 
 
 class Endpoint:
@@ -84,15 +72,16 @@ class Endpoint:
 
     def application(self) -> ASGIApp:
         """Return the ASGI application."""
+        controls = self._controls
         operations: dict[str, tuple[str, _Operation]] = {
             "incoming": ("POST", self._incoming),
-            "calls": ("GET", self._calls),
+            "calls": ("GET", lambda _: {"calls": self._call_views()}),
             "overview": ("GET", self._overview),
             "requests": ("GET", self._requests),
             "requests/har": ("GET", self._har),
-            "requests/clear": ("POST", self._clear_requests),
-            "sessions": ("GET", self._sessions),
-            "sessions/clear": ("POST", self._clear_sessions),
+            "requests/clear": ("POST", lambda _: controls.clear_requests()),
+            "sessions": ("GET", lambda _: {"sessions": self._session_views()}),
+            "sessions/clear": ("POST", lambda _: controls.clear_sessions()),
             "sessions/{session_id}/audio": ("GET", self._audio),
             "sessions/{session_id}/audio/{direction}": ("GET", self._wav),
             "sessions/{session_id}/replay": ("POST", self._replay),
@@ -103,14 +92,14 @@ class Endpoint:
             "sessions/{session_id}/run_on": ("POST", self._run_on),
             "sessions/{session_id}/inject": ("POST", self._inject),
             "sessions/{session_id}/export/{form}": ("GET", self._export),
-            "calls/{call_id}/hang_up": ("POST", self._hang_up),
+            "calls/{call_id}/hang_up": ("POST", lambda _, call_id: controls.hang_up(call_id)),
             "calls/{call_id}/press": ("POST", self._press),
             "calls/{call_id}/say": ("POST", self._say),
             "calls/{call_id}/hear": ("GET", self._hear),
             "refer": ("POST", self._refer),
             "faults": ("POST", self._fault),
-            "faults/known": ("GET", self._known_faults),
-            "faults/clear": ("POST", self._clear_faults),
+            "faults/known": ("GET", lambda _: _known_faults()),
+            "faults/clear": ("POST", lambda _: controls.clear_faults()),
             "scenario": ("POST", self._scenario),
             "advance": ("POST", self._advance),
         }
@@ -130,8 +119,10 @@ class Endpoint:
             try:
                 _require_loopback(request)
                 self._credentials.require_project_key(request.headers)
-                answer = await operation(request)
-                return answer if isinstance(answer, Response) else JSONResponse(answer)
+                answer = operation(request, **request.path_params)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+                return answer if isinstance(answer, Response) else JSONResponse(answer or {})
             except ApiProblem as problem:
                 return JSONResponse(problem.envelope(), problem.status, problem.headers)
             except RuntimeError as error:
@@ -174,13 +165,19 @@ class Endpoint:
     def _view(self) -> dict[str, Any]:
         controls = self._controls
         return {
-            "sessions": [session.view() for session in list(self._records.logs)],
-            "calls": [_shown(call) for call in list(controls.calls)],
+            "sessions": self._session_views(),
+            "calls": self._call_views(),
             "faults": [_fault_view(fault) for fault in controls.faults],
             "scenario": controls.scenario,
             "replaying": controls.replaying,
             "requests": self._request_counts(),
         }
+
+    def _session_views(self) -> list[dict[str, Any]]:
+        return [session.view() for session in list(self._records.logs)]
+
+    def _call_views(self) -> list[dict[str, Any]]:
+        return [_shown(call) for call in list(self._controls.calls)]
 
     def _request_counts(self) -> dict[str, int]:
         """Return how many requests there were, are kept, are open and were refused."""
@@ -220,50 +217,36 @@ class Endpoint:
         # In another thread: there may be thousands of events.
         return Response(await asyncio.to_thread(write), media_type="application/json")
 
-    async def _clear_requests(self, request: Request) -> Any:
-        self._controls.clear_requests()
-        return {}
-
-    async def _clear_sessions(self, request: Request) -> Any:
-        self._controls.clear_sessions()
-        return {}
-
-    async def _replay(self, request: Request) -> Any:
+    async def _replay(self, request: Request, session_id: str) -> None:
         # In another thread: there may be thousands of events.
-        await asyncio.to_thread(self._controls.replay, request.path_params["session_id"])
-        return {}
+        await asyncio.to_thread(self._controls.replay, session_id)
 
-    async def _compare(self, request: Request) -> Any:
-        ids = (request.path_params["session_id"], request.path_params["other_id"])
-        before, after = (self._controls.session(one) for one in ids)
+    async def _compare(self, request: Request, session_id: str, other_id: str) -> Any:
+        before, after = (self._controls.session(one) for one in (session_id, other_id))
         return await asyncio.to_thread(compare, before, after)
 
-    async def _audio(self, request: Request) -> Any:
-        session = self._records.session(request.path_params["session_id"])
+    async def _audio(self, request: Request, session_id: str) -> Any:
+        session = self._records.session(session_id)
         tracks = {"received": session.audio_in, "sent": session.audio_out}
         return {direction: track.view(session.begun) for direction, track in tracks.items()}
 
-    async def _wav(self, request: Request) -> Any:
-        session = self._controls.session(request.path_params["session_id"])
-        direction = request.path_params["direction"]
+    async def _wav(self, request: Request, session_id: str, direction: str) -> Any:
+        session = self._controls.session(session_id)
         if direction not in ("received", "sent"):
             raise LookupError(f"unknown direction {direction[:80]!r}; known are received, sent")
         pcm = session.received_audio if direction == "received" else session.sent_audio
         headers = {"cache-control": "no-store"}
         return Response(await asyncio.to_thread(wav, pcm), headers=headers, media_type="audio/wav")
 
-    async def _name(self, request: Request) -> Any:
+    async def _name(self, request: Request, session_id: str) -> None:
         asked = await body.read_json_object(request)
-        self._controls.session(request.path_params["session_id"]).name = asked.get("name")
-        return {}
+        self._controls.session(session_id).name = asked.get("name")
 
-    async def _inject(self, request: Request) -> Any:
-        self._controls.inject(request.path_params["session_id"], await body.read_json_object(request))
-        return {}
+    async def _inject(self, request: Request, session_id: str) -> None:
+        self._controls.inject(session_id, await body.read_json_object(request))
 
-    async def _export(self, request: Request) -> Any:
-        session = self._controls.session(request.path_params["session_id"])
-        form = request.path_params["form"]
+    async def _export(self, request: Request, session_id: str, form: str) -> Any:
+        session = self._controls.session(session_id)
         if form == "har":
             requests = [one for one in self._records.requests if one.session == session.id]
             return await self._archive(requests, [session])
@@ -273,57 +256,44 @@ class Endpoint:
         text = await asyncio.to_thread(exports.FORMS[form], session, self._controls.base_url)
         return Response(text, media_type="text/plain")
 
-    async def _calls(self, request: Request) -> Any:
-        return {"calls": [_shown(call) for call in list(self._controls.calls)]}
-
-    async def _sessions(self, request: Request) -> Any:
-        return {"sessions": [session.view() for session in list(self._records.logs)]}
-
-    async def _events(self, request: Request) -> Any:
-        session = self._records.session(request.path_params["session_id"])
+    async def _events(self, request: Request, session_id: str) -> Any:
+        session = self._records.session(session_id)
         given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         after = _event_number("after", given)
         if _is_stream(request):
             return _streamed(_event_stream(session, after))
         return {"session": session.view(), "events": [event_view(one) for one in session.since(after)]}
 
-    async def _state(self, request: Request) -> Any:
-        session = self._records.session(request.path_params["session_id"])
+    async def _state(self, request: Request, session_id: str) -> Any:
+        session = self._records.session(session_id)
         at = _event_number("at", request.query_params.get("at", ""))
         past = [one for one in events_of(session.record) if one.number <= at]
         # In another thread: there may be thousands of events.
         return attrs.asdict(await asyncio.to_thread(state_after, past))
 
-    async def _run_on(self, request: Request) -> Any:
+    async def _run_on(self, request: Request, session_id: str) -> Any:
         asked = await body.read_json_object(request)
-        return {"session": await self._runs.run(request.path_params["session_id"], asked)}
+        return {"session": await self._runs.run(session_id, asked)}
 
-    async def _hang_up(self, request: Request) -> Any:
-        self._controls.hang_up(request.path_params["call_id"])
-        return {}
-
-    async def _say(self, request: Request) -> Any:
+    async def _say(self, request: Request, call_id: str) -> None:
         if body.media_type(request) == _PCM:
             audio: str | bytes = await body.read(request)
         else:
             audio = (await body.read_json_object(request)).get("audio", "")
             if not isinstance(audio, str) or not audio:
                 raise ValueError(f"audio: the path of a sound file is needed, or PCM16 as {_PCM}")
-        await asyncio.to_thread(self._controls.caller_says, request.path_params["call_id"], audio)
-        return {}
+        await asyncio.to_thread(self._controls.caller_says, call_id, audio)
 
-    async def _hear(self, request: Request) -> Any:
-        return _streamed(self._controls.caller_hears(request.path_params["call_id"]), _PCM)
+    async def _hear(self, request: Request, call_id: str) -> Any:
+        return _streamed(self._controls.caller_hears(call_id), _PCM)
 
-    async def _refer(self, request: Request) -> Any:
+    async def _refer(self, request: Request) -> None:
         asked = await body.read_json_object(request)
         self._controls.on_refer(asked.get("status"), delay=asked.get("delay", 0.0))
-        return {}
 
-    async def _press(self, request: Request) -> Any:
+    async def _press(self, request: Request, call_id: str) -> None:
         asked = await body.read_json_object(request)
-        self._controls.press(request.path_params["call_id"], asked.get("keys"))  # type: ignore[arg-type]
-        return {}
+        self._controls.press(call_id, asked.get("keys"))  # type: ignore[arg-type]
 
     async def _fault(self, request: Request) -> Any:
         asked = await body.read_json_object(request)
@@ -338,30 +308,7 @@ class Endpoint:
             **fault.settings,
         }
 
-    async def _known_faults(self, request: Request) -> Any:
-        return {
-            "faults": {
-                name: {
-                    "what": kind.doc,
-                    "settings": {
-                        key: {
-                            "allowed": setting.allowed,
-                            "default": setting.default,
-                            "choices": list(setting.choices) if isinstance(setting, Word) else [],
-                        }
-                        for key, setting in kind.settings.items()
-                    },
-                }
-                for name, kind in FAULTS.items()
-            },
-            "operations": FAULT_TARGETS,
-        }
-
-    async def _clear_faults(self, request: Request) -> Any:
-        self._controls.clear_faults()
-        return {}
-
-    async def _scenario(self, request: Request) -> Any:
+    async def _scenario(self, request: Request) -> None:
         text = (await body.read(request)).decode("utf-8", "replace")
         query = request.query_params
         # In another thread: its sound files may be long.
@@ -372,14 +319,32 @@ class Endpoint:
             query.get("folder"),
             replace=query.get("replace") == "true",
         )
-        return {}
 
-    async def _advance(self, request: Request) -> Any:
+    async def _advance(self, request: Request) -> None:
         asked = await body.read_json_object(request)
         if "seconds" not in asked:
             raise ValueError("seconds: the number of seconds is needed")
         await asyncio.to_thread(self._controls.advance, asked["seconds"])
-        return {}
+
+
+def _known_faults() -> dict[str, Any]:
+    return {
+        "faults": {
+            name: {
+                "what": kind.doc,
+                "settings": {
+                    key: {
+                        "allowed": setting.allowed,
+                        "default": setting.default,
+                        "choices": list(setting.choices) if isinstance(setting, Word) else [],
+                    }
+                    for key, setting in kind.settings.items()
+                },
+            }
+            for name, kind in FAULTS.items()
+        },
+        "operations": FAULT_TARGETS,
+    }
 
 
 def _event_number(field: str, given: str) -> int:
