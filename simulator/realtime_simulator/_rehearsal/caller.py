@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import functools
 import json
 import os
 import re
@@ -733,26 +732,21 @@ class Caller:
     def _finder(self, wanted: str | re.Pattern[str], match: How) -> Callable[[], Moment | None]:
         """Return what finds words after those that were found before, and remembers their place."""
         if isinstance(wanted, re.Pattern):
-            return functools.partial(self._find_pattern, wanted)
+            return lambda: self._find_reply(lambda reply: wanted.search(reply.text) is not None)
         if match not in ("contains", "exact", "fuzzy"):
             raise ValueError(f"match: allowed is 'contains', 'exact' or 'fuzzy', got {match!r}")
         wanted_words = words(wanted)
         if not wanted_words:
             raise ValueError(f"words: expected what the caller hears, got {wanted!r}")
-        return functools.partial(self._find_words, wanted_words, match)
-
-    def _find_words(self, wanted: Sequence[str], match: How) -> Moment | None:
-        replies = self._phone.conversation.replies
         if match == "exact":
-            for number, reply in enumerate(replies[self._heard_replies :], self._heard_replies):
-                if reply.whole and words(reply.text) == list(wanted):
-                    self._heard_replies = number + 1
-                    self._heard_words = sum(len(words(one.text)) for one in replies[: number + 1])
-                    return attrs.evolve(reply)
-            return None
+            return lambda: self._find_reply(lambda reply: reply.whole and words(reply.text) == wanted_words)
+        return lambda: self._find_words(wanted_words, is_fuzzy=match == "fuzzy")
+
+    def _find_words(self, wanted: Sequence[str], *, is_fuzzy: bool) -> Moment | None:
+        replies = self._phone.conversation.replies
         said = [(word, number) for number, reply in enumerate(replies) for word in words(reply.text)]
         later = said[self._heard_words :]
-        place = conversation.find(wanted, [word for word, _ in later], match)
+        place = conversation.find(wanted, [word for word, _ in later], is_fuzzy=is_fuzzy)
         if place is None:
             return None
         number = later[place - 1][1]
@@ -760,10 +754,10 @@ class Caller:
         self._heard_replies = number
         return attrs.evolve(replies[number])
 
-    def _find_pattern(self, pattern: re.Pattern[str]) -> Moment | None:
+    def _find_reply(self, is_wanted: Callable[[Moment], bool]) -> Moment | None:
         replies = self._phone.conversation.replies
         for number, reply in enumerate(replies[self._heard_replies :], self._heard_replies):
-            if pattern.search(reply.text) is not None:
+            if is_wanted(reply):
                 self._heard_replies = number + 1
                 self._heard_words = sum(len(words(one.text)) for one in replies[: number + 1])
                 return attrs.evolve(reply)

@@ -290,22 +290,19 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def find(wanted: Sequence[str], said: Sequence[str], how: How) -> int | None:
+def find(wanted: Sequence[str], said: Sequence[str], *, is_fuzzy: bool) -> int | None:
     """Return the place after words in others; None if they are not there.
 
     Args:
         wanted: The words that are looked for.
         said: The words that were said.
-        how: `contains` for these words in a row, `exact` for these and no others, `fuzzy` for words that are
-            similar to them.
+        is_fuzzy: Whether similar words count, too.
     """
     size = len(wanted)
-    if how == "exact":
-        return len(said) if list(said) == list(wanted) else None
     for start in range(len(said) - size + 1):
         if list(said[start : start + size]) == list(wanted):
             return start + size
-    if how == "contains" or not said:
+    if not is_fuzzy or not said:
         return None
     text = " ".join(wanted)
     best, place = 0.0, 0

@@ -17,10 +17,12 @@ _PAUSE_FRAMES = 5
 _FRAME_BYTES = PACKET_SAMPLES * 2
 
 
-def _between(name: str, low: float, high: float) -> Callable[[Any, Any, Any], None]:
-    def check(instance: object, attribute: object, value: object) -> None:
+def between(low: float, high: float) -> Callable[[Any, attrs.Attribute[float], Any], None]:
+    """Return a validator of a field that is a number from `low` to `high`."""
+
+    def check(instance: object, field: attrs.Attribute[float], value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"{name}: allowed is {low:g} to {high:g}, got {value!r}")
+            raise ValueError(f"{field.name}: allowed is {low:g} to {high:g}, got {value!r}")
 
     return check
 
@@ -38,9 +40,9 @@ class Manner:
     """
 
     voice: str
-    loudness: float = attrs.field(validator=_between("loudness", 0, 2))
-    noise: float = attrs.field(validator=_between("noise", 0, 1))
-    pace: float = attrs.field(validator=_between("pace", 0.25, 1.5))
+    loudness: float = attrs.field(validator=between(0, 2))
+    noise: float = attrs.field(validator=between(0, 1))
+    pace: float = attrs.field(validator=between(0.25, 1.5))
     seed: int
 
     def sound_behind(self) -> bytes:

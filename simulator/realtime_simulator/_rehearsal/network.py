@@ -11,16 +11,10 @@ from typing import Any
 
 import attrs
 
+from realtime_simulator._rehearsal.manner import between
+
 _CANDIDATE = re.compile(r"^a=candidate:(\S+) (\d+) (\S+) (\d+) (\S+) (\d+) typ host.*$", re.MULTILINE)
 _HOST = "127.0.0.1"
-
-
-def _share(most: float) -> Any:
-    def check(instance: object, field: attrs.Attribute[float], value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-            raise ValueError(f"{field.name}: allowed is 0 to {most:g}, got {value!r}")
-
-    return attrs.field(default=0.0, validator=check)
 
 
 @attrs.frozen(kw_only=True)
@@ -32,8 +26,8 @@ class Conditions:
         jitter: By how many seconds a packet may be late, 0 to 1; packets may overtake each other.
     """
 
-    loss: float = _share(0.9)
-    jitter: float = _share(1.0)
+    loss: float = attrs.field(default=0.0, validator=between(0, 0.9))
+    jitter: float = attrs.field(default=0.0, validator=between(0, 1))
 
 
 class _Socket(asyncio.DatagramProtocol):

@@ -7,7 +7,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -125,11 +125,10 @@ class Scorecard:
             for failure in dict.fromkeys(one.failure for one in some if one.failure):
                 lines += [f"        {line}" for line in failure.splitlines()]
         lines.append(f"{'':{width + 8}}  {'count':>6} {'p50':>7} {'p95':>7} {'p99':>7} {'max':>7}")
-        for field in attrs.fields(Latency):
-            times: Times = getattr(self.latency, field.name)
+        for name, times in _times(self.latency):
             if times:
                 shown = " ".join(f"{value:7.2f}" for value in (times.p50, times.p95, times.p99, times.max))
-                lines.append(f"{field.name:{width + 8}}  {len(times):6} {shown}")
+                lines.append(f"{name:{width + 8}}  {len(times):6} {shown}")
         return "\n".join([*lines, *self._usage(), self.summary()])
 
     def _usage(self) -> Sequence[str]:
@@ -217,9 +216,7 @@ class Scorecard:
             f"<tr><td>{name}</td><td>{len(times)}</td>"
             + "".join(f"<td>{_seconds(value)}</td>" for value in (times.p50, times.p95, times.p99, times.max))
             + "</tr>"
-            for name, times in (
-                (field.name, getattr(self.latency, field.name)) for field in attrs.fields(Latency)
-            )
+            for name, times in _times(self.latency)
         )
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_NAME}</title>'
@@ -266,11 +263,10 @@ class Scorecard:
             costs_before = [call["cost"] for call in then if call.get("cost") is not None]
             if costs and costs_before and _mean(costs) > _mean(costs_before) * (1 + _WORSE_TOKENS):
                 found.append(f"{name}: a call costs {_mean(costs):.4f}, {_mean(costs_before):.4f} before")
-        for field in attrs.fields(Latency):
-            p95 = getattr(self.latency, field.name).p95
-            old = baseline["latency"][field.name]["p95"]
-            if old is not None and p95 > old * (1 + _WORSE_SHARE) and p95 > old + _WORSE_SECONDS:
-                found.append(f"{field.name}: p95 is {p95:.2f} s, {old:.2f} s before")
+        for name, times in _times(self.latency):
+            old = baseline["latency"][name]["p95"]
+            if old is not None and times.p95 > old * (1 + _WORSE_SHARE) and times.p95 > old + _WORSE_SECONDS:
+                found.append(f"{name}: p95 is {times.p95:.2f} s, {old:.2f} s before")
         for what, number in (("lost", self.count("lost")), ("doubled", self.doubled)):
             if number > baseline[what]:
                 found.append(f"calls that are {what}: {number}, {baseline[what]} before")
@@ -286,7 +282,11 @@ def _latency(latency: Latency) -> dict[str, Any]:
         names = ("p50", "p95", "p99", "max")
         return {"count": len(times), **{name: getattr(times, name) if times else None for name in names}}
 
-    return {field.name: of(getattr(latency, field.name)) for field in attrs.fields(Latency)}
+    return {name: of(times) for name, times in _times(latency)}
+
+
+def _times(latency: Latency) -> Iterable[tuple[str, Times]]:
+    return attrs.asdict(latency, recurse=False).items()
 
 
 def _short(instance: object, attribute: object, value: Any) -> Any:

@@ -43,6 +43,7 @@ from starlette.types import ASGIApp
 
 from realtime_simulator._rehearsal import pipecat
 from realtime_simulator._rehearsal.caller import Caller, ToolUse
+from realtime_simulator._rehearsal.conversation import Latency
 from realtime_simulator._rehearsal.rehearsal import Api, Rehearsal
 from realtime_simulator._rehearsal.transport import Over
 from realtime_simulator._scenario.callers import check_keys
@@ -87,7 +88,7 @@ _CALLER: Mapping[str, Callable[[Located], Any]] = {
     "loss": lambda part: _between(part, 0, 0.9),
     "jitter": lambda part: _between(part, 0, 1),
 }
-_LATENCIES = ("first_audio", "barge_in", "talk_over", "dead_air")
+_LATENCIES = [field.name for field in attrs.fields(Latency)]
 _EXPECT: Mapping[str, Callable[[Located], Any]] = {
     "heard_goodbye": lambda part: part.truth(),
     "tokens": lambda part: part.whole(0),
