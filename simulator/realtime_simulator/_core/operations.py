@@ -17,24 +17,29 @@ class Operation:
         target: The name by which faults and the console refer to it.
         path: Its path, with `{call_id}` or `{session_id}` where it has one.
         method: The HTTP method.
+        by_secret: Whether a client secret may take the place of the project's key.
     """
 
     name: str
     target: str
     path: str
     method: str = "POST"
+    by_secret: bool = False
 
 
 _CALL = "/v1/realtime/calls/{call_id}"
 _LIVE = "/v1/live/sessions"
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("create_realtime_call", "calls.create", "/v1/realtime/calls"),
+    Operation("create_realtime_call", "calls.create", "/v1/realtime/calls", by_secret=True),
     Operation("accept_realtime_call", "calls.accept", f"{_CALL}/accept"),
     Operation("reject_realtime_call", "calls.reject", f"{_CALL}/reject"),
     Operation("refer_realtime_call", "calls.refer", f"{_CALL}/refer"),
     Operation("hangup_realtime_call", "calls.hangup", f"{_CALL}/hangup"),
     Operation(
-        "create_realtime_translation_call", "translation_calls.create", "/v1/realtime/translations/calls"
+        "create_realtime_translation_call",
+        "translation_calls.create",
+        "/v1/realtime/translations/calls",
+        by_secret=True,
     ),
     Operation("create_realtime_client_secret", "client_secrets.create", "/v1/realtime/client_secrets"),
     Operation("create_realtime_session", "sessions.create", "/v1/realtime/sessions"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import attrs
 from starlette.requests import Request
@@ -16,7 +16,6 @@ from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._live.session import LiveSession
 from realtime_simulator._records.session import SessionLog
 from realtime_simulator._server import body
-from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._sessions.live_sessions import LiveSessions, hang_up, no_session
 
 
@@ -33,17 +32,15 @@ class LiveOperations:
         calls: The calls.
         incoming: The SIP calls among them.
         sessions: The sessions.
-        credentials: Checks keys.
     """
 
     calls: CallRegistry
     incoming: IncomingCalls
     sessions: LiveSessions
-    credentials: Credentials
 
     async def create_live(self, request: Request) -> Response:
         """Create a session from an offer, or one that calls a number."""
-        fields = await self._read(request, "LiveSessionCreateRequest")
+        fields = await body.read_checked(request, "LiveSessionCreateRequest")
         if fields["transport"]["type"] == "webrtc":
             return await self._answer(request, fields, fields["session"])
         drawing: Drawing = request.state.faults
@@ -57,10 +54,10 @@ class LiveOperations:
         request.state.record.session = session_id
         return JSONResponse({"session": {"id": session_id}, "transport": {"type": "sip"}}, status_code=201)
 
-    async def accept_live_session(self, request: Request) -> Response:
+    async def accept_live_session(self, request: Request, session_id: str) -> Response:
         """Accept a SIP call."""
-        fields = await self._read(request, "LiveCallAcceptRequest")
-        session_id, drawing = request.path_params["session_id"], cast(Drawing, request.state.faults)
+        fields = await body.read_checked(request, "LiveCallAcceptRequest")
+        drawing: Drawing = request.state.faults
         call = self._ringing(session_id)
         if self.incoming.fails(call.record.id, drawing):
             return Response(status_code=200)
@@ -70,17 +67,17 @@ class LiveOperations:
         self.calls.draw_hangup(call.record.id, drawing)
         return Response(status_code=200)
 
-    async def reject_live_session(self, request: Request) -> Response:
+    async def reject_live_session(self, request: Request, session_id: str) -> Response:
         """Reject a SIP call."""
-        fields = await self._read(request, "LiveCallRejectRequest")
-        call = self._ringing(request.path_params["session_id"])
+        fields = await body.read_checked(request, "LiveCallRejectRequest")
+        call = self._ringing(session_id)
         await self.incoming.reject(call.record.id, fields["status_code"])
         return Response(status_code=200)
 
-    async def refer_live_session(self, request: Request) -> Response:
+    async def refer_live_session(self, request: Request, session_id: str) -> Response:
         """Refer the other party of a SIP call."""
-        fields = await self._read(request, "LiveCallReferRequest")
-        driver = self.sessions.find(request.path_params["session_id"])
+        fields = await body.read_checked(request, "LiveCallReferRequest")
+        driver = self.sessions.find(session_id)
         call_id = self.calls.id_of(driver)
         if call_id is None:
             raise no_session()
@@ -106,20 +103,18 @@ class LiveOperations:
                 ) from None
             raise no_session() from None
 
-    async def fork_live_session(self, request: Request) -> Response:
+    async def fork_live_session(self, request: Request, session_id: str) -> Response:
         """Create a session that continues a stored one, from an offer."""
-        fields = await self._read(request, "LiveForkRequest")
+        fields = await body.read_checked(request, "LiveForkRequest")
         try:
-            source = self.sessions.source(request.path_params["session_id"])
+            source = self.sessions.source(session_id)
         except ApiProblem as problem:
             return PlainTextResponse(problem.message, problem.status)
         return await self._answer(request, fields, fields.get("session") or {}, source)
 
-    async def hangup_live_session(self, request: Request) -> Response:
+    async def hangup_live_session(self, request: Request, session_id: str) -> Response:
         """End a session."""
-        self.credentials.require_project_key(request.headers)
         await body.read(request)
-        session_id = request.path_params["session_id"]
         driver = self.sessions.find(session_id)
         request.state.record.session = session_id
         call_id = self.calls.id_of(driver)
@@ -129,20 +124,13 @@ class LiveOperations:
             await self.calls.end(call_id, "hangup")
         return Response(status_code=200)
 
-    async def download_live_session_recording(self, request: Request) -> Response:
+    async def download_live_session_recording(self, request: Request, session_id: str) -> Response:
         """Return the sound of a stored session that has ended, as a WAV file."""
-        self.credentials.require_project_key(request.headers)
-        session_id = request.path_params["session_id"]
         recording = self.sessions.source(session_id).output.recording
         if recording is None:
             raise no_session()
         request.state.record.session = session_id
         return Response(recording.wav(), media_type="application/binary")
-
-    async def _read(self, request: Request, name: str) -> dict[str, Any]:
-        """Return a request's body, checked."""
-        self.credentials.require_project_key(request.headers)
-        return await body.read_checked(request, name)
 
     async def _answer(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import attrs
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from realtime_simulator._calls.sip import IncomingCalls
 from realtime_simulator._core import schema
 from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.operations import OPERATIONS
+from realtime_simulator._core.operations import OPERATIONS, Operation
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._core.profile import Profile
 from realtime_simulator._engine import refusals
@@ -78,14 +78,20 @@ class Operations:
     def routes(self) -> list[Route]:
         """Return the routes of the operations, and of the beta's address."""
         return [
-            *(Route(one.path, self._serving(one.name), methods=[one.method]) for one in OPERATIONS),
+            *(Route(one.path, self._serving(one), methods=[one.method]) for one in OPERATIONS),
             Route("/v1/realtime", self.refuse_beta, methods=["POST"]),
         ]
 
-    def _serving(self, name: str) -> Callable[[Request], Awaitable[Response]]:
-        part = self if hasattr(self, name) else self.live
-        served: Callable[[Request], Awaitable[Response]] = getattr(part, name)
-        return served
+    def _serving(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+        part = self if hasattr(self, operation.name) else self.live
+        perform: Callable[..., Awaitable[Response]] = getattr(part, operation.name)
+
+        async def serve(request: Request) -> Response:
+            if not operation.by_secret:
+                self.credentials.require_project_key(request.headers)
+            return await perform(request, **request.path_params)
+
+        return serve
 
     # Calls
 
@@ -138,18 +144,16 @@ class Operations:
         request.state.record.session = call.session.id
         return _call_response(call, drawing)
 
-    async def hangup_realtime_call(self, request: Request) -> Response:
+    async def hangup_realtime_call(self, request: Request, call_id: str) -> Response:
         """End a call."""
-        self.credentials.require_project_key(request.headers)
         await body.read(request)
-        call = self.calls.find_realtime(request.path_params["call_id"])
+        call = self.calls.find_realtime(call_id)
         await self.calls.end(call.record.id, "hangup")
         return Response(status_code=200)
 
-    async def accept_realtime_call(self, request: Request) -> Response:
+    async def accept_realtime_call(self, request: Request, call_id: str) -> Response:
         """Accept a SIP call; the body is the session."""
-        self.credentials.require_project_key(request.headers)
-        call_id, drawing = request.path_params["call_id"], cast(Drawing, request.state.faults)
+        drawing: Drawing = request.state.faults
         if self.incoming.fails(call_id, drawing):
             await body.read(request)
             return Response(status_code=200)
@@ -160,16 +164,14 @@ class Operations:
         self.calls.draw_hangup(call_id, drawing)
         return Response(status_code=200)
 
-    async def reject_realtime_call(self, request: Request) -> Response:
+    async def reject_realtime_call(self, request: Request, call_id: str) -> Response:
         """Reject a SIP call."""
-        self.credentials.require_project_key(request.headers)
         fields = await body.read_checked(request, "RealtimeCallRejectRequest", optional=True)
-        await self.incoming.reject(request.path_params["call_id"], fields.get("status_code"))
+        await self.incoming.reject(call_id, fields.get("status_code"))
         return Response(status_code=200)
 
-    async def refer_realtime_call(self, request: Request) -> Response:
+    async def refer_realtime_call(self, request: Request, call_id: str) -> Response:
         """Refer a SIP call."""
-        self.credentials.require_project_key(request.headers)
         fields = await body.read_checked(request, "RealtimeCallReferRequest")
         target = fields["target_uri"]
         scheme = next((scheme for scheme in _REFER_SCHEMES if target.lower().startswith(scheme)), None)
@@ -179,14 +181,13 @@ class Operations:
                 code="invalid_value",
                 param="target_uri",
             )
-        self.incoming.find(request.path_params["call_id"]).refer(target)
+        self.incoming.find(call_id).refer(target)
         return Response(status_code=200)
 
     # Client secrets
 
     async def create_realtime_client_secret(self, request: Request) -> Response:
         """Mint a client secret that carries a session."""
-        self.credentials.require_project_key(request.headers)
         fields = await body.read_json_object(request, optional=True)
         if fields.get("session") is not None:
             check_session(fields["session"])
@@ -196,7 +197,6 @@ class Operations:
 
     async def create_realtime_translation_client_secret(self, request: Request) -> Response:
         """Mint a client secret that carries a translation session."""
-        self.credentials.require_project_key(request.headers)
         fields = await body.read_checked(request, "RealtimeTranslationClientSecretCreateRequest")
         session = {**fields["session"], "type": TRANSLATION}
         return self._secret_response(fields, session, TranslationConfig)
@@ -218,7 +218,7 @@ class Operations:
 
     async def create_realtime_session(self, request: Request) -> Response:
         """Create a conversation session."""
-        fields = await self._read_session(request)
+        fields = await body.read_json_object(request, optional=True)
         if "type" in fields:
             session = _present(fields, REALTIME)
         else:
@@ -229,7 +229,7 @@ class Operations:
 
     async def create_realtime_transcription_session(self, request: Request) -> Response:
         """Create a transcription session."""
-        fields = await self._read_session(request)
+        fields = await body.read_json_object(request, optional=True)
         if "type" in fields:
             session = _present(fields, TRANSCRIPTION)
         else:
@@ -237,10 +237,6 @@ class Operations:
             session = older_sessions.transcription_from_older(checked)
         secret, shown = self._mint_older(session)
         return JSONResponse(older_sessions.transcription_view(shown, secret))
-
-    async def _read_session(self, request: Request) -> dict[str, Any]:
-        self.credentials.require_project_key(request.headers)
-        return await body.read_json_object(request, optional=True)
 
     def _mint_older(self, session: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         self._check_models(session)

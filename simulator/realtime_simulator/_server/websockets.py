@@ -84,12 +84,8 @@ class WebSocketRoutes:
             initial = {"type": "transcription"}
         session_id = self.services.ids.new("sess")
         session = self.services.new_session(session_id, initial, model=asked.model, translates=translates)
-
-        def ended(code: int, reason: str) -> None:
-            logger.info("session %s: ended (%s)", session_id, reason)
-
         log = SessionLog(session_id, transport="websocket")
-        driver = SessionDriver(session, log, self.services, on_end=ended)
+        driver = SessionDriver(session, log, self.services)
         self.services.records.add(log)
         logger.info("session %s: begun (%s)", session_id, session.config.kind)
         return driver

@@ -52,7 +52,7 @@ class SessionDriver:
         session: The engine's session.
         log: The log of its record.
         services: The services that all sessions share.
-        on_end: Called once, with the close code and the reason.
+        on_end: Called once, with the close code and the reason; None to log the end.
         plays: The queue of the model's audio for a track; None if it goes out in events.
     """
 
@@ -61,7 +61,7 @@ class SessionDriver:
         session: BaseSession,
         log: SessionLog,
         services: Services,
-        on_end: Ended,
+        on_end: Ended | None = None,
         plays: PlayQueue | None = None,
     ) -> None:
         self.session = session
@@ -307,4 +307,7 @@ class SessionDriver:
         for on_end in listeners.values():
             if on_end is not None:
                 on_end(code, reason)
-        self._on_end(code, reason)
+        if self._on_end is not None:
+            self._on_end(code, reason)
+        else:
+            logger.info("session %s: ended (%s)", self.log.id, reason)

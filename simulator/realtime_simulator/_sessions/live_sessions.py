@@ -51,11 +51,7 @@ class LiveSessions:
             drawing.begun(session_id)
         session = self._new(session_id, "websocket", None, continued, drawing)
         log = SessionLog(session.id, transport="websocket")
-
-        def ended(code: int, reason: str) -> None:
-            logger.info("session %s: ended (%s)", session.id, reason)
-
-        driver = SessionDriver(session, log, self._services, on_end=ended)
+        driver = SessionDriver(session, log, self._services)
         self._services.records.add(log)
         return self.add(driver)
 

@@ -103,9 +103,7 @@ def assemble(
                 ids=ids,
                 clock=clock,
                 profile=services.profile,
-                live=LiveOperations(
-                    calls=calls, incoming=incoming, sessions=live_sessions, credentials=credentials
-                ),
+                live=LiveOperations(calls=calls, incoming=incoming, sessions=live_sessions),
             ),
             websockets,
             live,
