@@ -20,6 +20,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator._conformance.known import KNOWN, Known
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._recordings.bindings import ID, ID_IN_TEXT, Bindings, is_id
 from realtime_simulator._recordings.lines import is_marker
 
@@ -334,7 +335,7 @@ class _Lanes:
         self._responses: list[str] = []
         for event in events:
             if event["type"] == "response.output_item.added":
-                self._made[str(_at(event, "item", "id"))] = str(event.get("response_id"))
+                self._made[str(value_at(event, "item", "id"))] = str(event.get("response_id"))
         self._lane_of = [self._lane(event) for event in events]
         for place, lane in enumerate(self._lane_of):
             self.lanes.setdefault(lane, []).append(place)
@@ -371,15 +372,15 @@ class _Lanes:
         for place, event in enumerate(self._events):
             kind = str(event["type"])
             if kind in ("response.created", "response.done"):
-                response = str(_at(event, "response", "id"))
+                response = str(value_at(event, "response", "id"))
                 (begun if kind.endswith("created") else ended)[response] = place
                 if kind.endswith("done") and response in begun:
                     yield begun[response], place
             elif kind in _ITEM_ADDED:
-                added.setdefault(str(_at(event, "item", "id")), place)
+                added.setdefault(str(value_at(event, "item", "id")), place)
         for place, event in enumerate(self._events):
             kind = str(event["type"])
-            item = str(event.get("item_id") or _at(event, "item", "id"))
+            item = str(event.get("item_id") or value_at(event, "item", "id"))
             response = self._made.get(item, str(event.get("response_id")))
             if kind.startswith(_TRANSCRIPTION):
                 if item in added and not is_partial(event):
@@ -395,7 +396,7 @@ class _Lanes:
     def _lane(self, event: Event) -> Lane:
         kind = str(event["type"])
         if kind == "response.done":
-            self._responses.append(str(_at(event, "response", "id")))
+            self._responses.append(str(value_at(event, "response", "id")))
             return "response", self._name("response", self._responses[-1])
         if kind == "rate_limits.updated":
             return "response", self._name("response", self._responses[-1] if self._responses else "")
@@ -405,7 +406,7 @@ class _Lanes:
             return "playback", self._name("playback", str(event.get("response_id")))
         if kind.startswith(("session.output_", "session.input_transcript")):
             return ("translation", "out" if "output" in kind else "in")
-        item = str(event.get("item_id") or _at(event, "item", "id"))
+        item = str(event.get("item_id") or value_at(event, "item", "id"))
         if (kind.startswith(("response.", "mcp_list_tools.")) and kind != "response.created") or (
             kind in (*_ITEM_ADDED, "conversation.item.done") and item in self._made
         ):
@@ -421,7 +422,7 @@ def _cut(events: Iterator[Event]) -> set[str]:
     """The responses that were cut short, and their items: how far they came is a matter of time."""
     things: set[str] = set()
     for event in events:
-        if event["type"] == "response.done" and _at(event, "response", "status") != "completed":
+        if event["type"] == "response.done" and value_at(event, "response", "status") != "completed":
             response = event["response"]
             things |= {str(response["id"]), *(str(item["id"]) for item in response.get("output", ()))}
     return things
@@ -430,7 +431,7 @@ def _cut(events: Iterator[Event]) -> set[str]:
 def _things(event: Event) -> set[str]:
     """The ids of what an event is about."""
     places = (("response_id",), ("item_id",), ("item", "id"), ("response", "id"))
-    return {str(_at(event, *place)) for place in places}
+    return {str(value_at(event, *place)) for place in places}
 
 
 def _sorted(one: int, other: int) -> tuple[int, int]:
@@ -455,12 +456,6 @@ def is_partial(event: Event) -> bool:
     if kind.startswith(_TRANSCRIPTION):
         return not kind.endswith((".completed", ".failed")) or event.get("status") == "in_progress"
     return kind.endswith((".delta", ".segment"))
-
-
-def _at(value: Any, *path: str) -> Any:
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def _kind(value: Any) -> str:

@@ -19,6 +19,7 @@ import attrs
 
 from realtime_simulator._conformance.comparison import Comparison, Event, Expected, Lane, Token
 from realtime_simulator._consistency import EventIds, Streams
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._recordings.lines import APPEND, OUTPUT, is_marker, is_number
 from realtime_simulator._recordings.steps import Message
 from realtime_simulator._scenario.live_audio import audio_ms
@@ -445,8 +446,7 @@ def _place(event: Event) -> int | None:
 
 
 def _seconds(event: Event) -> float | None:
-    usage = event.get("usage")
-    seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
+    seconds = value_at(event, "usage", "seconds")
     return float(seconds) if is_number(seconds) else None
 
 

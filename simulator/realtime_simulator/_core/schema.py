@@ -27,6 +27,13 @@ _TYPES = {
 _DISCRIMINATORS = (["type"], ["role"], ["object"])
 
 
+def value_at(value: Any, *path: str) -> Any:
+    """Return what a JSON value has at a path of keys; None if there is nothing."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
 @functools.cache
 def validator(name: str) -> jsonschema_rs.Validator:
     """Return the compiled validator of one named schema.

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._records.sound import Budget, Track
 
 MAX_EVENTS = 20_000
@@ -351,9 +352,7 @@ def telling(event: Mapping[str, Any]) -> str:
         if isinstance(event.get(key), Mapping) and (words := _words(event[key])):
             return words
     for names in _TELLING:
-        value: Any = event
-        for name in names:
-            value = value.get(name) if isinstance(value, Mapping) else None
+        value = value_at(event, *names)
         if isinstance(value, str) and value:
             return f"<{len(value)} characters>" if _is_binary(names[-1], value) else value
     return ""

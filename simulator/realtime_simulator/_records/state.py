@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._recordings.lines import is_number
 from realtime_simulator._records.session import SessionRecord
 
@@ -224,9 +225,7 @@ class _Builder:
 
     def _format(self, side: str) -> str:
         audio = self.state.session.get("audio")
-        audio = audio if isinstance(audio, Mapping) else {}
-        part = audio.get(side)
-        found = (part.get("format") if isinstance(part, Mapping) else None) or audio.get("format")
+        found = value_at(audio, side, "format") or value_at(audio, "format")
         return str(found.get("type") if isinstance(found, Mapping) else found or "audio/pcm")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._media.formats import encode
 from realtime_simulator._media.sounds import sound
 from realtime_simulator._recordings.lines import APPEND, is_number
@@ -89,10 +90,9 @@ def audio_ms(event: Mapping[str, Any], format: Mapping[str, Any] | None = None) 
 def format_of(messages: Sequence[Message]) -> Mapping[str, Any]:
     """Return the format of a session's audio; empty if its messages do not tell."""
     for message in messages:
-        session = message.data.get("session") if message.direction == "received" else None
-        audio = session.get("audio") if isinstance(session, Mapping) else None
-        if isinstance(audio, Mapping) and isinstance(audio.get("format"), Mapping):
-            return dict(audio["format"])
+        format = value_at(message.data, "session", "audio", "format")
+        if message.direction == "received" and isinstance(format, Mapping):
+            return dict(format)
     return {}
 
 
@@ -167,8 +167,7 @@ def stand_in(messages: Sequence[Message]) -> Iterator[Piece]:
 
 def position(event: Mapping[str, Any]) -> int:
     """Return where on the timeline an event is, in ms; 0 if it does not say."""
-    usage = event.get("usage")
-    seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
+    seconds = value_at(event, "usage", "seconds")
     used = seconds * 1000 if is_number(seconds) else 0
     places = (event.get("end_ms"), event.get("offset_ms"), used)
     return max((int(min(place, _LONGEST_SECONDS * 1000)) for place in places if is_number(place)), default=0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._engine.plan import Utterance
 from realtime_simulator._engine.turn import Action, CallTool, Delegate, Fail, Output, Think
 from realtime_simulator._media.speech import Speech
@@ -140,7 +141,7 @@ def cues(messages: Sequence[Message]) -> Iterator[tuple[int, int, Action]]:
         event = message.data
         if message.direction == "sent":
             if message.type == "response.item.create":
-                outputs = outputs or _at(event, "item", "type") in OUTPUTS
+                outputs = outputs or value_at(event, "item", "type") in OUTPUTS
             elif message.type == "response.create":
                 by_client += not outputs
                 outputs = False
@@ -154,7 +155,7 @@ def cues(messages: Sequence[Message]) -> Iterator[tuple[int, int, Action]]:
             else:
                 at = max(0, event["offset_ms"])
                 yield number, at, Delegate()
-        elif message.type == "error" and _at(event, "error", "code") not in _ANSWERS_CLIENT:
+        elif message.type == "error" and value_at(event, "error", "code") not in _ANSWERS_CLIENT:
             error = event.get("error")
             if isinstance(error, Mapping) and not error.get("client_event_id"):
                 kind = str(error.get("type") or "server_error")
@@ -207,7 +208,7 @@ def answers(messages: Sequence[Message]) -> Iterator[tuple[int, Sequence[Action]
 
 def _actions(events: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
     end = next((event for event in events if event.get("type") in _ENDS), {})
-    tokens = _at(end, "response", "usage", "output_tokens_details", "reasoning_tokens")
+    tokens = value_at(end, "response", "usage", "output_tokens_details", "reasoning_tokens")
     if is_number(tokens) and tokens:
         yield Think(int(tokens))
     items: dict[Any, list[Mapping[str, Any]]] = {}
@@ -217,8 +218,8 @@ def _actions(events: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
     for about in items.values():
         yield _action(about)
     if end and end["type"] != "response.completed":
-        code = _at(end, "response", "error", "code")
-        yield Fail(code, str(_at(end, "response", "error", "message") or ""))
+        code = value_at(end, "response", "error", "code")
+        yield Fail(code, str(value_at(end, "response", "error", "message") or ""))
 
 
 _ENDS = ("response.completed", "response.failed", "response.incomplete")
@@ -245,12 +246,6 @@ def _action(events: Sequence[Mapping[str, Any]]) -> Action:
 
 def _last(events: Sequence[Mapping[str, Any]], kind: str, key: str) -> Any:
     return next((event.get(key) for event in reversed(events) if event.get("type") == kind), None)
-
-
-def _at(value: Any, *path: str) -> Any:
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 # What was sent

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from realtime_simulator._core.clock import Clock, sleep
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._core.schema import dotted
+from realtime_simulator._core.schema import dotted, value_at
 from realtime_simulator._recordings.tape import Message, RecordedSession, message_value
 from realtime_simulator._server import handshake, thread as server
 from realtime_simulator._server.credentials import Credentials
@@ -28,11 +28,10 @@ from realtime_simulator.scrub import Scrubber
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 DIFFERENT = 1008
 """The close code for a client that sends something else."""
-_OWN_IDS = ("event_id", "item.id")
+_OWN_IDS = (("event_id",), ("item", "id"))
 # Metadata belongs to the client, but only ids in it are new each time.
 MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
 _LIVE_ID = re.compile(r"(?<=/live/sessions/)[^/]+")
-_NOTHING = object()
 _MAX_REASON_BYTES = 123
 
 
@@ -255,21 +254,15 @@ def _both_numbers(one: Any, other: Any) -> bool:
 def _own_ids(expected: Any, got: Any) -> Iterator[tuple[str, str]]:
     """The ids that the client created, in the recording and now."""
     for path in _OWN_IDS:
-        was, now = _at(expected, path), _at(got, path)
+        was, now = value_at(expected, *path), value_at(got, *path)
         if isinstance(was, str) and isinstance(now, str) and was != now:
             yield was, now
-    before, after = _at(expected, "response.metadata"), _at(got, "response.metadata")
+    before, after = (value_at(one, "response", "metadata") for one in (expected, got))
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() & after.keys():
             was, now = str(before[key]), str(after[key])
             if was != now and MADE_UP.fullmatch(was) and MADE_UP.fullmatch(now):
                 yield was, now
-
-
-def _at(value: Any, path: str) -> Any:
-    for key in path.split("."):
-        value = value.get(key, _NOTHING) if isinstance(value, dict) else _NOTHING
-    return value
 
 
 def _renamed(value: Any, renamed: Mapping[str, str]) -> Any:
