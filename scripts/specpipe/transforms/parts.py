@@ -15,10 +15,10 @@ def inline_parts(document: Document) -> tuple[Document, int]:
     """Inline every shared parameter, body, response, header and path."""
     count = 0
 
-    def visit(node: Any, at: str, names: bool, open_refs: tuple[str, ...]) -> Any:
+    def visit(node: Any, names: bool, open_refs: tuple[str, ...]) -> Any:
         nonlocal count
         if isinstance(node, list):
-            return [visit(value, at, False, open_refs) for value in node]
+            return [visit(value, False, open_refs) for value in node]
         if not isinstance(node, dict):
             return node
         ref = None if names else node.get("$ref")
@@ -31,16 +31,16 @@ def inline_parts(document: Document) -> tuple[Document, int]:
                 )
             count += 1
             beside = {key: value for key, value in node.items() if key != "$ref"}
-            part = visit(resolve(document, ref[1:]), ref[1:], False, (*open_refs, ref))
+            part = visit(resolve(document, ref[1:]), False, (*open_refs, ref))
             return {**part, **beside}
         return {
             key: value
             if not names and (key in DATA or key == "schema" or key.startswith("x-"))
-            else visit(value, f"{at}/{key}", not names and key in NAME_MAPS, open_refs)
+            else visit(value, not names and key in NAME_MAPS, open_refs)
             for key, value in node.items()
         }
 
     out = dict(document)
-    out["paths"] = visit(document["paths"], "/paths", True, ())
+    out["paths"] = visit(document["paths"], True, ())
     out["components"] = {kind: parts for kind, parts in document["components"].items() if kind not in PARTS}
     return out, count

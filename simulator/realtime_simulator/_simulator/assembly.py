@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-
-import attrs
-from starlette.types import ASGIApp
 
 from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._calls.sip import IncomingCalls
@@ -38,24 +34,9 @@ from realtime_simulator._simulator.controls import Controls, Parts
 from realtime_simulator._simulator.endpoint import Endpoint, beside
 
 
-@attrs.frozen(kw_only=True)
-class Assembly:
-    """An assembled simulator.
-
-    Args:
-        application: The application to serve.
-        parts: The parts that its methods act on.
-        close: Ends everything in it.
-    """
-
-    application: ASGIApp
-    parts: Parts
-    close: Callable[[], Awaitable[None]]
-
-
 def assemble(
     settings: Settings, records: Records, behavior: Behavior, faults: Faults, controls: Controls
-) -> Assembly:
+) -> Parts:
     """Assemble the parts of a simulator.
 
     Args:
@@ -126,8 +107,10 @@ def assemble(
 
     api = by_key(projects) if recorder is None else app.Frame(recorder, records, ids, clock)
     endpoint = Endpoint(controls, records, projects[0].credentials, clock)
-    return Assembly(
+    return Parts(
         application=beside(api, endpoint.application(), pages.application()),
-        parts=Parts(projects=projects, clock=clock, ids=ids),
+        projects=projects,
+        clock=clock,
+        ids=ids,
         close=close,
     )

@@ -6,19 +6,18 @@ Any thread may call them; what touches the simulator's event loop is passed to i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import attrs
+from starlette.types import ASGIApp
 
 from realtime_simulator._calls.line import AudioLike, Phone, read_audio
-from realtime_simulator._calls.registry import CallRegistry
 from realtime_simulator._calls.sip import HeadersLike, Incoming, build_headers
 from realtime_simulator._calls.webhooks import (
     EVENT_TYPES,
@@ -56,17 +55,21 @@ _FIRST_ATTEMPT_SECONDS = 20.0
 
 @attrs.frozen(kw_only=True)
 class Parts:
-    """The parts of a running simulator that its methods act on.
+    """The parts of a running simulator.
 
     Args:
+        application: The application to serve.
         projects: The projects and their calls; the first one is that of `api_key`.
         clock: The simulator's time.
         ids: The source of identifiers.
+        close: Ends everything in it.
     """
 
+    application: ASGIApp
     projects: Sequence[Project]
     clock: AdvancingClock
     ids: Ids
+    close: Callable[[], Awaitable[None]]
 
     def project(self, name: str | None) -> Project:
         """Return a project by its name; the first one for None.
@@ -83,10 +86,6 @@ class Parts:
     def with_call(self, call_id: str) -> Project:
         """Return the project that a call belongs to; the first one for an unknown call."""
         return next((one for one in self.projects if one.calls.has(call_id)), self.projects[0])
-
-
-def _hang_up(calls: CallRegistry, call_id: str) -> None:
-    calls.end_soon(calls.find(call_id), "peer")
 
 
 class Controls:
@@ -514,9 +513,7 @@ class Controls:
             ValueError, OSError: The audio can't be read.
         """
         pcm = read_audio(audio)
-        parts, call_id = self._running(), _id(call)
-        with _as_lookup_error():
-            self._inside(lambda: parts.with_call(call_id).incoming.find(call_id).line.say(pcm))
+        self._of_call(call, lambda project, call_id: project.incoming.find(call_id).line.say(pcm))
 
     def caller_hears(self, call: Call | str) -> AsyncIterator[bytes]:
         """Return the sound that a SIP call's caller hears from now on, until the call ends.
@@ -532,8 +529,7 @@ class Controls:
         Raises:
             LookupError: No such call is in progress.
         """
-        with _as_lookup_error():
-            return self._running().with_call(_id(call)).incoming.find(_id(call)).playing()
+        return self._of_call(call, lambda project, call_id: project.incoming.find(call_id).playing())
 
     def press(self, call: Call | str, keys: str) -> None:
         """Press keys of the telephone of a SIP call's caller; each one is an event in the call's session.
@@ -546,10 +542,8 @@ class Controls:
             LookupError: No such call is in progress.
             ValueError: The keys are invalid.
         """
-        parts, call_id = self._running(), _id(call)
         check_keys(keys)
-        with _as_lookup_error():
-            self._inside(lambda: parts.with_call(call_id).incoming.find(call_id).press(keys))
+        self._of_call(call, lambda project, call_id: project.incoming.find(call_id).press(keys))
 
     def on_refer(self, status: int | None, *, delay: float = 0.0) -> None:
         """Set how SIP referrals end. By default they never complete.
@@ -574,9 +568,9 @@ class Controls:
         Raises:
             LookupError: No such call is in progress.
         """
-        parts, call_id = self._running(), _id(call)
-        with _as_lookup_error():
-            self._inside(lambda: _hang_up(parts.with_call(call_id).calls, call_id))
+        self._of_call(
+            call, lambda project, call_id: project.calls.end_soon(project.calls.find(call_id), "peer")
+        )
         # The call is ended in a task, which runs before this.
         self._inside(lambda: None)
 
@@ -657,23 +651,23 @@ class Controls:
             raise RuntimeError("the simulator is not running; enter it with `with` first")
         return self._parts
 
+    def _of_call(self, call: Call | str, function: Callable[[Project, str], T]) -> T:
+        """Call a function, in the simulator's thread, with a call's project and id; return its result.
+
+        Raises:
+            LookupError: No such call is in progress.
+        """
+        parts, call_id = self._running(), call if isinstance(call, str) else call.id
+        try:
+            return self._inside(lambda: function(parts.with_call(call_id), call_id))
+        except ApiProblem as problem:
+            raise LookupError(problem.message) from problem
+
     def _inside(self, function: Callable[[], T]) -> T:
         """Call a function in the simulator's thread and return its result; directly if it does not run."""
         if self._thread is None or self._thread.inside:
             return function()
         return self._thread.call(function)
-
-
-@contextlib.contextmanager
-def _as_lookup_error() -> Iterator[None]:
-    try:
-        yield
-    except ApiProblem as problem:
-        raise LookupError(problem.message) from problem
-
-
-def _id(call: Call | str) -> str:
-    return call if isinstance(call, str) else call.id
 
 
 def _in_event_loop() -> bool:

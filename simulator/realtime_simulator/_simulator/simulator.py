@@ -205,14 +205,13 @@ class Simulator(Controls):
 
     def _build(self) -> tuple[ASGIApp, Callable[[], Awaitable[None]]]:
         """Assemble the parts, inside the thread's event loop."""
-        assembly = assemble(self._settings, self._records, self._behavior, self._faults, self)
-        self._parts = assembly.parts
+        parts = self._parts = assemble(self._settings, self._records, self._behavior, self._faults, self)
 
         async def close() -> None:
             self._parts = None
-            await assembly.close()
+            await parts.close()
 
-        return assembly.application, close
+        return parts.application, close
 
 
 @contextlib.contextmanager
