@@ -58,11 +58,6 @@ class Role:
         """Whether other connections may change the session too, as with a call."""
         return self.is_sideband or not self.carries_audio
 
-    @property
-    def has_responses(self) -> bool:
-        """Whether the model responds."""
-        return self.kind == "realtime"
-
     def require_conversation(self, method: str) -> None:
         """Raise RealtimeError if the session has no conversation."""
         if self.kind == "translation":

@@ -43,15 +43,24 @@ class Refusal(Exception):
     """Why nothing is rehearsed.
 
     Args:
-        status: The command's exit status.
         message: Why.
         hint: What to do; empty for nothing.
     """
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.status = status
         self.hint = hint
+
+
+@contextlib.contextmanager
+def _refusing(what: str = "") -> Iterator[None]:
+    """Refuse what can't be read, written or used."""
+    try:
+        yield
+    except OSError as error:
+        raise Refusal(f"{what}{error.filename}: {error.strerror}") from error
+    except ValueError as error:  # a ScenarioError too
+        raise Refusal(f"{what}{error}") from error
 
 
 def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
@@ -73,43 +82,36 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
     for file in files:
         if file.suffix not in REPORTS:
             raise Refusal(
-                2,
                 f"--report: {str(file)!r} is none of {', '.join(FORMS)}, and no file ending in one of "
                 f"{', '.join(REPORTS)}",
             )
     if len(printed) > 1:
-        raise Refusal(2, f"--report: only one can be printed, got {' and '.join(printed)}")
+        raise Refusal(f"--report: only one can be printed, got {' and '.join(printed)}")
     schemes = ("http", "https", "ws", "wss") if options.over == "media-stream" else ("http", "https")
     if urlsplit(options.to).scheme not in schemes or not urlsplit(options.to).hostname:
-        raise Refusal(2, f"--to: {options.to!r} is not an {' or '.join(schemes)} URL")
-    try:
+        raise Refusal(f"--to: {options.to!r} is not an {' or '.join(schemes)} URL")
+    with _refusing():
         scripts = _scripts(options.suite)
         settings = _settings(options)
         for script in scripts:
             script.check(options.over)
         prices = None if options.prices is None else _prices(Path(options.prices))
         baseline = None if options.against is None else _baseline(Path(options.against))
-    except OSError as error:
-        raise Refusal(2, f"{error.filename}: {error.strerror}") from error
-    except ValueError as error:
-        raise Refusal(2, str(error)) from error
     if options.prices is None and (
         priced := next((one.name for one in scripts if "cost" in one.expect), None)
     ):
-        raise Refusal(2, f"{priced}: it expects a cost, which needs prices", "pass --prices")
+        raise Refusal(f"{priced}: it expects a cost, which needs prices", "pass --prices")
     if options.state is None and (stateful := next((one.name for one in scripts if _has_state(one)), None)):
         print(f"note: {stateful}: the app's state is not checked without --state", file=sys.stderr)
     if options.calls is not None and options.repeat != 1:
-        raise Refusal(2, "--repeat, --calls: only one of them")
+        raise Refusal("--repeat, --calls: only one of them")
     if options.state is not None and options.at > 1:
-        raise Refusal(2, "--at: calls share the app's state (--state), so that only 1 is allowed")
+        raise Refusal("--at: calls share the app's state (--state), so that only 1 is allowed")
     brain = None
     if options.caller_brain is not None:
-        try:
+        with _refusing("--caller-brain, --caller-model: "):
             key = os.environ.get("CALLER_BRAIN_API_KEY", "")
             brain = brain_at(options.caller_brain, options.caller_model or "", key=key)
-        except ValueError as error:
-            raise Refusal(2, f"--caller-brain, --caller-model: {error}") from error
     calls = options.calls or len(scripts) * options.repeat
     has_page = "html" in printed or any(file.suffix == ".html" for file in files)
     show = _Progress(calls)
@@ -144,7 +146,7 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
             if kept is not None:
                 _keep(kept, rehearsal)
     except StateError as error:
-        raise Refusal(2, f"--state: {error}") from error
+        raise Refusal(f"--state: {error}") from error
     finally:
         show.end()
     worse = () if baseline is None else card.worse_than(baseline)
@@ -154,17 +156,13 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
             "\n".join(["worse than the baseline:", *worse]) if worse else "nothing is worse than the baseline"
         )
     for file in files:
-        try:
+        with _refusing():
             file.write_text(REPORTS[file.suffix](card), encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise Refusal(2, f"{file}: {error.strerror}") from error
     if results is not None:
-        try:
+        with _refusing("--results: "):
             write_results(results, card, settings)
-        except OSError as error:
-            raise Refusal(2, f"--results: {error.filename}: {error.strerror}") from error
     if card.count("lost") == len(card.outcomes):
-        raise Refusal(2, "no call was answered", "the app must use this simulator's address, key and secret")
+        raise Refusal("no call was answered", "the app must use this simulator's address, key and secret")
     if card.count("invalid") == len(card.outcomes):
         return 2
     return int(bool(worse) or not card.has_passed)
@@ -188,7 +186,7 @@ def _settings(options: argparse.Namespace) -> Mapping[str, Any]:
 @contextlib.contextmanager
 def _simulator(options: argparse.Namespace, calls: int) -> Iterator[Simulator]:
     """Run the simulator, with the key and the secret of the environment if there are some."""
-    try:
+    with _refusing():
         simulator = Simulator(
             port=options.port,
             api_key=options.api_key or os.environ.get("OPENAI_API_KEY"),
@@ -199,14 +197,10 @@ def _simulator(options: argparse.Namespace, calls: int) -> Iterator[Simulator]:
         )
         for scenario in options.scenario:
             simulator.load_scenario(scenario)
-    except OSError as error:
-        raise Refusal(2, f"{error.filename}: {error.strerror}") from error
-    except ValueError as error:  # a ScenarioError too
-        raise Refusal(2, str(error)) from error
     try:
         simulator.__enter__()
     except OSError as error:
-        raise Refusal(2, f"port {options.port} cannot be used: {error.strerror}", "pass --port") from error
+        raise Refusal(f"port {options.port} cannot be used: {error.strerror}", "pass --port") from error
     try:
         yield simulator
     finally:
@@ -233,7 +227,7 @@ def _app(options: argparse.Namespace, simulator: Simulator) -> Iterator[None]:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, ValueError) as error:
-        raise Refusal(2, f"--app: {error}") from error
+        raise Refusal(f"--app: {error}") from error
     try:
         _reach(options.to, _START_SECONDS, process.poll)
         yield
@@ -257,9 +251,9 @@ def _reach(url: str, seconds: float, ended: Callable[[], int | None]) -> None:
                 return
         except OSError as error:
             if (status := ended()) is not None:
-                raise Refusal(2, f"the app has ended with status {status}") from error
+                raise Refusal(f"the app has ended with status {status}") from error
             if time.monotonic() >= until:
-                raise Refusal(2, f"no app answers at {url}: {error}", "start it, or pass --app") from error
+                raise Refusal(f"no app answers at {url}: {error}", "start it, or pass --app") from error
         time.sleep(0.05)
 
 
@@ -273,7 +267,7 @@ def _keep(folder: Path, rehearsal: Rehearsal) -> None:
             if caller.is_answered:
                 caller.save(folder / f"{number:03}_{name}.jsonl")
     except OSError as error:
-        raise Refusal(2, f"--keep: {folder}: {error.strerror}") from error
+        raise Refusal(f"--keep: {folder}: {error.strerror}") from error
 
 
 def _prices(path: Path) -> Mapping[str, Any]:

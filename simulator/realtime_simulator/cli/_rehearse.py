@@ -80,7 +80,7 @@ def run(words: list[str], program: str) -> int:
         return 130
     except command.Refusal as refusal:
         print_error(f"{program} {REHEARSE}", str(refusal), refusal.hint)
-        return refusal.status
+        return 2
 
 
 def _script_of(words: list[str], program: str) -> int:
