@@ -111,9 +111,11 @@ class BaseSession:
         effects, self._effects = self._effects, []
         return effects
 
-    def emit(self, event: dict[str, Any]) -> None:
-        """Queue a server event."""
-        self.effect(Emit(self.stamped(event)))
+    def emit(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Queue a server event, given its fields without the id; return it with its id."""
+        stamped = self.stamped(event)
+        self.effect(Emit(stamped))
+        return stamped
 
     def effect(self, effect: Effect) -> None:
         """Queue an effect; dropped once the session has ended."""

@@ -288,7 +288,7 @@ class Playback:
         emit: Called with an event's fields.
     """
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], object]) -> None:
         self._emit = emit
         self._queue: list[str] = []
         self._done: set[str] = set()

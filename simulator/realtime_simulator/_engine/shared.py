@@ -35,7 +35,7 @@ class Shared:
     ids: Ids
     settings: SessionSettings
     audio_in_events: bool
-    emit: Callable[[dict[str, Any]], None]
+    emit: Callable[[dict[str, Any]], object]
     effect: Callable[[Effect], None]
     chance: random.Random = attrs.field(
         init=False, default=attrs.Factory(lambda self: random.Random(self.config.session_id), takes_self=True)

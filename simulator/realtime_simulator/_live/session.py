@@ -81,7 +81,7 @@ class LiveSession(BaseSession):
             now=lambda: self._now,
             unix=lambda: unix + self._now - now,
             draw=draw,
-            stamped=self.stamped,
+            emit=self.emit,
             effect=self.effect,
         )
         self._decisions = Decisions(self._shared)

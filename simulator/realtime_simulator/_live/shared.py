@@ -10,7 +10,7 @@ import attrs
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.agenda import Agenda
-from realtime_simulator._engine.effects import Effect, Emit
+from realtime_simulator._engine.effects import Effect
 from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._live.config import LiveConfig
 from realtime_simulator._live.context import Context
@@ -30,7 +30,7 @@ class Shared:
         now: Returns the time.
         unix: Returns the time of day in unix seconds.
         draw: Decides whether a fault happens now, given its name; returns its settings, or None.
-        stamped: Returns an event with its id.
+        emit: Queues a server event, given its fields without the id; returns it with its id.
         effect: Queues an effect.
         started: Its configuration; None until it has started.
     """
@@ -43,7 +43,7 @@ class Shared:
     now: Callable[[], float]
     unix: Callable[[], float]
     draw: Callable[[str], Mapping[str, Any] | None]
-    stamped: Callable[[dict[str, Any]], dict[str, Any]]
+    emit: Callable[[dict[str, Any]], dict[str, Any]]
     effect: Callable[[Effect], None]
     started: LiveConfig | None = None
 
@@ -57,12 +57,6 @@ class Shared:
     def in_real_time(self) -> bool:
         """Whether things take their time; otherwise everything comes at once."""
         return bool(self.settings.pacing.speed)
-
-    def emit(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Queue a server event, given its fields without the id; return it with its id."""
-        stamped = self.stamped(event)
-        self.effect(Emit(stamped))
-        return stamped
 
     def emit_at(self, kind: str, start: int, **fields: Any) -> dict[str, Any]:
         """Queue an event about a frame of the timeline, and return it.

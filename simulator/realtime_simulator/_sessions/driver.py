@@ -168,7 +168,7 @@ class SessionDriver:
         with self._step():
             self.session.playback_drained(response_id, self.now)
 
-    def act(self, function: Callable[[BaseSession], None]) -> None:
+    def act(self, function: Callable[[BaseSession], object]) -> None:
         """Call a function with the session, and act on its effects."""
         with self._step():
             self.session.tick(self.now)
