@@ -14,7 +14,10 @@ import yaml
 
 from realtime_simulator._engine.config import TRANSLATION
 from realtime_simulator._engine.conversation import words_of
+from realtime_simulator._engine.turn import Delegate, Say
+from realtime_simulator._recordings.steps import Message
 from realtime_simulator._records.session import SessionEvent, SessionRecord, event_view, kind_of
+from realtime_simulator._scenario import live_script
 from realtime_simulator._server.player import MADE_UP, differences
 from realtime_simulator.scrub import Scrubber
 
@@ -22,8 +25,8 @@ MAX_COMPARED = 1_000
 """The client events of each session that are compared; sound that is appended in a row counts as one."""
 _HEARD = "conversation.item.input_audio_transcription"
 _APPENDED = ("input_audio_buffer.append", "session.input_audio_buffer.append", "session.input_audio.append")
-_PAUSE_MS = {"input": 1000, "output": 600}
-"""Words of one side that are further apart belong to two utterances."""
+_PAUSE_MS = 600
+"""Words of the model that are further apart belong to two utterances."""
 _IDS = ("id", "item_id", "call_id", "delegation_id", "previous_item_id", "response_id", "approval_request_id")
 """Fields whose values are new in each session."""
 
@@ -64,43 +67,36 @@ def scenario(session: SessionRecord, base_url: str) -> str:
 def _live(session: SessionRecord) -> dict[str, Any]:
     """Return a Live session as a scenario: what the user says, what the model does along the timeline, and
     the answers of its backend."""
-    heard: list[str] = []
-    timeline: list[dict[str, Any]] = []
-    answers: list[list[dict[str, Any]]] = []
-    ends = dict.fromkeys(("input", "output"), -math.inf)
-    by_client, outputs = 0, False
     scrub = Scrubber()
-    for one in session.events:
-        event = scrub.value(one.event)
-        kind = str(event.get("type"))
-        if one.direction == "received":
-            if kind == "response.item.create":
-                outputs = outputs or str(event["item"].get("type")).endswith("call_output")
-            elif kind == "response.create":
-                by_client, outputs = by_client + (not outputs), False
-        elif kind.endswith("_transcript.delta"):
-            side = "input" if "input" in kind else "output"
-            joins = event["start_ms"] <= ends[side] + _PAUSE_MS[side]
-            ends[side] = event["end_ms"]
-            if side == "input":
-                heard[-1:] = [heard[-1] + event["delta"]] if joins else [*heard[-1:], event["delta"]]
-            elif joins and "say" in timeline[-1]:
-                timeline[-1]["say"] += event["delta"]
+    messages = [
+        Message(
+            pointer="",
+            direction="sent" if one.direction == "received" else "received",
+            data=scrub.value(one.event),
+        )
+        for one in session.events
+    ]
+    heard = list(live_script.read(messages).said.words)
+    timeline: list[dict[str, Any]] = []
+    end = -math.inf
+    for place, at, action in live_script.cues(messages):
+        if isinstance(action, Delegate):
+            timeline.append({"at": at / 1000, "delegate": True})
+        elif isinstance(action, Say):
+            if at <= end + _PAUSE_MS and "say" in timeline[-1]:
+                timeline[-1]["say"] += action.text
             else:
-                timeline.append({"at": event["start_ms"] / 1000, "say": event["delta"]})
-        elif kind == "session.delegation.created":
-            if not by_client:
-                timeline.append({"at": event["offset_ms"] / 1000, "delegate": True})
-            by_client = max(0, by_client - 1)
-        elif kind == "response.event":
-            inner = event["event"]
-            if inner.get("type") == "response.created":
-                answers.append([])
-            elif inner.get("type") == "response.output_item.done" and answers:
-                answers[-1] += _action(inner["item"])
-            elif inner.get("type") == "response.failed" and answers:
-                error = inner["response"].get("error") or {}
-                answers[-1].append({"fail": str(error.get("code") or "server_error")})
+                timeline.append({"at": at / 1000, "say": action.text})
+            end = messages[place].data["end_ms"]
+    answers: list[list[dict[str, Any]]] = []
+    for event in map(live_script.nested, messages):
+        if event.get("type") == "response.created":
+            answers.append([])
+        elif event.get("type") == "response.output_item.done" and answers:
+            answers[-1] += _action(event["item"])
+        elif event.get("type") == "response.failed" and answers:
+            error = event["response"].get("error") or {}
+            answers[-1].append({"fail": str(error.get("code") or "server_error")})
     content: dict[str, Any] = {"heard": heard} if heard else {}
     content["timeline"] = timeline
     if steps := [actions[0] if len(actions) == 1 else {"all": actions} for actions in answers if actions]:
