@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from specpipe.output import ruff
 from specpipe.terminal import write, write_error
 
 PACKAGE = Path(__file__).resolve().parents[1] / "realtime_ext"
@@ -360,8 +360,7 @@ def main(arguments: list[str]) -> int:
 def formatted(text: str, path: Path) -> str:
     """Return a module without imports that it doesn't need, formatted."""
     for step in (["check", "--quiet", "--select=F401,I", "--fix"], ["format"]):
-        command = [str(Path(sys.executable).with_name("ruff")), *step, f"--stdin-filename={path}", "-"]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        done = ruff(*step, f"--stdin-filename={path}", "-", text=text)
         if done.returncode:
             raise ValueError(f"unasync: ruff rejects {path.name}: {(done.stdout + done.stderr)[:2000]}")
         text = done.stdout

@@ -43,7 +43,7 @@ def _run(*words: str, text: str | None = None) -> subprocess.CompletedProcess[st
     return subprocess.run(command, executable=itself, input=text, capture_output=True, text=True, check=False)
 
 
-def _ruff(*words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+def ruff(*words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the formatter: its program, which starts in a tenth of the time, or the module if there is none."""
     program = Path(sys.executable).with_name("ruff")
     if not os.access(program, os.X_OK):
@@ -73,7 +73,7 @@ def format_package(package: Path) -> None:
         str(package),
     ]
     for command in (["check", "--select=F,I,UP037", "--fix", "--unsafe-fixes"], ["format"]):
-        done = _ruff(*command, *rules)
+        done = ruff(*command, *rules)
         if done.returncode:
             raise SpecError(
                 f"the formatter rejects the generated code: {(done.stdout + done.stderr).strip()[:2000]}",
@@ -87,7 +87,7 @@ def format_source(source: str) -> str:
     Raises:
         SpecError: the source is not valid Python.
     """
-    done = _ruff("format", "--isolated", "--line-length=100", "--no-cache", "-", text=source)
+    done = ruff("format", "--isolated", "--line-length=100", "--no-cache", "-", text=source)
     if done.returncode:
         raise SpecError(f"the formatter rejects an example: {done.stderr.strip()[:2000]}")
     return done.stdout

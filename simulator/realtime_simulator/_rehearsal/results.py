@@ -10,7 +10,6 @@ events/<call>.jsonl             the session's events, for `realtime step`
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from realtime_simulator._recordings.files import private_opener
 from realtime_simulator._rehearsal import sound
+from realtime_simulator._rehearsal.conversation import Times
 from realtime_simulator._rehearsal.scorecard import Outcome, Scorecard
 
 SCHEMA_VERSION = "2.0"
@@ -95,8 +95,8 @@ def _summary(card: Scorecard) -> dict[str, Any]:
         "failed": card.count("failed"),
         "infrastructure_errors": card.count("lost") + card.count("invalid"),
         "metrics": {
-            name: {"p50": _rank(values, 50), "p90": _rank(values, 90), "min": min(values), "max": max(values)}
-            for name, values in numbers.items()
+            name: {"p50": times.p50, "p90": times.percentile(90), "min": min(times), "max": times.max}
+            for name, times in ((name, Times(values)) for name, values in numbers.items())
         },
     }
 
@@ -110,10 +110,6 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for part, number in parts:
             if isinstance(number, int | float) and part != "expected":
                 yield f"{name}.{part}" if part not in ("", "actual") else name, number
-
-
-def _rank(values: Sequence[float], share: float) -> float:
-    return sorted(values)[max(0, math.ceil(share / 100 * len(values)) - 1)]
 
 
 def _names(outcomes: Sequence[Outcome]) -> Sequence[str]:

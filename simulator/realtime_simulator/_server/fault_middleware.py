@@ -68,7 +68,7 @@ class FaultMiddleware:
             drawing = Drawing(self._faults, labels, parse_header(headers.get(HEADER, "")))
         except ValueError as error:
             problem = ApiProblem(f"The header {HEADER} is wrong: {error}", code="invalid_value")
-            await _answer(JSONResponse(problem.envelope(), problem.status), scope, receive, send)
+            await JSONResponse(problem.envelope(), problem.status)(scope, receive, send)
             return
         scope.setdefault("state", {})["faults"] = drawing
         if drawing.draw("connection_reset") is not None:
@@ -82,7 +82,7 @@ class FaultMiddleware:
             return
         response = _replacement(drawing) or self._too_early(scope, drawing)
         if response is not None:
-            await _answer(response, scope, receive, send)
+            await response(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._serve_websocket(drawing, scope, receive, send)
         else:
@@ -219,10 +219,6 @@ def _failed(status: int, body: str) -> Response:
         return Response(status_code=status)
     problem = ApiProblem("The server had an error.", status=status, type="server_error")
     return JSONResponse(problem.envelope(), status)
-
-
-async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    await response(scope, receive, send)
 
 
 async def _gone(receive: Receive) -> None:

@@ -78,7 +78,10 @@ class Endpoint:
             "calls": ("GET", lambda _: {"calls": self._call_views()}),
             "overview": ("GET", self._overview),
             "requests": ("GET", self._requests),
-            "requests/har": ("GET", self._har),
+            "requests/har": (
+                "GET",
+                lambda _: self._archive(list(controls.requests), list(controls.sessions)),
+            ),
             "requests/clear": ("POST", lambda _: controls.clear_requests()),
             "sessions": ("GET", lambda _: {"sessions": self._session_views()}),
             "sessions/clear": ("POST", lambda _: controls.clear_sessions()),
@@ -206,9 +209,6 @@ class Endpoint:
                 if "auth" in name or "key" in name:
                     scrub.header(name, value)
         return scrub
-
-    async def _har(self, request: Request) -> Any:
-        return await self._archive(list(self._records.requests), list(self._records.sessions))
 
     async def _archive(self, requests: Sequence[RequestRecord], sessions: Sequence[SessionRecord]) -> Any:
         def write() -> str:
