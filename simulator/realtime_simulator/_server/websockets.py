@@ -47,37 +47,35 @@ class WebSocketRoutes:
 
     async def realtime(self, websocket: WebSocket) -> None:
         """Serve a conversation, a transcription session or a call's sideband."""
-        try:
-            asked = self._read(websocket, translation=False)
-            call = self.calls.find_realtime(asked.call_id).driver if asked.call_id is not None else None
-        except ApiProblem as problem:
-            await self._refuse(websocket, problem)
-            return
-        connection = await self._accept(websocket, asked)
-        driver = self._open(asked) if call is None else call
-        websocket.state.record.session = driver.log.id
-        await self._serve(connection, driver, own=call is None)
+        await self._begin(websocket, translates=False)
 
     async def translations(self, websocket: WebSocket) -> None:
         """Serve a translation session."""
-        try:
-            asked = self._read(websocket, translation=True)
-            if asked.call_id is not None:
-                raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
-        except ApiProblem as problem:
-            await self._refuse(websocket, problem)
-            return
-        connection = await self._accept(websocket, asked)
-        driver = self._open(asked, translates=True)
-        websocket.state.record.session = driver.log.id
-        await self._serve(connection, driver, own=True)
+        await self._begin(websocket, translates=True)
 
     async def unknown(self, websocket: WebSocket) -> None:
         """Refuse an address that is not the API's."""
         path = websocket.url.path[:200]
         await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
-    def _open(self, asked: Handshake, *, translates: bool = False) -> SessionDriver:
+    async def _begin(self, websocket: WebSocket, *, translates: bool) -> None:
+        call: SessionDriver | None = None
+        try:
+            asked = self._read(websocket, translation=translates)
+            if asked.call_id is not None and translates:
+                raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
+            if asked.call_id is not None:
+                call = self.calls.find_realtime(asked.call_id).driver
+        except ApiProblem as problem:
+            await self._refuse(websocket, problem)
+            return
+        await websocket.accept(asked.subprotocol)
+        connection = Connection(websocket)
+        driver = self._open(asked, translates=translates) if call is None else call
+        websocket.state.record.session = driver.log.id
+        await self._serve(connection, driver, own=call is None)
+
+    def _open(self, asked: Handshake, *, translates: bool) -> SessionDriver:
         """Return a new session: of the client secret, of a transcription, or of the model."""
         initial: Mapping[str, Any] | None = asked.secret.session if asked.secret is not None else None
         if initial is None and asked.transcription and not translates:
@@ -107,10 +105,6 @@ class WebSocketRoutes:
                 f"The profile {profile.name} has conversations alone.", code="invalid_value", param="intent"
             )
         return asked
-
-    async def _accept(self, websocket: WebSocket, asked: Handshake) -> Connection:
-        await websocket.accept(asked.subprotocol)
-        return Connection(websocket)
 
     async def _refuse(self, websocket: WebSocket, problem: ApiProblem) -> None:
         """Refuse as the service does: after the handshake, with an error and its close code.
