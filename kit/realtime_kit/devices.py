@@ -19,7 +19,6 @@ import queue
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from realtime_ext import audio
@@ -95,9 +94,7 @@ class _Stream(ABC):
             raise RealtimeError(f"the {self._purpose} can't be opened: {error}; {hint}") from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -303,9 +300,7 @@ class Headset:
             self._feeding = asyncio.create_task(self._feed(self.microphone))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for event_type, handler in self._handlers().items():
             self._connection.off(event_type, handler)
         self._open.close()

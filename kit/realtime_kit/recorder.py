@@ -22,7 +22,6 @@ import threading
 import time
 from array import array
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self, TextIO
 
 from realtime_ext import audio
@@ -177,12 +176,7 @@ class Recorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _beside(self, side: _Speaker, pcm: bytes) -> None:

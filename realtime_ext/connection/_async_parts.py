@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from .._core.time_limit import TimeLimit
@@ -67,9 +66,7 @@ class AsyncStream:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._leave(self._entered())
 
     def __aiter__(self) -> Self:

@@ -9,7 +9,6 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -252,9 +251,7 @@ class DialsByWith(OpensByWith[ConnectionT], Generic[CallT, ConnectionT]):
             observers=self._request.observer,
         )
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         connection = self._connection
         if connection is None or connection._is_forked:
             return
