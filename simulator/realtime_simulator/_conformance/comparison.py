@@ -406,7 +406,9 @@ class _Lanes:
             return "playback", self._name("playback", str(event.get("response_id")))
         if kind.startswith(("session.output_", "session.input_transcript")):
             return ("translation", "out" if "output" in kind else "in")
-        item = str(event.get("item_id") or value_at(event, "item", "id"))
+        item = str(event.get("item_id") or value_at(event, "item", "id") or "")
+        if not item and kind.startswith("response.") and kind != "response.created":
+            return "other", kind
         if (kind.startswith(("response.", "mcp_list_tools.")) and kind != "response.created") or (
             kind in (*_ITEM_ADDED, "conversation.item.done") and item in self._made
         ):

@@ -52,8 +52,8 @@ def check(
         raise RecordingError(f"{recording.name}: a Live session tells no edges of speech to compare")
     try:
         play = LivePlay(recording) if live else RealtimePlay(recording, profile, sound)
+        return event_loop.run(play.run())
     except RecordingError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
-    return event_loop.run(play.run())

@@ -25,6 +25,7 @@ from realtime_simulator._conformance.comparison import Comparison, Difference, E
 from realtime_simulator._conformance.known import Known
 from realtime_simulator._conformance.sdp_facts import facts
 from realtime_simulator._core.outgoing import SILENT, unlogged
+from realtime_simulator._core.profile import PROFILES
 from realtime_simulator._engine.turn import Action, Heard, Transcript, Turn
 from realtime_simulator._links import Link, Phone, WebSocketLink
 from realtime_simulator._recordings.bindings import Bindings
@@ -129,6 +130,7 @@ class Play(ABC, Generic[C]):
                 )
         self._recording, self._simulator = recording, simulator
         self._bindings = Bindings(given=set(_given(recording)))
+        self._profile = profile
         self._comparison = Comparison(self._bindings, profile)
         self._connections = list(connections)
         self._of = {id(step): one for one in connections for step in one.steps}
@@ -241,7 +243,8 @@ class Play(ABC, Generic[C]):
         elif not self._is_scheduled(step):
             await self._caused(connection)
             connection.sent.append((len(connection.link.events), step))
-            await connection.link.send(json.dumps(self._outgoing(step)) if step.type else step.data)
+            is_frame = isinstance(step.data, str | bytes)
+            await connection.link.send(step.data if is_frame else json.dumps(self._outgoing(step)))
 
     async def _close(self, connection: C, step: Close) -> None:
         """Close as it was recorded, or wait until the simulator does."""
@@ -334,6 +337,19 @@ class Play(ABC, Generic[C]):
             self._secret = answer["value"]
         comparison.value(kind, place, _without_sdp(recorded.answer), _without_sdp(answer), ("body",))
 
+    def _is_refused_by_chance(self, recorded: Exchange) -> bool:
+        """Return whether a handshake was refused for what an account or a gateway does, not the protocol."""
+        has_wrong_key = recorded.status == 401 and PROFILES[self._profile].refuses_keys_early
+        return recorded.status >= 400 and recorded.status != 404 and not has_wrong_key
+
+    def _refuse_next(self, recorded: Exchange) -> None:
+        """Let the next handshake be refused as it was recorded."""
+        error = _envelope(recorded.answer)
+        fields: dict[str, Any] = {
+            key: str(error.get(key) or "") for key in ("code", "message", "type", "param")
+        }
+        self._simulator.fault("refused", times=1, status=recorded.status, **fields)
+
     async def _request(self, recorded: Exchange, path: str) -> tuple[int, Mapping[str, str], str]:
         """Make a recorded request to a path; return the answer's status, headers and body."""
         rest = path.removeprefix("/v1")
@@ -346,6 +362,8 @@ class Play(ABC, Generic[C]):
         elif raw and self._secret is not None:
             headers["authorization"] = f"Bearer {self._secret}"
         if recorded.method == "GET" and rest.endswith(_SOCKETS):
+            if self._is_refused_by_chance(recorded):
+                self._refuse_next(recorded)
             try:
                 link = await self._dial(rest, recorded.query, WRONG_KEY if recorded.status == 401 else "")
             except InvalidStatus as refused:
@@ -363,6 +381,12 @@ class Play(ABC, Generic[C]):
             recorded.method, rest, params=dict(recorded.query), headers=headers, content=body
         )
         return answer.status_code, answer.headers, answer.text
+
+
+def _envelope(answer: Any) -> Mapping[str, Any]:
+    """Return the error in an answer; empty if it has none."""
+    error = answer.get("error") if isinstance(answer, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
 
 
 def grouped(recording: Recording, starts_anew: Callable[[Steps, Message], bool]) -> Iterator[Steps]:

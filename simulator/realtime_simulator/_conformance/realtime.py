@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
 from realtime_simulator._links import Link, Phone
 from realtime_simulator._recordings.bindings import Bindings
-from realtime_simulator._recordings.steps import Close, Message, Open, Recording
+from realtime_simulator._recordings.steps import Close, Message, Open, Recording, RecordingError, Step
 from realtime_simulator._simulator.simulator import Simulator
 
 _LEAST_PATIENCE = 0.3
@@ -40,6 +41,17 @@ _PLACEHOLDER = re.compile(r"<client-id-\d+>")
 _OWN_ID = re.compile(r"[0-9a-f]{24}")
 _CALL = re.compile(r"sess_u\d+_.+")
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
+_OBJECTS = {
+    ("session.created", "session.updated"): "session",
+    ("response.created", "response.done"): "response",
+    ("response.output_item.", "conversation.item.added", "conversation.item.done"): "item",
+    ("error",): "error",
+}
+"""The field that is an object in the events whose types begin so."""
+_MODEL_WITHOUT_PHASES = "gpt-realtime"
+_CAUSES = ("response.create", "input_audio_buffer.committed")
+"""The events that cause a response."""
+_OF_ITEM = ("type", "role", "content", "call_id", "output")
 _OF_VIEW = (
     "type",
     "model",
@@ -66,8 +78,10 @@ class RealtimePlay(Play[Connection]):
     def __init__(
         self, recording: Recording, profile: ProfileName, sound: bytes | Literal["recorded"] | None
     ) -> None:
-        recording = _with_own_ids(recording)
-        self._profile, self._is_real = profile, sound is not None
+        for message in recording.messages("received"):
+            _check_shape(recording.name, message)
+        recording = _with_own_ids(_from_whole_responses(recording))
+        self._is_real = sound is not None
         self._script = scripts.read(recording)
         if sound is None:
             self._audio = scripts.appended(recording)
@@ -87,6 +101,7 @@ class RealtimePlay(Play[Connection]):
         groups = play.grouped(recording, lambda steps, message: False)
         super().__init__(recording, simulator, [Connection(steps) for steps in groups], profile)
         self._patience = play.PATIENCE
+        self._uncaused = dict(_uncaused(recording))
 
     def _actions(self, number: int) -> Sequence[Action] | None:
         if number >= len(self._script.answers):
@@ -155,6 +170,8 @@ class RealtimePlay(Play[Connection]):
         needed = 1 if interim else number
         if self._phone is not None and kind.startswith("input_audio_buffer.speech_"):
             self._phone.speak(kind.endswith("started"))
+        if (cause := self._uncaused.get(one.pointer)) is not None:
+            await (self._phone or link).send(json.dumps(self._bindings.translated(cause)))
         plays = kind.startswith("output_audio_buffer.")
         looks = 0
         patience = max(self._patience, _PLAYING_SECONDS if plays and self._patience == play.PATIENCE else 0)
@@ -216,17 +233,23 @@ class RealtimePlay(Play[Connection]):
             return await self._dial("/realtime", {"intent": "transcription"})
         if kind == "session.created" or not kind:
             return await self._dial("/realtime", {"model": str(view.get("model") or DEFAULT_MODEL)})
-        # A sideband does not receive the beginning of its session.
-        views = (event.get("session") for event in received)
-        phone = await self._call(next((view for view in views if view), {}))
-        return await self._dial("/realtime", {"call_id": phone.call_id})
+        # A sideband does not receive the beginning of its session, nor does a recording that begins later.
+        view = next((event["session"] for event in received if event.get("session")), None)
+        view = _view(received) if view is None else view
+        if not any(event["type"] == "response.output_audio.delta" for event in received):
+            phone = await self._call(view)
+            return await self._dial("/realtime", {"call_id": phone.call_id})
+        link = await self._dial("/realtime", {"model": str(view.get("model") or DEFAULT_MODEL)})
+        await link.send(json.dumps({"type": "session.update", "session": _settings(view)}))
+        await self._wait(lambda: len(link.events) > 1)
+        link.events.clear()
+        return link
 
     async def _call(self, view: Mapping[str, Any]) -> Phone:
         """Create a call whose session begins as a view shows it."""
         if self._phone is None:
-            session = without_nulls({key: value for key, value in view.items() if key in _OF_VIEW})
             self._phone = Phone(self._http)
-            await self._phone.call({"type": "realtime", "model": DEFAULT_MODEL, **session})
+            await self._phone.call({"model": DEFAULT_MODEL, **_settings(view)})
         return self._phone
 
     async def _closes(self, connection: Connection, close: Close) -> bool:
@@ -243,6 +266,99 @@ class RealtimePlay(Play[Connection]):
         if self._phone is None or not _is_plain(close) or code not in (1000, 1006):
             wanted = {"code": close.code, "reason": close.reason}
             self._comparison.value("close", close.pointer, wanted, {"code": code, "reason": reason})
+
+
+def _check_shape(name: str, message: Message) -> None:
+    """Check that an event has the object which its type is about.
+
+    Raises:
+        RecordingError: It is missing, or is not an object.
+    """
+    for kinds, field in _OBJECTS.items():
+        if message.type.startswith(kinds) and not isinstance(message.data.get(field), Mapping):
+            raise RecordingError(
+                f"{name}: {message.pointer}: '{field}' of {message.type} is missing or not an object"
+            )
+
+
+def _settings(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with which a session is as a view shows it."""
+    shown = {key: value for key, value in view.items() if key in _OF_VIEW}
+    return {"type": "realtime", **without_nulls(shown)}
+
+
+def _view(received: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what the responses and items of a session that is not shown tell of it."""
+    response: Mapping[str, Any] = next(
+        (event["response"] for event in received if event["type"] == "response.created"), {}
+    )
+    items = (event.get("item") or {} for event in received)
+    model = DEFAULT_MODEL if any("phase" in item for item in items) else _MODEL_WITHOUT_PHASES
+    return {"model": model, **{key: response[key] for key in _OF_VIEW if response.get(key)}}
+
+
+def _from_whole_responses(recording: Recording) -> Recording:
+    """Return a recording without the response that had begun before it did, which cannot be replayed."""
+    received = list(recording.messages("received"))
+    if any(message.type in ("session.created", "error") for message in received[:1]):
+        return recording
+    responses = {
+        message.data["response"].get("id") for message in received if message.type == "response.created"
+    }
+    items: set[str] = set()  # of the response that is left out
+    shown: set[str] = set()
+    steps: list[Step] = []
+    left_out: list[str] = []
+    for step in recording.steps:
+        if not isinstance(step, Message) or step.direction == "sent":
+            steps.append(step)
+            continue
+        event = dict(step.data)
+        of = event.get("response_id") or (event.get("response") or {}).get("id")
+        item = event.get("item_id") or (event.get("item") or {}).get("id")
+        is_limit = step.type == "rate_limits.updated" and not shown and left_out
+        if (of is not None and of not in responses) or item in items or is_limit:
+            items.update([item] if item else [])
+            left_out.append(step.pointer)
+            continue
+        shown.update([item] if item else [])
+        before = event.get("previous_item_id")
+        if before is not None and before not in shown:
+            event["previous_item_id"] = {"$before": "the beginning of the recording"}
+        steps.append(attrs.evolve(step, data=event))
+    unread = list(recording.unread)
+    if left_out:
+        what = f"the recording begins amid a response, whose {len(left_out)} events are left out"
+        unread.append(f"{left_out[0]}: {what}")
+    return attrs.evolve(recording, steps=steps, unread=unread)
+
+
+def _uncaused(recording: Recording) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the pointers of updates, responses and items that nothing in the recording caused, with the event by
+    which the other side of the call can have caused them."""
+    causes = updates = 0
+    items = sum(message.type == "conversation.item.create" for message in recording.messages("sent"))
+    for step in recording.steps:
+        if not isinstance(step, Message) or not step.type:
+            continue
+        if step.type in _CAUSES:
+            causes += 1
+        elif step.type == "session.update":
+            updates += 1
+        elif step.type == "session.updated":
+            if not updates:
+                yield step.pointer, {"type": "session.update", "session": _settings(step.data["session"])}
+        elif step.type == "response.created":
+            if causes:
+                causes -= 1
+            else:
+                yield step.pointer, {"type": "response.create"}
+        elif step.type == "conversation.item.added" and not items:
+            item = {key: value for key, value in step.data["item"].items() if key in _OF_ITEM}
+            parts = item.get("content") or ()
+            is_text = item.get("role") == "user" and all(part.get("type") == "input_text" for part in parts)
+            if is_text or item.get("type") == "function_call_output":
+                yield step.pointer, {"type": "conversation.item.create", "item": item}
 
 
 def _is_plain(close: Close) -> bool:

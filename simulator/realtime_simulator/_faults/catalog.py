@@ -126,6 +126,16 @@ FAULTS: Mapping[str, Kind] = {
         {"retry_after": Number(1.0), "retry_after_form": Word("seconds", ("seconds", "date", "none"))},
     ),
     "quota": Kind("429 with the code insufficient_quota, as for a project without credit; nothing to retry"),
+    "refused": Kind(
+        "an error of the API in place of an answer, as a project that lacks access gets it",
+        {
+            "status": Number(403, 400, 599),
+            "code": Word("forbidden"),
+            "message": Word("You are not allowed to use this resource."),
+            "type": Word("invalid_request_error"),
+            "param": Word(""),
+        },
+    ),
     "server_error": Kind(
         "a gateway's 5xx with an HTML page",
         {"status": Number(503, 500, 599), "body": Word("html", ("html", "json", "empty"))},

@@ -50,7 +50,7 @@ class Message:
 
     @property
     def type(self) -> str:
-        return str(self.data.get("type")) if isinstance(self.data, Mapping) else ""
+        return str(self.data["type"]) if isinstance(self.data, Mapping) and "type" in self.data else ""
 
 
 @attrs.frozen(kw_only=True)

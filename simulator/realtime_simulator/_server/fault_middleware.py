@@ -182,6 +182,15 @@ def _replacement(drawing: Drawing) -> Response | None:
             code="insufficient_quota",
         )
         return JSONResponse(problem.envelope(), problem.status)
+    if (refusal := drawing.draw("refused")) is not None:
+        problem = ApiProblem(
+            refusal["message"],
+            status=int(refusal["status"]),
+            type=refusal["type"],
+            code=refusal["code"] or None,
+            param=refusal["param"] or None,
+        )
+        return JSONResponse(problem.envelope(), problem.status)
     if drawing.draw("gateway_520") is not None:
         return Response(status_code=520)
     if (failure := drawing.draw("server_error")) is not None:

@@ -100,6 +100,9 @@ def run_conform(words: list[str], program: str) -> int:
         except (RecordingError, OSError, ValueError) as error:
             print_error(f"{program} {CONFORM}", reason_of(error))
             return 2
+        if not any(report.compared or report.differences for report in reports):
+            print_error(f"{program} {CONFORM}", f"{file}: no event and no answer was recorded to compare")
+            return 2
         for report in reports:
             known = f", {len(report.known)} knowingly different" if report.known else ""
             verdict = "conforms" if report.conforms else f"{len(report.differences)} differences"
