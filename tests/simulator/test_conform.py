@@ -377,19 +377,35 @@ def test_intended_differences_are_counted_and_have_a_reason() -> None:
 
 
 @pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round", "azure_tool_round"])
-def test_a_setting_that_is_off_may_be_unknown_where_a_service_shows_more_of_them(
-    tmp_path: Path, name: str
+@pytest.mark.parametrize("value", [None, "agent", {"enabled": True}])
+def test_a_setting_may_be_unknown_where_a_service_shows_more_of_them(
+    tmp_path: Path, name: str, value: Any
 ) -> None:
-    def differences(value: Any) -> list[str]:
-        interactions = load(name)
-        for one in interactions:
-            if one.get("direction") == "received" and one["data"]["type"].startswith("session."):
-                one["data"]["session"]["handoff"] = value
-        return found(tmp_path, interactions, name)
-
+    interactions = load(name)
+    for one in interactions:
+        if one.get("direction") == "received" and one["data"]["type"].startswith("session."):
+            one["data"]["session"]["handoff"] = value
+            (one["data"]["session"].get("turn_detection") or {})["eagerness_of_agent"] = value
     is_openai = name.startswith("azure")
-    assert any("handoff" in one for one in differences(None)) == is_openai
-    assert any("handoff" in one for one in differences("agent"))
+    assert bool(found(tmp_path, interactions, name)) == is_openai
+
+
+@pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round"])
+@pytest.mark.parametrize("setting", ["tools", "tool_choice", "instructions"])
+def test_a_setting_of_every_service_is_compared(tmp_path: Path, name: str, setting: str) -> None:
+    interactions = load(name)
+    del events(interactions, "session.updated")[0]["session"][setting]
+    assert any(setting in one for one in found(tmp_path, interactions, name))
+
+
+@pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round"])
+def test_a_setting_that_is_unknown_is_kept_and_shown(tmp_path: Path, name: str) -> None:
+    interactions = load(name)
+    update = next(one["data"] for one in interactions if one.get("direction") == "sent")
+    shown = events(interactions, "session.updated")[0]
+    for session in (update["session"], shown["session"]):
+        session |= {"reasoning": {"effort": "low"}, "telepathy": None}
+    assert found(tmp_path, interactions, name) == []
 
 
 def test_a_tape_of_the_simulator_can_be_played(tmp_path: Path) -> None:

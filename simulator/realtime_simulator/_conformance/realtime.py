@@ -334,8 +334,8 @@ def _from_whole_responses(recording: Recording) -> Recording:
 
 
 def _uncaused(recording: Recording) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the pointers of updates, responses and items that nothing in the recording caused, with the event by
-    which the other side of the call can have caused them."""
+    """Yield the pointers of updates, responses and items that nothing in the recording caused, with the
+    event by which the other side of the call can have caused them."""
     causes = updates = 0
     items = sum(message.type == "conversation.item.create" for message in recording.messages("sent"))
     for step in recording.steps:

@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 
 PART_NAMES = {"output_text": "text", "output_audio": "audio"}
 _FORMAT_NAMES = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw"}
-_FLAT = {
+FLAT = {
     "input_audio_format": ("input", "format"),
     "input_audio_transcription": ("input", "transcription"),
     "input_audio_noise_reduction": ("input", "noise_reduction"),
@@ -27,7 +27,7 @@ _FLAT = {
     "voice": ("output", "voice"),
     "speed": ("output", "speed"),
 }
-_TODAYS = ("type", "audio", "output_modalities", "max_output_tokens")
+TODAYS = ("type", "audio", "output_modalities", "max_output_tokens")
 _NEVER = ("conversation.item.done", "rate_limits.updated")
 
 
@@ -113,9 +113,9 @@ def receiver(
 
 
 def _flattened(given: Mapping[str, Any]) -> JSON:
-    flat = {name: value for name, value in given.items() if name not in _TODAYS}
+    flat = {name: value for name, value in given.items() if name not in TODAYS}
     audio = given.get("audio") or {}
-    for name, (side, field) in _FLAT.items():
+    for name, (side, field) in FLAT.items():
         if field in (audio.get(side) or {}):
             value = audio[side][field]
             flat[name] = _FORMAT_NAMES.get(value["type"], "pcm16") if field == "format" else value
@@ -131,14 +131,14 @@ def _flattened(given: Mapping[str, Any]) -> JSON:
 
 def _deepened(given: JSON, path: str) -> JSON:
     """Return the current form of a session or of a response's parameters."""
-    for name in _TODAYS:
+    for name in TODAYS:
         if name in given:
             raise ApiProblem(
                 f"Unknown parameter: '{path}.{name}'.", code="unknown_parameter", param=f"{path}.{name}"
             )
-    deep = {name: value for name, value in given.items() if name not in (*_FLAT, "temperature")}
+    deep = {name: value for name, value in given.items() if name not in (*FLAT, "temperature")}
     audio: JSON = {}
-    for name, (side, field) in _FLAT.items():
+    for name, (side, field) in FLAT.items():
         if name in given:
             value = given[name]
             if field == "format":

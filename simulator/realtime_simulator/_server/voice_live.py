@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from realtime_simulator._server.dialects import JSON, PART_NAMES, Beta, with_parts
+from realtime_simulator._server.dialects import FLAT, JSON, PART_NAMES, TODAYS, Beta, with_parts
 
 _OWN_SETTINGS = (
     "animation",
@@ -27,6 +27,17 @@ _OWN_DETECTION: JSON = {
     "appended_text_after_truncation": None,
 }
 _OWN_TRANSCRIPTION: JSON = {"language": None, "prompt": None, "custom_speech": None, "phrase_list": None}
+_SETTINGS = (
+    *_OWN_SETTINGS,
+    "instructions",
+    "max_response_output_tokens",
+    "modalities",
+    "temperature",
+    "tool_choice",
+    "tools",
+    *FLAT,
+)
+"""The settings that are known; others are kept and shown as they come, as each version adds some."""
 _FIRST_SILENCE_MS = 200
 _DEFAULT_DETECTION = {"prefix_padding_ms": 400, "silence_duration_ms": 500}
 
@@ -75,7 +86,11 @@ class VoiceLive(Beta):
         if isinstance(voice, dict):
             known["voice"] = voice.get("name")
         if of_session:
-            self._settings |= {name: given[name] for name in _OWN_SETTINGS if name in given}
+            unknown = given.keys() - {*_SETTINGS, *TODAYS}
+            known = {name: value for name, value in known.items() if name not in unknown}
+            self._settings |= {
+                name: value for name, value in given.items() if name in _OWN_SETTINGS or name in unknown
+            }
             self._modalities = list(known.get("modalities") or self._modalities)
             self._format = known.get("output_audio_format", self._format)
             if voice:

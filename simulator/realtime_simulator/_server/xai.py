@@ -18,6 +18,21 @@ from realtime_simulator._server.dialects import JSON, PART_NAMES, with_parts
 _TEXT_NAMES = {new: old for new, old in BETA_NAMES.items() if "text" in new and "transcript" not in new}
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _ID = re.compile(r"(?:event|item|resp|conv|sess|call)_[A-Za-z0-9]{16,21}")
+_SETTINGS = (
+    "audio",
+    "input_audio_transcription",
+    "instructions",
+    "max_output_tokens",
+    "modalities",
+    "model",
+    "output_modalities",
+    "tool_choice",
+    "tools",
+    "turn_detection",
+    "type",
+    "voice",
+)
+"""The settings that are known; others, such as `reasoning`, are kept and shown as they come."""
 _VOICE = "ara"
 _LATENCY = "0.50"
 _BYTES_PER_MS = 48
@@ -58,6 +73,7 @@ class Xai:
         if "turn_detection" not in self._sent:
             session.setdefault("turn_detection", None)  # its default
         self._sent |= session
+        session = {name: value for name, value in session.items() if name in _SETTINGS}
         audio = _elsewhere(session.get("audio") or {})
         for name, side in (("voice", "output"), ("turn_detection", "input")):
             if name in session:
@@ -153,6 +169,7 @@ class Xai:
             "temperature": -1.0,
             "max_response_output_tokens": session["max_output_tokens"],
             "audio": audio,
+            **{name: value for name, value in self._sent.items() if name not in _SETTINGS},
         }
 
     # Speech
