@@ -18,7 +18,7 @@ from realtime_simulator._recordings.lines import read
 from realtime_simulator._recordings.steps import Message
 from realtime_simulator.cli import main
 
-from tests.simulator.live_recordings import RECORDINGS, Lines, load, write
+from tests.simulator.live_recordings import RECORDINGS, Lines, Tape, load, write
 from tests.simulator.wire import LiveSocket
 from tests.support.rows import each
 
@@ -346,3 +346,68 @@ def test_the_words_of_a_user_who_speaks_come_meanwhile() -> None:
             socket.append(bytes(48_000))
             while "".join(one["delta"] for one in socket.all("session.input_transcript.delta")) != words:
                 socket.until("session.input_transcript.delta")
+
+
+# Sidebands whose session has no recorded connection of its own
+
+
+def of_sideband(lines: Lines, *, started: bool, connection: str = "attach") -> Lines:
+    """Return what a sideband receives of a session's recording, and what it sends itself."""
+    kinds = ["session.start", "session.close", "session.closed", *([] if started else ["session.started"])]
+    kept = [line for line in lines if kind(line) not in kinds and "$repeat" not in line["data"]]
+    return [{**line, "connection": connection} for line in kept]
+
+
+HISTORY = [
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "I am Ann."}]},
+    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello Ann."}]},
+]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_sideband_may_be_recorded_without_its_session(tmp_path: Path, is_whole: bool) -> None:
+    lines = of_sideband(load("client_delegation"), started=is_whole)
+    if is_whole:
+        event(lines, "session.started")["session"]["input"] = HISTORY
+    result = report(tmp_path, lines)
+    assert list(map(str, result.differences)) == []
+    assert result.compared == len([line for line in lines if line["dir"] == "s2c"])
+
+
+def test_what_is_said_is_known_from_all_sidebands(tmp_path: Path) -> None:
+    lines = load("client_delegation")
+    first = [{**lines[place(lines, "session.started")], "connection": "attach 1"}]
+    second = of_sideband(lines, started=False, connection="attach 2")
+    assert found(tmp_path, first + second) == []
+
+
+def test_the_audio_of_a_session_ends_where_its_usage_stands_still(tmp_path: Path) -> None:
+    lines = of_sideband(load("client_delegation"), started=True)
+    for number, at in enumerate((15.3, 30.3)):
+        usage = {"usage": {"seconds": 5.0}, "context_window": {"usage_ratio": 0.009}}
+        data = {"type": "session.usage.updated", "event_id": f"event_{900 + number:021d}", **usage}
+        lines.append({"dir": "s2c", "t": at, "data": data, "connection": "attach"})
+    assert found(tmp_path, lines) == []
+
+
+def test_a_user_may_cut_a_commentary(tmp_path: Path) -> None:
+    tape = Tape()
+    tape.start(0.0)
+    tape.audio("c2s", 0.5, 7.4, 70)
+    tape.client(
+        1.0, "session.commentary.append", delegation_id=None, content="We are open from eight to six."
+    )
+    tape.server(1.8, "session.commentary.appended", start_ms=600, end_ms=800)
+    said = [
+        (1000, "We are"),
+        (1600, " open"),
+        (2400, " from"),
+        (2600, " eight"),
+        (4200, "Sorry"),
+        (4400, "?"),
+    ]
+    heard = [(2400, " Wait"), (2600, ", wait")]
+    words = [(start, "output", word) for start, word in said] + [(start, "input", w) for start, w in heard]
+    for start, side, word in sorted(words):
+        tape.words(side, 1.2 + start / 1000, start, word)
+    assert found(tmp_path, tape.lines) == []

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from realtime_simulator._conformance.live_comparison import Side, compare
+from realtime_simulator._conformance.live_comparison import USAGE_EVERY, Side, compare
 from realtime_simulator._conformance.play import Connection, Play, Steps, grouped
 from realtime_simulator._engine.turn import REAL, Action, Heard, Transcript
 from realtime_simulator._links import Link, LivePhone
@@ -30,6 +31,23 @@ _PATIENCE = 8.0
 _STEP = 0.1
 _LOOK_SECONDS = 0.02
 _FILLED_MESSAGES = 10
+_REPEATED_SECONDS = 3.5
+"""A sideband receives what was sent in the 3 s before."""
+_OF_LIVE = (
+    "session.start",
+    "session.started",
+    "session.input_audio.append",
+    "session.delegation.created",
+    "session.usage.updated",
+    "response.event",
+    *(
+        f"session.{what}.append{ed}"
+        for what in ("instructions", "thinking", "commentary")
+        for ed in ("", "ed")
+    ),
+)
+"""The events that only the Live API has."""
+_WORDS = (scripts.INPUT_WORDS, scripts.OUTPUT_WORDS)
 _OF_VIEW = ("model", "instructions", "audio", "delegation", "input", "store", "client")
 
 
@@ -37,7 +55,7 @@ def is_live(recording: Recording) -> bool:
     """Return whether a recording is of the Live API."""
     for step in recording.steps:
         if isinstance(step, Message):
-            if step.type in ("session.start", "session.started"):
+            if step.type in _OF_LIVE or (step.type in _WORDS and "start_ms" in step.data):
                 return True
         elif isinstance(step, Open | Exchange) and "/live/sessions" in step.path:
             return True
@@ -51,6 +69,7 @@ class _Session(Connection):
     Args:
         kind: The primary connection, a sideband or a fork.
         script: What is said in it; a sideband's session has the script of its primary connection.
+        told: The messages that tell of the session: its own, or those of all sidebands.
         audio: The audio that the client sends, with its time: what is due next comes first.
         filled: Whether audio was missing from the recording.
         waited: Seconds for which its events were waited for, the last time.
@@ -58,6 +77,7 @@ class _Session(Connection):
 
     kind: str
     script: scripts.LiveScript
+    told: Sequence[Message]
     audio: deque[live_audio.Piece]
     filled: bool = False
     waited: float = 0.0
@@ -156,6 +176,10 @@ class LivePlay(Play[_Session]):
         self._prepare(connection)
         if connection.kind == "attach" and self._live_id is None:
             await self._stand_in(connection)
+        elif connection.kind == "attach" and not any(
+            message.type == "session.started" for message in connection.messages
+        ):
+            self._simulator.fault("live_no_replay", times=1)  # or what began the session would be repeated
         path = "" if connection.kind == "primary" else f"/{self._live_id}/{connection.kind}"
         link = await self._dial("/live/sessions" + path)
         if connection.kind != "attach":
@@ -167,9 +191,13 @@ class LivePlay(Play[_Session]):
         views = [view for one in sideband.messages if isinstance(view := one.data.get("session"), dict)]
         shown = views[0] if views else {}
         fields = {key: shown[key] for key in _OF_VIEW if shown.get(key)}
+        audio = deque(live_audio.stand_in(sideband.told))
+        now = self._now
+        self._now -= _age(sideband.told, now - audio[0].at if audio else 0.0)
         link = await self._dial("/live/sessions")
-        audio = deque(live_audio.stand_in(sideband.messages))
-        own = _Session(steps=[], kind="primary", script=sideband.script, audio=audio, link=link)
+        own = _Session(
+            steps=[], kind="primary", script=sideband.script, told=sideband.told, audio=audio, link=link
+        )
         self._connections.append(own)
         self._live_id = self._simulator.sessions[-1].id
         start = {"type": "session.start", "session": {"model": "gpt-live-1", **fields}}
@@ -178,6 +206,7 @@ class LivePlay(Play[_Session]):
         for view in views:
             if isinstance(view.get("audio"), dict):
                 view["audio"].setdefault("format", {"$of_websocket": True})  # calls have none
+        await self._until(now)
 
     def _prepare(self, session: _Session) -> None:
         """Tell the simulator what the recorded session says."""
@@ -253,6 +282,24 @@ class LivePlay(Play[_Session]):
         return gaps
 
 
+def _age(messages: Sequence[Message], heard: float) -> float:
+    """Return how old a session is, in seconds, when its sideband is attached: too old for the events of its
+    start to be repeated, unless they were recorded, and so old that its usage is updated when it was.
+
+    Args:
+        messages: The messages of the sideband.
+        heard: Seconds of audio before.
+    """
+    if any(message.type == "session.started" for message in messages):
+        return 0.0
+    least = max(heard, _REPEATED_SECONDS)
+    updated = next((one.at for one in messages if one.type == "session.usage.updated"), None)
+    if updated is None or messages[0].at is None:
+        return least
+    until = updated - messages[0].at
+    return math.ceil((until + least) / USAGE_EVERY) * USAGE_EVERY - until
+
+
 def _has_all(there: Sequence[Mapping[str, Any]], here: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether of each kind of event as much has come as was recorded."""
     wanted: dict[tuple[str, ...], int] = {}
@@ -276,16 +323,37 @@ def _by_key(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[M
 def _sessions(recording: Recording) -> Iterator[_Session]:
     """Yield the connections of a recording."""
     is_later = False
-    for steps in grouped(recording, _starts_anew):
+    groups = list(grouped(recording, _starts_anew))
+    of_sidebands = list(_of_sidebands(recording, groups))
+    for steps in groups:
         messages = [step for step in steps if isinstance(step, Message)]
         if not messages:
             continue
         path = steps[0].path if isinstance(steps[0], Open) else ""
         audio = deque(live_audio.of_client(messages))
         filled = len(audio) > sum(map(live_audio.is_append, messages)) + _FILLED_MESSAGES
-        kind, script = _kind(messages[0], path, is_later), scripts.read(messages)
-        yield _Session(steps=steps, kind=kind, script=script, audio=audio, filled=filled)
+        kind = _kind(messages[0], path, is_later)
+        told = of_sidebands if kind == "attach" else messages
+        script = scripts.read(told)
+        yield _Session(steps=steps, kind=kind, script=script, told=told, audio=audio, filled=filled)
         is_later = True
+
+
+def _of_sidebands(recording: Recording, groups: Sequence[Steps]) -> Iterator[Message]:
+    """Yield the messages of a session's sidebands, in order; an event that several received comes once."""
+    attached: set[int] = set()
+    for steps in groups:
+        messages = [step for step in steps if isinstance(step, Message)]
+        path = steps[0].path if isinstance(steps[0], Open) else ""
+        if messages and _kind(messages[0], path, False) == "attach":
+            attached |= set(map(id, messages))
+    seen: set[str] = set()
+    for step in recording.steps:
+        if isinstance(step, Message) and id(step) in attached:
+            event_id = str(step.data.get("event_id")) if step.direction == "received" else ""
+            if event_id not in seen:
+                yield step
+            seen |= {event_id} - {"", "None"}
 
 
 def _starts_anew(steps: Steps, message: Message) -> bool:

@@ -41,7 +41,7 @@ _USAGE_SHARE = 0.12
 _AUDIO_SHARE = 0.12
 _AUDIO_MESSAGES = 12
 _USAGE = "session.usage.updated"
-_USAGE_EVERY = 15.0
+USAGE_EVERY = 15.0
 _USAGE_LATE = 3.0
 _STARTED = "session.started"
 _WORDS = (INPUT_WORDS, OUTPUT_WORDS)
@@ -191,8 +191,8 @@ class _Both:
             one = self._side.events[place]
             at = times.get(id(one.event))
             if at is not None and begun is not None and self._side.timed:
-                number = round((at - begun) / _USAGE_EVERY) - 1
-                if abs(at - begun - (number + 1) * _USAGE_EVERY) > _USAGE_LATE or number in numbers:
+                number = round((at - begun) / USAGE_EVERY) - 1
+                if abs(at - begun - (number + 1) * USAGE_EVERY) > _USAGE_LATE or number in numbers:
                     self._add(one.pointer, f"{_USAGE} was recorded {at - begun:.1f} s after the start")
             numbers.append(number)
             if number not in range(len(now)):
@@ -201,9 +201,9 @@ class _Both:
             self._value(one, self._actual[now[number]])
         last = max((m.at or 0.0 for m in self._side.messages if m.type not in (APPEND, OUTPUT)), default=0.0)
         if self._side.timed and begun is not None and not self._side.gaps:
-            for number in range(int((last - begun - _USAGE_LATE) // _USAGE_EVERY)):
+            for number in range(int((last - begun - _USAGE_LATE) // USAGE_EVERY)):
                 if number not in numbers:
-                    at = (number + 1) * _USAGE_EVERY
+                    at = (number + 1) * USAGE_EVERY
                     self._add(
                         "/", f"no {_USAGE} was recorded {at:g} s after the start, the simulator sends one"
                     )
@@ -348,7 +348,7 @@ class _Rules:
             ratio = (event.get("context_window") or {}).get("usage_ratio") if kind == _USAGE else None
             if is_number(ratio) and not 0 <= ratio <= 1:
                 yield number, f"a usage_ratio of {ratio}"
-            if kind.endswith(".appended"):
+            if kind.endswith(".appended") and self._primary:  # sidebands see those of others, too
                 appends = [one for one in self._sent[number] if str(one.get("type")).endswith(".append")]
                 wanted = appends[acknowledged] if acknowledged < len(appends) else None
                 if wanted is None:

@@ -145,7 +145,8 @@ def of_client(messages: Sequence[Message]) -> Iterator[Piece]:
 def stand_in(messages: Sequence[Message]) -> Iterator[Piece]:
     """Yield the audio of a session whose own connection was not recorded: a piece each 100 ms.
 
-    It begins before the sideband was attached, if that was not at the start.
+    It begins before the sideband was attached, if that was not at the start, and ends early where the usage
+    shows that the timeline stood still.
 
     Args:
         messages: All messages of its sideband, with their times.
@@ -160,9 +161,11 @@ def stand_in(messages: Sequence[Message]) -> Iterator[Piece]:
         place = 0
     reached = max(position(message.data) for message in messages)
     count = (max(place + int((times[-1] - begun) * 1000), reached) + _LEAD_MS) // PIECE_MS
+    used = [position(message.data) for message in messages if message.type == "session.usage.updated"]
+    if used and used[-1] in used[:-1]:
+        count = min(count, max(0, reached - _LEAD_MS) // PIECE_MS + 1)
     for number in range(count):
-        at = begun + max(0, number * PIECE_MS - place) / 1000
-        yield Piece(at, number * PIECE_MS, PIECE_MS)
+        yield Piece(begun + (number * PIECE_MS - place) / 1000, number * PIECE_MS, PIECE_MS)
 
 
 def position(event: Mapping[str, Any]) -> int:
