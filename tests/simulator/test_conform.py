@@ -721,3 +721,26 @@ def test_the_command_reports_that_there_is_nothing_to_compare(
     path.write_text(text, encoding="utf-8")
     assert main(["conform", str(path)]) == 2
     assert "no event and no answer was recorded to compare" in capsys.readouterr().err
+
+
+def test_the_description_of_a_tool_may_be_null_in_a_client_secret(tmp_path: Path) -> None:
+    tool = {"type": "function", "name": "ring", "description": None, "parameters": {"type": "object"}}
+    path = tmp_path / "x.yaml"
+    body = {"session": {"type": "realtime", "model": "gpt-realtime", "tools": [tool]}}
+    request = {"method": "POST", "uri": "https://api.example/v1/realtime/client_secrets", "parsed_body": body}
+    shown = {"tools": [tool]}
+    answer = {"status": 200, "parsed_body": {"value": "ek_scrubbed", "expires_at": 1, "session": shown}}
+    path.write_text(text_of([{"request": request, "response": answer}]), encoding="utf-8")
+    (report,) = conform.conform(path)
+    wrong = [one for one in map(str, report.differences) if "/tools" in one or "status" in one]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["written_turn", "reasoning_tool_round"])
+def test_the_description_of_a_tool_may_be_null_in_a_session(tmp_path: Path, name: str) -> None:
+    interactions = load(name)
+    tool = {"type": "function", "name": "ring", "description": None, "parameters": {"type": "object"}}
+    update = next(one["data"] for one in interactions if one.get("direction") == "sent")
+    for session in (update["session"], events(interactions, "session.updated")[0]["session"]):
+        session["tools"] = [*(session.get("tools") or ()), tool]
+    assert found(tmp_path, interactions) == []

@@ -144,18 +144,27 @@ def _as_described(event: Mapping[str, Any]) -> Mapping[str, Any]:
         fields["response"] = without_nulls(response)
     session = fields.get("session")
     if isinstance(session, dict):
-        fields["session"] = _without_null_parts(session)
+        fields["session"] = without_null_parts(session)
     return fields
 
 
-def _without_null_parts(session: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a session without nulls in `tracing` and `transcription`, where they count as unset.
+def without_null_parts(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session without nulls in `tracing` and `transcription` and without those descriptions of tools
+    that are null: they count as unset.
 
-    The agents SDK for Python sends all parts of the one; the service shows nulls in the other.
+    The agents SDK for Python sends all parts of the first, and the service shows nulls in the second.
+    Clients send the descriptions that functions have, or don't.
     """
     fields = dict(session)
     if isinstance(tracing := fields.get("tracing"), dict):
         fields["tracing"] = without_nulls(tracing)
+    if isinstance(tools := fields.get("tools"), list):
+        fields["tools"] = [
+            {key: value for key, value in tool.items() if key != "description" or value is not None}
+            if isinstance(tool, dict)
+            else tool
+            for tool in tools
+        ]
     if (
         isinstance(audio := fields.get("audio"), dict)
         and isinstance(heard := audio.get("input"), dict)

@@ -29,6 +29,7 @@ from realtime_simulator._engine.config import (
     TranslationConfig,
     check_served,
 )
+from realtime_simulator._engine.messages import without_null_parts
 from realtime_simulator._faults.catalog import Drawing
 from realtime_simulator._records.store import Call
 from realtime_simulator._server import body, older_sessions
@@ -191,7 +192,8 @@ class Operations:
         fields = await body.read_json_object(request, optional=True)
         if fields.get("session") is not None:
             check_session(fields["session"])
-        schema.check("RealtimeCreateClientSecretRequest", fields)
+        others = {name: value for name, value in fields.items() if name != "session" or value is None}
+        schema.check("RealtimeCreateClientSecretRequest", others)
         session = fields.get("session") or {"type": REALTIME}
         return self._secret_response(fields, session, SessionConfig)
 
@@ -267,7 +269,8 @@ def check_session(session: Any, at: str = "session") -> Mapping[str, Any]:
     kind = session.get("type") if isinstance(session, dict) else None
     name = REQUEST_SCHEMAS.get(kind if isinstance(kind, str) else "", REQUEST_SCHEMAS[REALTIME])
     try:
-        schema.check(name, session, at=at)
+        asked = without_null_parts(session) if isinstance(session, dict) else session
+        schema.check(name, asked, at=at)
     except ApiProblem as problem:
         raise refusals.reworded(problem, {at: session} if at else session) from None
     checked: Mapping[str, Any] = session
