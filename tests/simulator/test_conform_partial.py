@@ -1,0 +1,132 @@
+"""Recordings that begin late, that have a part which cannot be played, or that were refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realtime_simulator._conformance import conform, play
+from realtime_simulator._recordings.recording import text_of
+from realtime_simulator._recordings.steps import RecordingError
+from realtime_simulator.cli import main
+
+from tests.simulator.test_conform import Interactions, events, found, load, place
+from tests.support.rows import each
+
+
+def without_sent(interactions: Interactions, *types: str) -> Interactions:
+    return [one for one in interactions if one.get("direction") != "sent" or one["data"]["type"] not in types]
+
+
+@pytest.mark.parametrize("name", ["written_turn", "spoken_turn", "sideband"])
+def test_a_recording_may_begin_after_its_session(tmp_path: Path, name: str) -> None:
+    interactions = load(name)
+    assert found(tmp_path, interactions[place(interactions, "session.updated") :]) == []
+
+
+@pytest.mark.parametrize("name", ["written_turn", "sideband"])
+def test_a_recording_may_begin_with_a_response(tmp_path: Path, name: str) -> None:
+    interactions = load(name)
+    assert found(tmp_path, interactions[place(interactions, "response.created") :]) == []
+
+
+def test_the_response_amid_which_a_recording_begins_is_left_out(tmp_path: Path) -> None:
+    interactions = load("sideband")
+    path = tmp_path / "x.yaml"
+    rest = interactions[place(interactions, "response.output_item.added") :]
+    path.write_text(text_of([*rest, *interactions[:2]]), encoding="utf-8")
+    (report,) = conform.conform(path)
+    assert (report.compared, list(report.differences)) == (1, [])
+    assert re.search("/interactions/0/data: the recording begins amid a response", *report.unread)
+
+
+def test_a_sideband_may_only_listen(tmp_path: Path) -> None:
+    interactions = without_sent(load("sideband"), "conversation.item.create", "response.create")
+    assert found(tmp_path, interactions) == []
+
+
+def test_an_event_of_an_unknown_type_is_the_only_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "PATIENCE", 0.3)
+    interactions = load("written_turn")
+    unknown = {"type": "response.telepathy", "event_id": "event_aaaaaaaaaaaaaaaaaaaaa"}
+    where = place(interactions, "response.output_item.added")
+    interactions.insert(where, {"kind": "message", "direction": "received", "data": unknown})
+    (difference,) = found(tmp_path, interactions)
+    assert "response.telepathy was recorded here" in difference
+
+
+@each(
+    "type, field",
+    [
+        ("session.created", "session"),
+        ("response.created", "response"),
+        ("response.output_item.added", "item"),
+        ("response.output_text.delta", "type"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, 7, "text", ["list"]])
+def test_an_event_whose_subject_is_no_object_is_refused_by_its_place(
+    tmp_path: Path, type: str, field: str, value: Any
+) -> None:
+    interactions = load("written_turn")
+    event = events(interactions, type)[0]
+    event.pop(field)
+    if field != "type":
+        event[field] = value
+    with pytest.raises(RecordingError, match=r"x\.yaml: /interactions/\d+/data: "):
+        found(tmp_path, interactions)
+
+
+@pytest.mark.parametrize("data", [["a", "list"], None, 7, {"no": "type"}])
+def test_a_client_may_send_what_is_no_event(tmp_path: Path, data: Any) -> None:
+    interactions = load("written_turn")
+    interactions.insert(1, {"kind": "message", "direction": "sent", "data": data})
+    (difference,) = found(tmp_path, interactions)
+    assert difference.endswith("the simulator sends error")
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+@pytest.mark.parametrize("code", ["insufficient_permissions", None])
+def test_a_handshake_is_refused_as_recorded(tmp_path: Path, status: int, code: str | None) -> None:
+    error = {"message": "No.", "type": "invalid_request_error", "param": None, "code": code}
+    request = {"method": "GET", "uri": "https://api.example/v1/realtime?model=gpt-realtime"}
+    answer = {"status": {"code": status}, "body": {"string": json.dumps({"error": error})}}
+    assert found(tmp_path, [{"request": request, "response": answer}]) == []
+
+
+@pytest.mark.parametrize("text", ["{version: 1, interactions: []}", '{"dir": "c2s", "data": {"type": "x"}}'])
+def test_the_command_reports_that_there_is_nothing_to_compare(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert main(["conform", str(path)]) == 2
+    assert "no event and no answer was recorded to compare" in capsys.readouterr().err
+
+
+def test_the_description_of_a_tool_may_be_null_in_a_client_secret(tmp_path: Path) -> None:
+    tool = {"type": "function", "name": "ring", "description": None, "parameters": {"type": "object"}}
+    path = tmp_path / "x.yaml"
+    body = {"session": {"type": "realtime", "model": "gpt-realtime", "tools": [tool]}}
+    request = {"method": "POST", "uri": "https://api.example/v1/realtime/client_secrets", "parsed_body": body}
+    shown = {"tools": [tool]}
+    answer = {"status": 200, "parsed_body": {"value": "ek_scrubbed", "expires_at": 1, "session": shown}}
+    path.write_text(text_of([{"request": request, "response": answer}]), encoding="utf-8")
+    (report,) = conform.conform(path)
+    wrong = [one for one in map(str, report.differences) if "/tools" in one or "status" in one]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["written_turn", "reasoning_tool_round"])
+def test_the_description_of_a_tool_may_be_null_in_a_session(tmp_path: Path, name: str) -> None:
+    interactions = load(name)
+    tool = {"type": "function", "name": "ring", "description": None, "parameters": {"type": "object"}}
+    update = next(one["data"] for one in interactions if one.get("direction") == "sent")
+    for session in (update["session"], events(interactions, "session.updated")[0]["session"]):
+        session["tools"] = [*(session.get("tools") or ()), tool]
+    assert found(tmp_path, interactions) == []
