@@ -6,7 +6,8 @@ for `once`, sends what is not in the conversation, and asks the model to go on.
 
 A call that came while no worker was attached is in no record, and a sideband gets no history. But inserting
 an item shows which one it follows, and an item can be retrieved by its id: so the last one is found, since
-the model waits behind it. The model is asked to repeat others of the same response.
+the model waits behind it. Others may be hidden before it, which the model is asked to repeat. This is done
+before new function calls are recorded, so that nothing hides before one that is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import logging
 import uuid
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 
     from ._owned_call import OwnedCall
 
+_ResultT = TypeVar("_ResultT")
 logger: logging.Logger = logging.getLogger("realtime_kit.fleet")
 
 ANSWER = 5.0  # seconds that the API has for each step, before all are tried again
 PAUSE = 0.5  # seconds before they are, if the link was lost
-PROBE, NOTE = "fleet_probe_", "fleet_note_"  # how the ids of items begin that this inserts
+# How the ids of items begin that this inserts: a probe shows what it follows, and is deleted again; after a
+# note the model is asked to go on, and after a hint it waits for the user.
+PROBE, NOTE, HINT = "fleet_probe_", "fleet_note_", "fleet_hint_"
 FLUSH = 1.0  # seconds
 RESPONSES = 8  # whose starts are kept
 REPEAT = (
@@ -75,11 +79,12 @@ class Functions(Toolbox):
         self._functions: dict[str, _Function] = {
             record.id: _Function(record, is_former=True, is_recorded=True) for record in former
         }
-        self._known = frozenset(self._functions)  # what former owners knew of
         self._unsent: dict[str, list[str]] = {}  # at the start of each response
         self._has_note = False  # whether the next response follows a note
         self._repeating: set[str] = set()  # the responses that do
         self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
+        self._looked = asyncio.Event()  # whether what came before the connection is found
+        self._looked.set()
         self._turn = asyncio.Lock()  # one function runs at a time, in whatever order they came
         self._recording = asyncio.Lock()
         self._writes: set[asyncio.Task[None]] = set()
@@ -107,8 +112,12 @@ class Functions(Toolbox):
         return await self._run(function, context)
 
     async def _run(self, function: _Function, context: ToolContext[Any]) -> ToolResult:
+        return await self._guarded(self._run_once(function, context))
+
+    async def _guarded(self, work: Coroutine[Any, Any, _ResultT]) -> _ResultT:
+        """Do what only the owner may; never returns once the call belongs to another worker."""
         try:
-            return await self._run_once(function, context)
+            return await work
         except OwnershipLost:
             self._call._lose()  # closes the connection, and so ends the task that waits here
             await asyncio.get_running_loop().create_future()
@@ -239,6 +248,8 @@ class Functions(Toolbox):
             self._write(self._record_answers())
 
     async def _record(self, function: _Function) -> None:
+        if not function.is_former:  # so that nothing is missed before a function call that is recorded
+            await self._looked.wait()
         async with self._recording:
             if not function.is_recorded:
                 await self._call._own_write(
@@ -297,6 +308,7 @@ class Functions(Toolbox):
         Args:
             connection: A new sideband of the call.
         """
+        self._looked.clear()
         while not connection.is_closed:
             try:
                 return await self._resume(connection)
@@ -308,33 +320,13 @@ class Functions(Toolbox):
             except RealtimeError as error:
                 logger.warning("%s: could not look for missed function calls: %s", self._call.id, error)
                 return
+            finally:  # new function calls wait no longer
+                self._looked.set()
 
     async def _resume(self, connection: AsyncConnection) -> None:
         former = self._left()
-        probe, last, has_note = await self._last_item(connection)
-        wants_response = has_note
-        kind, call_id = getattr(last, "type", None), getattr(last, "call_id", None)
-        is_missed = (
-            kind == "function_call"
-            and isinstance(call_id, str)
-            and call_id not in self._known
-            and (call_id not in self._functions or self._functions[call_id].is_former)
-            and getattr(last, "status", None) != "in_progress"
-        )
-        # Else a call without an output may be hidden behind the item: then the note stays.
-        if last is None or is_missed or call_id in self._known:
-            await connection.delete_item(probe)
-        if kind == "function_call_output" and call_id in [one.record.id for one in former]:
-            for one in former:  # outputs are sent in the order of the calls
-                if one.record.output is not None or one.record.id == call_id:
-                    wants_response |= not one.record.is_silent
-                    self._answered(one.record.id)
-                if one.record.id == call_id:
-                    break
-        if is_missed and call_id not in self._functions:
-            former.append(self._arrive(str(call_id), last.name, last.arguments or "", "", is_missed=True))
-        if is_missed or has_note:  # before anything else, so that the next owner finds it if this one dies
-            await self._insert(connection, NOTE, REPEAT)
+        wants_response = await self._look(connection, former)
+        self._looked.set()
         for one in former:
             if one.record.is_sent or one.is_live:
                 continue
@@ -343,24 +335,70 @@ class Functions(Toolbox):
             item: Any = {"type": "function_call_output", "call_id": one.record.id, "output": result.output}
             await connection.create_item(item)
             wants_response |= not result.silent
-        self._has_note |= is_missed or has_note
         if wants_response:
             await connection.create_response()
 
-    async def _last_item(self, connection: AsyncConnection) -> tuple[str, Any, bool]:
-        """Insert a note; return its id, the item that it follows, and whether the model is to be asked.
+    async def _look(self, connection: AsyncConnection, former: list[_Function]) -> bool:
+        """Note what may be missed; return whether the model waits to be asked.
 
-        Notes of former owners at the end are removed, each once: deleting one may have no effect.
+        A note stays, so that nothing is lost with this owner, and no later one has to look behind it.
         """
-        has_note = False
+        probe, last = await self._last_item(connection)
+        note: str | None = None
+        wants_response = isinstance(last, str) and last == NOTE
+        if last is not None and not isinstance(last, str):
+            note, wants_response = await self._read(last, former)
+        if note is not None:
+            await self._insert(connection, note, REPEAT, after=probe)
+        await connection.delete_item(probe)
+        self._has_note |= NOTE in (note, last)
+        return wants_response
+
+    async def _read(self, last: Any, former: list[_Function]) -> tuple[str | None, bool]:
+        """Return which note is to follow the last item, and whether the model waits to be asked.
+
+        Args:
+            last: The item; a function call that was missed is added to `former`.
+            former: What former owners left; what has its output in the conversation is marked as sent.
+        """
+        call_id = getattr(last, "call_id", None)
+        known = self._functions.get(call_id) if isinstance(call_id, str) else None
+        wants_response = False
+        if last.type == "function_call" and isinstance(call_id, str):
+            if known is not None and known.is_former and known.record.response_id:
+                return None, False  # a former owner had it, and looked behind it
+            if (known is None or known.is_former) and getattr(last, "status", None) != "in_progress":
+                if known is None:
+                    known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
+                    former.append(known)
+                await self._guarded(self._record(known))
+            return NOTE, False
+        if last.type == "function_call_output" and known is not None:
+            if known in former:
+                for one in former:  # outputs are sent in the order of the calls
+                    if one.record.output is not None or one is known:
+                        wants_response |= not one.record.is_silent
+                        self._answered(one.record.id)
+                    if one is known:
+                        break
+            return None, wants_response
+        return HINT, False
+
+    async def _last_item(self, connection: AsyncConnection) -> tuple[str, Any]:
+        """Insert a probe; return its id, and the item that it follows, or NOTE or HINT.
+
+        Probes of former owners at the end are removed, each once: deleting one may have no effect.
+        """
         removed: set[str] = set()
         while True:
             probe, last_id = await self._insert(connection, PROBE, REPEAT)
             if last_id is None or last_id in removed:
-                return probe, None, has_note
-            if not last_id.startswith((PROBE, NOTE)):
-                return probe, await self._retrieve(connection, last_id), has_note
-            has_note |= last_id.startswith(NOTE)
+                return probe, None
+            for note in (NOTE, HINT):
+                if last_id.startswith(note):
+                    return probe, note
+            if not last_id.startswith(PROBE):
+                return probe, await self._retrieve(connection, last_id)
             removed.add(last_id)
             for item_id in (last_id, probe):
                 await connection.delete_item(item_id)
@@ -372,7 +410,9 @@ class Functions(Toolbox):
             await connection.retrieve_item(item_id)
         return (await retrieved.wait(ANSWER)).item
 
-    async def _insert(self, connection: AsyncConnection, prefix: str, text: str) -> tuple[str, str | None]:
+    async def _insert(
+        self, connection: AsyncConnection, prefix: str, text: str, after: str | None = None
+    ) -> tuple[str, str | None]:
         """Insert a note for the model; return its id, and that of the item that it follows."""
         item_id = f"{prefix}{uuid.uuid4().hex[: 32 - len(prefix)]}"
         content = [{"type": "input_text", "text": text}]
@@ -380,7 +420,7 @@ class Functions(Toolbox):
         with connection.expect(
             "conversation.item.added", where=lambda event: _id_of(event) == item_id
         ) as added:
-            await connection.create_item(item)
+            await connection.create_item(item, previous_item_id=after)
         return item_id, (await added.wait(ANSWER)).previous_item_id
 
 

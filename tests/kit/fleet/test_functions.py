@@ -329,15 +329,12 @@ async def test_a_function_that_comes_while_a_new_owner_looks_hides_no_missed_one
     fleets, till, attached = two(make_fleet), Till(), []
     await fleets[0].migrate()
     call = ring(model)
-    till.held = {(1, "bus"): "before"}
     looks = Functions._last_item
 
     async def look_late(self: Functions, connection: Any) -> Any:
         await asyncio.to_thread(say_to, model, call, "charge bus")
-        await until(lambda: till.begun[1, "bus"])
-        found = await looks(self, connection)
-        till.gate.set()
-        return found
+        await until(lambda: any("bus" in one.record.arguments for one in self._functions.values()))
+        return await looks(self, connection)
 
     monkeypatch.setattr(Functions, "_last_item", look_late)
     for number in (0, 1):
@@ -367,7 +364,7 @@ async def test_what_the_model_repeats_before_a_new_owner_finds_it_is_charged_onc
 
     async def find_late(self: Functions, connection: Any, item_id: str) -> Any:
         await asyncio.to_thread(say_to, model, call, "well?")
-        await until(lambda: words(call) == ["charged"])
+        await until(lambda: len(self._functions) == 1)
         return await finds(self, connection, item_id)
 
     monkeypatch.setattr(Functions, "_retrieve", find_late)
@@ -444,3 +441,30 @@ async def test_notes_of_former_owners_are_removed(make_fleet: MakeFleet, model: 
             await asyncio.to_thread(model.hang_up, call)
     assert outputs(call) == ["taxi"]
     assert not [item for item in call.session.items if item["id"].startswith("fleet_probe_")]
+
+
+@run_async
+async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
+    make_fleet: MakeFleet, model: Simulator
+) -> None:
+    """The second worker is lost while it answers what came after a function call that nobody saw."""
+    fleets, till, attached = [make_fleet() for _ in range(3)], Till(), []
+    await fleets[0].migrate()
+    call = ring(model)
+    till.held = {(1, "bus"): "before"}
+    for number in range(3):
+        handle(fleets[number], number, till, attached)
+    async with client_of(model) as client:
+        async with Working(fleets[0], client):
+            await fleets[0].offer(call.id)
+            await until(lambda: attached == [0])
+        for text in ("charge taxi", "charge bus"):
+            responses = call.session.types_sent().count("response.done")
+            say_to(model, call, text)
+            await until(lambda: call.session.types_sent().count("response.done") > responses)  # noqa: B023
+        async with Working(fleets[1], client):
+            await until(lambda: till.begun[1, "bus"])
+        async with Working(fleets[2], client):
+            await until(lambda: words(call) == ["charged"])
+            await asyncio.to_thread(model.hang_up, call)
+    assert till.charged == {"bus": 1, "taxi": 1}
