@@ -352,7 +352,12 @@ class _Spending:
     async def watch(self) -> None:
         """Charge the budget, until it is spent and the connection has ended."""
         loop, news = asyncio.get_running_loop(), asyncio.Event()
-        self._wake = lambda: loop.call_soon_threadsafe(news.set)
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # another thread came when the loop was closed already
+                loop.call_soon_threadsafe(news.set)
+
+        self._wake = wake
         try:
             while not (self._is_stopped or self._connection.is_closed):
                 spent = self.charge()
