@@ -247,15 +247,14 @@ class Run:
 
     async def _settle(self) -> dict[str, float]:
         """Wait until all is answered; return the calls that are lost."""
-        lost: dict[str, float] = {}
         spoke: set[str] = set()
         before: list[str] = []
         progressed = time.monotonic()
-        while time.monotonic() < progressed + SETTLE:
+        while True:
             lost = await asyncio.to_thread(self._unanswered)
             if [*lost] != before:
                 before, progressed = [*lost], time.monotonic()
-            if not lost:
+            if not lost or time.monotonic() >= progressed + SETTLE:
                 break
             await asyncio.sleep(6)
             for call in self._calls:
