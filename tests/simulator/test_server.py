@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -118,13 +118,22 @@ def test_it_may_end_while_a_client_closes(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
-def test_a_connection_that_comes_with_the_end_is_closed() -> None:
+def test_a_connection_that_comes_with_the_end_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted: list[socket.socket] = []
+    accept = socket.socket.accept
+
+    def noted(self: socket.socket) -> tuple[socket.socket, Any]:
+        connection, address = accept(self)
+        accepted.append(connection)
+        return connection, address
+
     async def answer(scope: object, receive: object, send: object) -> None:
         raise AssertionError
 
     async def close() -> None:
         pass
 
+    monkeypatch.setattr(socket.socket, "accept", noted)
     thread = ServerThread("127.0.0.1", 0, lambda: (answer, close))
     thread.start()
     thread.started.result(PATIENCE)
@@ -134,7 +143,7 @@ def test_a_connection_that_comes_with_the_end_is_closed() -> None:
         thread.stop()
         busy.set()
         thread.join()
-        gc.collect()  # a socket that was left open is a warning now
+        assert [one for one in accepted if one.fileno() != -1] == []
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(1) == b""
 
