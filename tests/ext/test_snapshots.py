@@ -209,6 +209,7 @@ def test_the_patterns_match_their_targets() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_recording_anew_writes_the_same_snapshots_without_the_secrets_of_the_wire(tmp_path: Path) -> None:
     """With the values that really went over the wire, which are unknown for saved snapshots."""
     secrets = record_snapshots.record(tmp_path)

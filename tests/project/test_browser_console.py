@@ -1,4 +1,8 @@
-"""The console page in Chromium: what it shows and does, for eyes, keyboards and screen readers."""
+"""The console page in Chromium: what it shows and does, for eyes, keyboards and screen readers.
+
+Each part of the page has a test in every run; the rest is weekly, for `test_console.py` tests the requests
+that the page makes.
+"""
 
 from __future__ import annotations
 
@@ -113,6 +117,7 @@ def test_the_key_goes_from_the_address_into_the_tab_and_out_of_sight(console: Pa
     assert all(sim.api_key not in record.path for record in sim.requests)
 
 
+@pytest.mark.weekly
 def test_a_key_is_typed_and_a_wrong_one_asked_for_again(page: Page, sim: Simulator) -> None:
     page.goto(sim.console_url.partition("#")[0])
     expect(page.get_by_label("Key", exact=True)).to_be_focused()
@@ -128,6 +133,7 @@ def test_a_key_is_typed_and_a_wrong_one_asked_for_again(page: Page, sim: Simulat
 # Sessions and their events
 
 
+@pytest.mark.weekly
 def test_sessions_after_a_call_of_the_page_are_shown_again(console: Page, sim: Simulator) -> None:
     console.get_by_label("a test tone").check()
     button(console, "Start a call").click()
@@ -200,6 +206,7 @@ def test_events_are_filtered_searched_and_shown_whole(console: Page, sim: Simula
         expect(console.get_by_text("No event matches the filter.")).to_be_visible()
 
 
+@pytest.mark.weekly
 def test_rows_show_the_words_of_messages(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(output_modalities=["text"])
@@ -212,6 +219,7 @@ def test_rows_show_the_words_of_messages(console: Page, sim: Simulator) -> None:
         )
 
 
+@pytest.mark.weekly
 def test_requests_are_listed_with_the_errors_of_refused_ones(console: Page, sim: Simulator) -> None:
     wrong = {"authorization": "Bearer sk-wrong-key"}
     httpx.post(f"{sim.base_url}/realtime/client_secrets", json={}, headers=wrong)
@@ -249,6 +257,7 @@ def test_requests_are_listed_with_the_errors_of_refused_ones(console: Page, sim:
     expect(console.get_by_role("tab", name="Requests", exact=True)).to_be_visible()
 
 
+@pytest.mark.weekly
 def test_sessions_are_named_searched_filtered_and_cleared(console: Page, sim: Simulator) -> None:
     listed = console.locator("#sessions li:visible")
     with Socket(sim) as first, Socket(sim, "intent=transcription") as second:
@@ -283,6 +292,7 @@ def test_sessions_are_named_searched_filtered_and_cleared(console: Page, sim: Si
         expect(button(console, "Remove the sessions that have ended")).to_be_disabled()
 
 
+@pytest.mark.weekly
 def test_the_notice_goes_when_a_later_event_is_accepted(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
@@ -294,6 +304,7 @@ def test_the_notice_goes_when_a_later_event_is_accepted(console: Page, sim: Simu
         expect(console.get_by_role("alert")).to_be_hidden()
 
 
+@pytest.mark.weekly
 def test_thousands_of_events_are_a_handful_of_elements(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
@@ -336,6 +347,7 @@ def test_hostile_text_is_only_ever_text(console: Page, sim: Simulator) -> None:
         assert console.title() == "Realtime simulator"
 
 
+@pytest.mark.weekly
 def test_control_characters_are_shown_as_text(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.recv()
@@ -409,6 +421,7 @@ LOUDEST = """
 """
 
 
+@pytest.mark.weekly
 def test_the_audio_of_both_sides_is_played_beside_its_waveform(page: Page, sim: Simulator) -> None:
     page.add_init_script(LOUDEST)
     page.goto(sim.console_url)
@@ -469,6 +482,7 @@ LENGTH = """async () => {
 }"""
 
 
+@pytest.mark.weekly
 def test_audio_that_is_not_kept_is_explained(page: Page) -> None:
     with Simulator(pacing="none", espeak=False) as sim, Socket(sim) as socket:
         page.goto(sim.console_url)
@@ -507,6 +521,7 @@ def test_a_call_with_the_microphone_is_heard_muted_and_hung_up(console: Page, si
     assert sim.calls[-1].ended == "hangup"
 
 
+@pytest.mark.weekly
 def test_a_tone_is_answered_and_the_models_speech_is_heard(console: Page, sim: Simulator) -> None:
     sim.on_speech(lambda heard: "What is the time?")
     start_with_tone(console)
@@ -527,6 +542,7 @@ def test_a_tone_is_answered_and_the_models_speech_is_heard(console: Page, sim: S
     expect(console.locator("#call-state")).to_contain_text("The call has ended")
 
 
+@pytest.mark.weekly
 def test_a_typed_turn_has_its_latency_and_its_usage(console: Page, sim: Simulator) -> None:
     start_with_tone(console)
     type_as_user(console, "How are you?")
@@ -558,6 +574,7 @@ def test_a_tool_call_is_answered_by_hand(console: Page, sim: Simulator) -> None:
     assert '"degrees": 21' in json.dumps(sim.sessions[-1].items[-1]).replace('\\"', '"')
 
 
+@pytest.mark.weekly
 def test_a_refused_microphone_is_explained(browser: Browser, sim: Simulator) -> None:
     with launched(browser.browser_type, DENY) as other:
         page = other.new_page()
@@ -568,6 +585,7 @@ def test_a_refused_microphone_is_explained(browser: Browser, sim: Simulator) -> 
         start_with_tone(page)
 
 
+@pytest.mark.weekly
 def test_a_faulty_session_is_refused_in_the_apis_words(console: Page, sim: Simulator) -> None:
     console.locator("summary").click()
     console.get_by_label("The session as JSON").fill('{"type": "realtime", "voice": "marin"}')
@@ -616,6 +634,7 @@ def test_a_phone_call_reaches_a_webhook_and_is_pressed_transferred_and_hung_up(
     assert sim.calls[-1].ended == "peer"
 
 
+@pytest.mark.weekly
 def test_the_page_plays_the_audio_that_the_caller_hears(console: Page, sim: Simulator) -> None:
     tab(console, "Phone")
     with receiving() as receiver, RealtimeClient(sim.api_key, base_url=sim.base_url) as client:
@@ -661,6 +680,7 @@ def test_a_fault_is_set_happens_and_is_removed(console: Page, sim: Simulator) ->
     expect(console.get_by_role("alert")).to_contain_text("did you mean 'response.done'")
 
 
+@pytest.mark.weekly
 def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page, sim: Simulator) -> None:
     def answer() -> str:
         with Socket(sim) as socket:
@@ -685,6 +705,7 @@ def test_a_scenario_is_played_refused_where_it_is_faulty_and_ended(console: Page
     assert answer() == "You said: Hello"
 
 
+@pytest.mark.weekly
 def test_every_example_of_a_scenario_can_be_played(console: Page) -> None:
     tab(console, "Scenario")
     names = console.locator("#scenario-example option").all_inner_texts()
@@ -695,6 +716,7 @@ def test_every_example_of_a_scenario_can_be_played(console: Page) -> None:
         expect(console.locator("#scenario-state")).to_contain_text(f"Playing: {name}")
 
 
+@pytest.mark.weekly
 def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.update(output_modalities=["text"])
@@ -718,6 +740,7 @@ def test_a_session_is_exported(console: Page, sim: Simulator) -> None:
             expect(dialog).to_be_hidden()
 
 
+@pytest.mark.weekly
 def test_a_session_is_replayed_and_compared(console: Page, sim: Simulator) -> None:
     def run(instructions: str, *more: str) -> str:
         with Socket(sim) as socket:
@@ -818,6 +841,7 @@ def test_a_session_runs_on_from_an_event(console: Page, sim: Simulator) -> None:
     assert console.title() != "pwned"
 
 
+@pytest.mark.weekly
 def test_requests_and_messages_are_exported_as_an_archive(
     console: Page, browser: Browser, sim: Simulator, tmp_path: Path
 ) -> None:
@@ -904,6 +928,7 @@ def busy(page: Page, sim: Simulator) -> None:
     tab(page, "Timeline")
 
 
+@pytest.mark.weekly
 def test_no_width_needs_scrolling_sideways(console: Page, sim: Simulator) -> None:
     busy(console, sim)
     for width, name in product((360, 380, 800, 1180, 1440), (*TABS, *VIEWS)):
@@ -962,6 +987,7 @@ def test_every_control_has_a_name_that_says_what_it_is(console: Page, sim: Simul
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.weekly
 def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator) -> None:
     busy(console, sim)
     console.get_by_role("tab", name="Call").focus()
@@ -1011,6 +1037,7 @@ def test_the_keyboard_reaches_and_does_everything(console: Page, sim: Simulator)
     assert outlined
 
 
+@pytest.mark.weekly
 def test_text_stands_out_from_its_ground(console: Page, sim: Simulator) -> None:
     busy(console, sim)
     for scheme, name in product(SCHEMES, VIEWS):

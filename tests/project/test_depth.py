@@ -9,6 +9,7 @@ from benchmarks import depth
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_common_work_runs_through_few_modules_and_functions() -> None:
     targets = depth.run(Console(quiet=True))
     assert len(targets) > 5

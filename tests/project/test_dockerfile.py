@@ -78,6 +78,7 @@ def test_its_command_serves_and_its_check_notices() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_its_packages_install_into_a_new_environment_and_serve(tmp_path: Path) -> None:
     """With uv in the place of pip, because it links what it has unpacked before."""
     for name, rest in LINES:

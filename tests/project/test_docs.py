@@ -282,6 +282,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_site_builds_without_a_warning(site: Path) -> None:
     assert (site / "generated" / "RealtimeApi.html").exists()
     listed = re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text(encoding="utf-8"))
@@ -289,6 +290,7 @@ def test_the_site_builds_without_a_warning(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_reference_has_signatures_types_and_sections(site: Path) -> None:
     page = re.sub(r"<[^>]+>", "", (site / "reference" / "client.html").read_text(encoding="utf-8"))
     assert "connect_timeout" in page and "Returns:" in page and "Raises:" in page
@@ -296,6 +298,7 @@ def test_the_reference_has_signatures_types_and_sections(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
     for page in site.rglob("*.html"):
         found = re.findall(
@@ -306,6 +309,7 @@ def test_the_site_loads_nothing_from_other_hosts(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.browser
 def test_a_narrow_window_shows_all_of_every_table(site: Path) -> None:
     hidden = "wraps => wraps.filter(wrap => wrap.scrollWidth > wrap.clientWidth + 1).length"
@@ -320,6 +324,7 @@ def test_a_narrow_window_shows_all_of_every_table(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.browser
 def test_the_search_works_without_a_server(site: Path) -> None:
     with chromium() as browser:
@@ -339,6 +344,7 @@ def test_the_search_works_without_a_server(site: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_site_has_its_version_and_the_changelog(site: Path) -> None:
     index = (site / "index.html").read_text(encoding="utf-8")
     assert f"realtime-ext {__version__}" in re.findall(r"<title>(.*?)</title>", index)[0]

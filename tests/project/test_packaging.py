@@ -203,6 +203,7 @@ print(json.dumps([secret.value[:3], extras, message]))
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_realtime_api_works_alone(wheels: dict[str, Path], environment: Callable[..., Path]) -> None:
     programs = environment(str(wheels["realtime_api"]))
     with Simulator() as simulator:
@@ -216,6 +217,7 @@ def test_realtime_api_works_alone(wheels: dict[str, Path], environment: Callable
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_simulator_works_without_the_client(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
@@ -242,6 +244,7 @@ def test_realtime_ext_works_without_its_extras_and_names_a_missing_one(
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_kit_works_without_its_extras_and_names_a_missing_one(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
@@ -269,6 +272,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_it_is_installed_beside_the_official_package_and_the_agents_sdk(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:
@@ -285,6 +289,7 @@ def test_it_is_installed_beside_the_official_package_and_the_agents_sdk(
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
     environment: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -297,6 +302,7 @@ def test_all_of_it_is_installed_from_a_checkout_and_makes_the_demo_s_call(
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_commands_work_with_the_newest_typer(
     wheels: dict[str, Path], environment: Callable[..., Path]
 ) -> None:

@@ -185,6 +185,7 @@ def test_the_readme_has_provenance_and_compatibility() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_both_distributions_contain_all_files(built: dict[str, Path]) -> None:
     with zipfile.ZipFile(built[".whl"]) as wheel:
         files = set(wheel.namelist())
@@ -210,6 +211,7 @@ def test_both_distributions_contain_all_files(built: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_it_only_requires_httpx_and_attrs(alone: Path, tmp_path: Path) -> None:
     listed = "import importlib.metadata as m; print(*(one.metadata['Name'] for one in m.distributions()))"
     names = set(run([alone / "python", "-c", listed], tmp_path).lower().split())
@@ -222,6 +224,7 @@ def test_it_only_requires_httpx_and_attrs(alone: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_program_calls_the_simulator(alone: Path, program: Path) -> None:
     offer = SAMPLES / "sdp" / "offer-aiortc-audio-datachannel.sdp"
     with Simulator() as simulator:
@@ -239,6 +242,7 @@ def test_a_program_calls_the_simulator(alone: Path, program: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_mypy_accepts_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
     (program.parent / "mistakes.py").write_text(MISTAKES, encoding="utf-8")
     mypy = [
@@ -256,6 +260,7 @@ def test_mypy_accepts_the_program_and_finds_the_mistakes(alone: Path, program: P
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.node
 def test_pyright_accepts_the_program_and_finds_the_mistakes(alone: Path, program: Path) -> None:
     assert PYRIGHT.exists(), "pyright is missing; make it with: make build/node/.installed"
@@ -273,6 +278,7 @@ def test_pyright_accepts_the_program_and_finds_the_mistakes(alone: Path, program
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_the_example_sdk_runs_in_an_empty_environment(alone: Path, tmp_path: Path) -> None:
     sdk = ROOT / "examples" / "pinned_sdk"
     uv = Path(sys.executable).with_name("uv")

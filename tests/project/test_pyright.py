@@ -36,6 +36,7 @@ def pyright(*arguments: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("package", ["realtime_api", "realtime_ext", "realtime_simulator"])
+@pytest.mark.weekly
 def test_every_public_name_has_a_known_type(package: str) -> None:
     report = pyright("--verifytypes", package, "--ignoreexternal")["typeCompleteness"]
     assert report["packageName"] == package

@@ -43,6 +43,7 @@ def test_a_client_or_transport_of_httpx2_that_is_passed_in_works() -> None:
     assert "passed" in run_pytest("handed in", "tests/ext/_http/httpx2_cases.py")
 
 
+@pytest.mark.weekly
 def test_requests_work_alike_where_httpx_is_an_alias_of_httpx2() -> None:
     """The whole tests of sending: also those of time limits in all, which use the library's inside."""
     files = ("tests/ext/_http", "tests/generated/test_client_options.py", "tests/ext/test_client.py")
