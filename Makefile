@@ -34,8 +34,7 @@ test-real-time: setup-all    ## run the tests of calls in real time, without oth
 
 test-slow: setup-all         ## run the slow tests, and those that start many programs
 	@$(AVAILABLE); \
-	$(call pytest,$(BIN)) --hypothesis-profile=thorough \
-	  -m "(slow or programs) and not real_time and not weekly$$without" || exit $$?; \
+	$(call pytest,$(BIN)) -m "(slow or programs) and not real_time and not weekly$$without" || exit $$?; \
 	case "$$without" in *postgres*) \
 	  echo "OMITTED: fleets on PostgreSQL, which is not installed. On Debian: apt-get install postgresql";; esac; \
 	case "$$without" in *browser*) \

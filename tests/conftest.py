@@ -1,8 +1,7 @@
 """Set-up of all tests: an environment without the API's variables, and both clients.
 
-No test depends on how fast the machine is, those that draw their input included: the same examples are drawn
-each time, few by `make test`, more by the slow tests of `make test-all` (`--hypothesis-profile=thorough`).
-`make test-weekly` draws them at random (`random`).
+No test depends on how fast the machine is, those that draw their input included: the same few examples are
+drawn each time. `make test-weekly` draws more, at random (`--hypothesis-profile=random`).
 
 Every worker collects all tests, and the workers share two cores: hence the settings of garbage collection,
 bytecode and certificates below.
@@ -39,9 +38,8 @@ settings.register_profile(
     print_blob=True,
 )
 settings.register_profile(
-    "thorough", settings.get_profile("random"), max_examples=30, derandomize=True, database=None
+    "quick", settings.get_profile("random"), max_examples=10, derandomize=True, database=None
 )
-settings.register_profile("quick", settings.get_profile("thorough"), max_examples=10)
 settings.load_profile("quick")
 
 # Tests name models that end: for them it is a day on which none ends soon, also while they are imported. A

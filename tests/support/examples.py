@@ -12,13 +12,13 @@ Case = TypeVar("Case")
 _HYPOTHESIS_DRAWS = 100
 
 
-def examples(thorough: int) -> int:
-    """Return how many examples to draw: few in `make test`, more for slow tests, as the profile says.
+def examples(many: int) -> int:
+    """Return how many examples to draw: few by default, more in `make test-weekly`, as the profile says.
 
     Args:
-        thorough: The number where Hypothesis by itself draws 100.
+        many: The number where Hypothesis by itself draws 100.
     """
-    return max(1, thorough * settings.default.max_examples // _HYPOTHESIS_DRAWS)
+    return max(1, many * settings.default.max_examples // _HYPOTHESIS_DRAWS)
 
 
 def check_each(
