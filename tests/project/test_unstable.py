@@ -1,4 +1,7 @@
-"""What failed runs once more, alone: tests that pass then are unstable, and few of them are allowed."""
+"""What failed runs once more, alone: tests that pass then are unstable, and few of them are allowed.
+
+Each test here starts several runs of pytest: one is in every run, the others are weekly.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,7 @@ def unstable(*cases: str) -> str:
     ],
     ids=["call", "fixture", "worker"],
 )
+@pytest.mark.weekly
 def test_a_test_that_passes_alone_is_unstable_and_the_run_passes(
     tmp_path: Path, tests: str, name: str
 ) -> None:
@@ -90,12 +94,14 @@ def test_a_test_that_fails_twice_fails_the_run(tmp_path: Path) -> None:
     assert "1 failed, 1 passed, 1 unstable" in result.stdout
 
 
+@pytest.mark.weekly
 def test_many_unstable_tests_fail_the_run(tmp_path: Path) -> None:
     result = run(tmp_path, unstable(*map(str, range(LIMIT + 1))))
     assert result.returncode == 1
     assert f"Not run once more: more than {LIMIT} tests have failed." in result.stdout
 
 
+@pytest.mark.weekly
 def test_the_limit_holds_for_all_runs_with_the_same_log(tmp_path: Path) -> None:
     log = tmp_path / "build" / "unstable.txt"
     first = run(tmp_path, unstable(*map(str, range(LIMIT - 1))), f"--unstable-log={log}")
@@ -108,6 +114,7 @@ def test_the_limit_holds_for_all_runs_with_the_same_log(tmp_path: Path) -> None:
     assert third.returncode == 0, third.stdout
 
 
+@pytest.mark.weekly
 def test_a_run_that_cannot_collect_its_tests_fails(tmp_path: Path) -> None:
     result = run(tmp_path, "import nothing_of_this_name\n")
     assert result.returncode == 1 or result.returncode == 2

@@ -1,6 +1,6 @@
 """Random API descriptions with every known trap: the package imports, type-checks, and loses nothing.
 
-What is drawn is in `descriptions`. A plain run draws a few; the slow tests draw many, and type-check some.
+What is drawn is in `descriptions`: a few, and in the weekly run many, of which some are type-checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUICK = settings(
     phases=[Phase.generate],
 )
 LONG = settings(QUICK, max_examples=20)
-EFFORTS = [pytest.param(QUICK, id="few"), pytest.param(LONG, id="many", marks=pytest.mark.slow)]
+EFFORTS = [pytest.param(QUICK, id="few"), pytest.param(LONG, id="many", marks=pytest.mark.weekly)]
 
 
 @contextmanager
@@ -209,6 +209,7 @@ def _typed_packages(folder: Path, count: int) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_every_package_passes_mypy(tmp_path: Path) -> None:
     names = _typed_packages(tmp_path, 12)
     assert len(names) >= 12

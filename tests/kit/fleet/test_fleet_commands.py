@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from realtime_kit.fleet import Fleet
 
 from tests.kit.fleet.cluster import Cluster
 from tests.kit.fleet.harness import claimed, registered
-from tests.support.waiting import PATIENCE
+from tests.support.command import realtime_here
 
 HEADERS = [{"name": "From", "value": "<sip:+14155550100@carrier.example>"}]
 
 
 def realtime_fleet(*arguments: str, status: int = 0, dsn: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "realtime_kit.cli", "fleet", *arguments],
-        env={**os.environ, **({"FLEET_DSN": dsn} if dsn else {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
+    done = realtime_here("fleet", *arguments, **({"FLEET_DSN": dsn} if dsn else {}))
+    assert done.status == status, done.out + done.err
+    return done.out + done.err
 
 
 @pytest.fixture
@@ -107,7 +97,6 @@ def test_a_database_is_needed() -> None:
     assert "--dsn" in realtime_fleet("ls", status=2)
 
 
-@pytest.mark.programs
 def test_an_unavailable_database_is_reported() -> None:
     said = realtime_fleet("ls", status=3, dsn="postgresql://127.0.0.1:9/none")
     assert said.startswith("realtime: the database failed: connection failed: ")
