@@ -1,4 +1,4 @@
-"""The examples run against their own simulators: those that end in this process, those that serve in their own."""
+"""The examples run against their own simulators: in this process, those that serve in processes of their own."""
 
 from __future__ import annotations
 
