@@ -25,7 +25,7 @@ from realtime_ext.session._builders import InputBuilder, McpBuilder
 from realtime_ext.session._kinds import BETA_FIELDS, BETA_FORMATS
 from tests.support.chromium import chromium
 from tests.support.command import PROXIED
-from tests.support.docs_page import PAGES, Block, every_block, paste, run_commands
+from tests.support.docs_page import PAGES, Block, every_block, paste, paste_tests, run_commands
 from tests.support.examples import check_each
 from tests.support.paths import ROOT
 
@@ -83,9 +83,9 @@ def service() -> Iterator[dict[str, str]]:
 def programs() -> Iterator[Any]:
     """The blocks of Python; those that speak, or start another process, last long."""
     for block in BLOCKS:
-        if block.language == "python":
+        if block.language == "python" and not block.is_test:
             played = ".dial(" in block.code or "output_audio_buffer.stopped" in block.code
-            slow = block.is_test or block.is_for_peer or played
+            slow = block.is_for_peer or played
             marks = [pytest.mark.slow] if slow else []
             if "rehearsal" in block.code:
                 marks.append(pytest.mark.real_time)
@@ -105,7 +105,24 @@ def test_a_program_runs_where_it_is_pasted(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.commands], ids=str)
+def test_the_tests_of_pages_pass(tmp_path: Path) -> None:
+    """In one run, because it imports most of this project."""
+    paste_tests([block for block in BLOCKS if block.is_test], tmp_path)
+
+
+#: A page that has every command; tests/kit/cli runs them as well.
+MANY = "docs/reference/cli.md"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=str(block), marks=[pytest.mark.weekly] if block.page == MANY else [])
+        for block in BLOCKS
+        if block.commands
+    ],
+)
 def test_the_commands_of_a_page_run(block: Block, service: dict[str, str], tmp_path: Path) -> None:
     run_commands(block, tmp_path, service)
 
@@ -128,7 +145,7 @@ def test_code_that_fails_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.slow
 def test_tests_and_commands_that_fail_are_noticed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="1 failed"):
-        paste(Block("page", "python", "def test_it():\n    assert False\n", 1), tmp_path, {})
+        paste_tests([Block("page", "python", "def test_it():\n    assert False\n", 1)], tmp_path)
     with pytest.raises(AssertionError, match="No such command"):
         run_commands(Block("page", "sh", "realtime sing\n", 1), tmp_path, {})
 

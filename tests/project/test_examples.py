@@ -1,4 +1,4 @@
-"""The examples run against their own simulators: in this process, those that serve in processes of their own."""
+"""The examples run against their own simulators; those that serve do so in processes of their own."""
 
 from __future__ import annotations
 
@@ -260,6 +260,7 @@ def test_web_voice_talks_and_books_in_a_browser(web_voice: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.browser
 def test_web_voice_answers_typed_text_while_it_talks(web_voice: str, tmp_path: Path) -> None:
     with browsing(web_voice, tmp_path) as page:
@@ -277,6 +278,7 @@ def test_web_voice_answers_typed_text_while_it_talks(web_voice: str, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.browser
 def test_web_voice_talks_with_a_client_secret_in_a_browser(web_voice: str, tmp_path: Path) -> None:
     with browsing(f"{web_voice}secret.html", tmp_path) as page:
@@ -380,6 +382,7 @@ def test_a_live_phone_line_answers_and_transfers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.browser
 def test_a_live_page_greets_in_a_browser(tmp_path: Path) -> None:
     port = free_port()
@@ -427,6 +430,7 @@ def test_compatible_servers_have_the_same_conversation(server: str, tmp_path: Pa
 
 
 @pytest.mark.programs
+@pytest.mark.weekly
 def test_the_app_with_tests_passes_them() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "testing")],

@@ -27,29 +27,17 @@ def an_object(**properties: object) -> dict[str, object]:
     return {"type": "object", "properties": properties}
 
 
-@pytest.fixture(scope="module")
-def all_differences() -> list[Difference]:
-    return list(compare_official.differences(PEER_PYTHON))
-
-
-@pytest.fixture
-def _compared(all_differences: list[Difference], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare the packages once for all tests."""
-    monkeypatch.setattr(compare_official, "differences", lambda python: all_differences)
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("_compared")
-def test_all_differences_from_the_official_package_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_differences_from_the_official_package_are_listed_and_others_printed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    differences = list(compare_official.differences(PEER_PYTHON))
+    monkeypatch.setattr(compare_official, "differences", lambda python: differences)
     status = compare_official.main([])
     assert (capsys.readouterr().out, status) == ("", 0)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("_compared")
-def test_a_difference_that_is_not_listed_and_a_listed_one_that_is_gone_are_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    # One that is not listed, and a listed one that is gone.
     listed = tmp_path / "official.toml"
     rows = compare_official.KNOWN.read_text(encoding="utf-8").partition("[[difference]]")
     gone = 'path = "webhook"\nside = "ours"\nvalue = "type 1"\nreason = "None."\n'

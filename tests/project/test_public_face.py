@@ -59,18 +59,19 @@ def directives() -> dict[str, list[dict[str, Any]]]:
 
 
 @cache
-def packages(name: str) -> griffe.Module:
+def packages() -> griffe.ModulesCollection:
     loader = griffe.GriffeLoader(
         search_paths=[ROOT, ROOT / "kit", ROOT / "simulator"], docstring_parser=griffe.Parser.google
     )
     for package in ("realtime_ext", "realtime_kit", "realtime_simulator"):
         loader.load(package)
-    return loader.modules_collection[name]
+    return loader.modules_collection
 
 
+@cache
 def read(path: str) -> griffe.Object:
     name, _, inner = path.partition(".")
-    found = packages(name)[inner] if inner else packages(name)
+    found = packages()[name][inner] if inner else packages()[name]
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 

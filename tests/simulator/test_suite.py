@@ -60,6 +60,7 @@ def test_the_simulator_passes_all_checks_of_its_profile(sim: Simulator) -> None:
 
 
 @pytest.mark.programs
+@pytest.mark.weekly
 def test_a_command_makes_the_simulator_ring(sim: Simulator) -> None:
     program = f"{sys.executable} -m realtime_simulator"
     ring = f"{program} incoming --to {{url}} --simulator {sim.base_url} --api-key {sim.api_key}"
@@ -184,7 +185,7 @@ def test_a_server_that_alters_events_fails_the_right_checks(
 
 
 @pytest.mark.parametrize(
-    "profile", [pytest.param("azure", marks=pytest.mark.slow), "azure-voice-live", "xai", "beta"]
+    "profile", [pytest.param("azure", marks=pytest.mark.weekly), "azure-voice-live", "xai", "beta"]
 )
 def test_other_profiles_pass_what_they_have(profile: str) -> None:
     with Simulator(pacing="none", espeak=False, profile=profile) as sim:

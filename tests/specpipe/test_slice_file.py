@@ -133,7 +133,9 @@ def imported(folder: Path, name: str) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(
+    "name", ["pets", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("forge", "chat"))]
+)
 def test_another_description_type_checks_and_loses_nothing(name: str, tmp_path: Path) -> None:
     package = foreign(name, tmp_path)
     modules = [path for path in (package / "other_api" / "api").rglob("*.py") if path.name != "__init__.py"]

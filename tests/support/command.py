@@ -94,6 +94,7 @@ def realtime_here(
     with (
         mock.patch.dict(os.environ, environment(simulator, **more), clear=True),
         mock.patch.object(sys, "argv", ["realtime", *map(str, arguments)]),
+        mock.patch.object(sys, "path", sys.path[:]),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(given, "utf-8")),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -108,18 +108,15 @@ def paste(block: Block, folder: Path, service: Mapping[str, str]) -> None:
     """Run a block of `python` in an empty folder, which is the current one; what it raises comes through.
 
     Programs run in this process, each in a namespace of its own: a process for each would last longer than
-    all of them. Tests, and programs of the official package, have processes.
+    all of them. Programs of the official package have processes.
 
     Raises:
-        AssertionError: It prints something else than the page says, or its tests fail.
+        AssertionError: It prints something else than the page says.
     """
-    program = folder / ("test_pasted.py" if block.is_test else "program.py")
+    program = folder / "program.py"
     program.write_text("\n" * (block.line - 1) + block.code, encoding="utf-8")
-    if block.is_test:
-        printed = _process([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], program, {})
-        assert " passed" in printed
-    elif block.is_for_peer:
-        printed = _process([str(PEER_PYTHON)], program, service)
+    if block.is_for_peer:
+        printed = _process([str(PEER_PYTHON), program.name], folder, service)
     else:
         with contextlib.redirect_stdout(io.StringIO()) as out:
             runpy.run_path(str(program), run_name="__main__")
@@ -129,10 +126,26 @@ def paste(block: Block, folder: Path, service: Mapping[str, str]) -> None:
         assert re.fullmatch(pattern, printed, re.S), f"{block}: what is printed is\n{printed}"
 
 
-def _process(command: list[str], program: Path, service: Mapping[str, str]) -> str:
+def paste_tests(tests: list[Block], folder: Path) -> None:
+    """Run the blocks that have tests, each in a file and folder of its own, with pytest.
+
+    Raises:
+        AssertionError: A test fails, or a block has none.
+    """
+    for number, block in enumerate(tests):
+        file = folder / f"block_{number}" / f"test_pasted_{number}.py"
+        file.parent.mkdir()
+        file.write_text("\n" * (block.line - 1) + block.code, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    printed = _process(command, folder, {})
+    for number, block in enumerate(tests):
+        assert re.search(rf"test_pasted_{number}\.py::.* PASSED", printed), f"{block}:\n{printed}"
+
+
+def _process(command: list[str], folder: Path, service: Mapping[str, str]) -> str:
     done = subprocess.run(
-        [*command, program.name],
-        cwd=program.parent,
+        command,
+        cwd=folder,
         env=environment(service),
         capture_output=True,
         text=True,

@@ -109,7 +109,7 @@ def _no_loop_stays_behind() -> Iterator[None]:
         "send",
         "append",
         "wait",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("receive", "stream")),
+        *(pytest.param(name, marks=pytest.mark.weekly) for name in ("receive", "stream")),
     ],
 )
 @pytest.mark.slow

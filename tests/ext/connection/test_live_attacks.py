@@ -137,7 +137,7 @@ async def read(connection: AsyncLiveConnection) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", [talked, attached, read])
+@pytest.mark.parametrize("work", [pytest.param(talked, marks=pytest.mark.weekly), attached, read])
 def test_a_connection_is_usable_after_a_cancellation_at_any_step(
     sim: Simulator, work: Callable[..., Any]
 ) -> None:
@@ -182,7 +182,9 @@ def test_an_opening_that_is_cancelled_at_any_step_leaves_nothing_behind(sim: Sim
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["say", "send_audio", "recv"])
+@pytest.mark.parametrize(
+    "what", ["say", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("send_audio", "recv"))]
+)
 def test_a_sync_connection_is_usable_after_an_interrupt_at_any_line(sim: Simulator, what: str) -> None:
     def work(connection: Any) -> None:
         if what == "say":

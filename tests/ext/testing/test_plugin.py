@@ -210,7 +210,7 @@ def test_nothing_is_loaded(pytestconfig):
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize("way", [("-p", "realtime_ext.testing"), ()])
+@pytest.mark.parametrize("way", [("-p", "realtime_ext.testing"), pytest.param((), marks=pytest.mark.weekly)])
 def test_it_may_be_named_besides_being_installed(
     user: pytest.Pytester, way: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_tools_of_a_module_in_the_folder_are_run(simulator: Simulator, tmp_path:
         "model: It is booked.",
     ]
     for wrong in ("hotel", "motel:toolbox", "hotel:tools"):
-        done = realtime("talk", "--tools", wrong, "Hello", simulator=simulator, cwd=tmp_path)
+        done = realtime_here("talk", "--tools", wrong, "Hello", simulator=simulator, cwd=tmp_path)
         assert (done.status, done.out) == (2, "")
         assert done.err.startswith("realtime: --tools: ")
 
@@ -202,7 +203,6 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
         assert shown.wait() == 0
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -220,14 +220,17 @@ def test_ctrl_d_ends(simulator: Simulator) -> None:
     ],
 )
 def test_a_failure_is_one_line(
-    arguments: list[str], status: int, message: str, simulator: Simulator, tmp_path: Path
+    arguments: list[str],
+    status: int,
+    message: str,
+    simulator: Simulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "sounddevice.py").write_text(
-        "raise ModuleNotFoundError('no sounddevice', name='sounddevice')"
-    )
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
     (tmp_path / "broken.py").write_text("1 / 0")
     (tmp_path / "heard.json").write_text('{"type": "transcription"}')
-    done = realtime("talk", *arguments, simulator=simulator, cwd=tmp_path)
+    done = realtime_here("talk", *arguments, simulator=simulator, cwd=tmp_path)
     assert (done.status, done.out) == (status, ""), done.err
     assert message in done.err
     assert len(done.err.splitlines()) <= 2

@@ -99,6 +99,7 @@ PROGRAMS: dict[str, dict[str, Program]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @pytest.mark.programs
 def test_the_files_fit_their_schemas() -> None:
     uv = Path(sys.executable).with_name("uv")
