@@ -79,6 +79,12 @@ class Imports(ast.NodeVisitor):
         self.later: set[str] = set()
         self._depth = 0
 
+    def generic_visit(self, node: ast.AST) -> None:
+        """Visit the statements: no expression has an import."""
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                self.visit(child)
+
     def visit_If(self, node: ast.If) -> None:
         if "TYPE_CHECKING" not in ast.dump(node.test):
             self.generic_visit(node)

@@ -150,6 +150,7 @@ def noticed(expected: Sequence[Expected], actual: Events) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_nineteen_of_twenty_small_changes_are_noticed() -> None:
     missed, made = [], 0
     for path in SAMPLES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from typing import get_args
 
 import attrs
@@ -20,11 +20,15 @@ PACKAGE = ROOT / "simulator" / "realtime_simulator"
 ENDING = {"end", "end_later", "end_soon", "_end", "_on_end", "_ended", "_gone", "call_later"}
 
 
-def nodes(*parts: str) -> Iterator[ast.AST]:
-    """The syntax of some parts of the package; of all of them without arguments."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if not parts or path.relative_to(PACKAGE).parts[0] in parts:
-            yield from ast.walk(ast.parse(path.read_text()))
+@cache
+def read() -> list[tuple[str, ast.Call | ast.Attribute]]:
+    """The calls and attributes in the package, each with its part."""
+    return [
+        (path.relative_to(PACKAGE).parts[0], node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call | ast.Attribute)
+    ]
 
 
 def texts_given(names: set[str], *parts: str) -> set[str]:
@@ -32,7 +36,8 @@ def texts_given(names: set[str], *parts: str) -> set[str]:
     functions, which end sessions and not calls, are left out."""
     given = [
         argument
-        for call in nodes(*parts)
+        for part, call in read()
+        if not parts or part in parts
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in names
         if not ast.unparse(call.func.value).endswith("driver")
         for argument in call.args
@@ -48,7 +53,7 @@ def texts_given(names: set[str], *parts: str) -> set[str]:
 def read_attributes() -> set[str]:
     """The attributes that the package reads of anything."""
     return {
-        node.attr for node in nodes() if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        node.attr for _, node in read() if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
 
 

@@ -182,6 +182,7 @@ ANSWERED = {
 HUNG_UP = {"called": [["hang_up"]], "again": "call_id_not_found"}
 
 
+@pytest.mark.weekly
 def test_the_agents_sdk_for_python_answers_the_phone() -> None:
     with simulated() as (simulator, environment):
         said = telephoned(simulator, python("agents_sdk_phone.py", environment))

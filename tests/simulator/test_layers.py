@@ -31,6 +31,8 @@ LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in part
 class AllImports(Imports):
     """The imports of one module, those for type checkers and those inside functions too."""
 
+    generic_visit = ast.NodeVisitor.generic_visit
+
     def visit_If(self, node: ast.If) -> None:
         self.generic_visit(node)
 

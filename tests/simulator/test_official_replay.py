@@ -12,6 +12,7 @@ from tests.simulator.test_official_package import answer, official
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.weekly
 def test_its_recorded_sessions_are_replayed_to_it(tmp_path: Path) -> None:
     tape = tmp_path / "tape.jsonl"
     with Simulator(pacing="none", espeak=False) as api:

@@ -123,12 +123,12 @@ def test_the_end_of_the_call_closes_its_sidebands(sim: Simulator) -> None:
     asyncio.run(main())
 
 
-def test_a_call_that_has_expired_closes_its_sidebands(sim: Simulator) -> None:
+def test_a_call_that_has_expired_closes_its_sidebands() -> None:
     async def main() -> None:
-        async with Caller(sim) as caller:
+        async with Simulator(pacing="none", espeak=False, session_seconds=60) as sim, Caller(sim) as caller:
             await caller.connect()
             with await run(lambda: sideband(sim)) as socket:
-                await run(lambda: sim.advance(3600))
+                await run(lambda: sim.advance(60))
                 assert await run(socket.closed) == (1001, sim.sessions[0].ended)
                 assert socket.all("error")[0]["error"]["code"] == "session_expired"
             await run(lambda: sim.wait_for(lambda: sim.calls[0].ended == "expired"))

@@ -492,23 +492,26 @@ def nothing_said(document: dict[str, Any]) -> None:
     properties["g"]["description"] = None
 
 
+REVISIONS = [
+    *(pytest.param(change, id=change.__name__) for change in (inline_members, one_type_for_two_events)),
+    *(
+        pytest.param(change, id=change.__name__, marks=pytest.mark.weekly)
+        for change in (
+            no_operations,
+            no_unions,
+            two_lists,
+            required_and_not_described,
+            one_title_for_all,
+            mapped_to_nowhere,
+            nothing_said,
+        )
+    ),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_package")
-@pytest.mark.parametrize(
-    "change",
-    [
-        no_operations,
-        no_unions,
-        two_lists,
-        inline_members,
-        one_type_for_two_events,
-        required_and_not_described,
-        one_title_for_all,
-        mapped_to_nowhere,
-        nothing_said,
-    ],
-    ids=lambda change: str(change.__name__),
-)
+@pytest.mark.parametrize("change", REVISIONS)
 def test_plausible_future_revisions_are_applied(
     run: Any, openapi: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:

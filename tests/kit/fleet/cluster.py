@@ -70,6 +70,8 @@ class Cluster:
             "listen_addresses": "127.0.0.1",
             "max_connections": str(self._max_connections),
             "shared_buffers": "64MB",
+            "fsync": "off",  # what a process wrote outlives its end, though not the machine's
+            "full_page_writes": "off",
             "unix_socket_directories": "",
         }
         given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

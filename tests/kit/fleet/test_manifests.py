@@ -217,6 +217,7 @@ class Containers:
             here.append(str(EXAMPLE / word) if word == "phone.py" else word.replace("0.0.0.0", "127.0.0.1"))
         return here
 
+
 @pytest.fixture(params=["compose", pytest.param("kubernetes", marks=pytest.mark.weekly)])
 @pytest.fixture(params=["compose", "kubernetes"])
 def containers(
