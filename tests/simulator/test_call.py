@@ -307,7 +307,7 @@ async def tasks_of(sim: Simulator) -> set[str]:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inside(), sim._thread.loop))
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.weekly)])
 @pytest.mark.slow
 def test_calls_one_after_the_other_leave_no_task_socket_or_thread_behind(sim: Simulator, count: int) -> None:
     def census() -> tuple[int, list[str]]:

@@ -87,7 +87,10 @@ expect: {heard_goodbye: true}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("over", ["phone", "webrtc", "media-stream"])
+@pytest.mark.early
+@pytest.mark.parametrize(
+    "over", ["webrtc", *(pytest.param(over, marks=pytest.mark.weekly) for over in ("phone", "media-stream"))]
+)
 def test_the_same_script_passes_over_every_transport(rehearsal: Rehearsal, over: Over, tmp_path: Any) -> None:
     dialog = script(DIALOG, tmp_path)
     app = restaurant().Restaurant().app()
@@ -101,7 +104,8 @@ def test_the_same_script_passes_over_every_transport(rehearsal: Rehearsal, over:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("over", ["webrtc", "media-stream"])
+@pytest.mark.early
+@pytest.mark.parametrize("over", ["media-stream", pytest.param("webrtc", marks=pytest.mark.weekly)])
 def test_live_sessions_are_called_as_well(rehearsal: Rehearsal, over: Over, tmp_path: Any) -> None:
     dialog = script(
         "steps:\n  - hears: How can I help\n  - says: Where can I park?\n"
@@ -127,6 +131,7 @@ def test_callers_on_media_streams_get_their_own_sessions(rehearsal: Rehearsal, t
 
 
 @pytest.mark.slow
+@pytest.mark.early
 def test_a_bad_network_is_heard_and_a_dead_one_cuts_replies(rehearsal: Rehearsal) -> None:
     async def call() -> Caller:
         app = restaurant().Restaurant().app()
