@@ -16,6 +16,7 @@ from realtime_simulator._core import event_loop
 
 from tests.simulator.caller import Caller
 from tests.support.suspended import Process
+from tests.support.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.programs,
@@ -49,7 +50,7 @@ class Suspendable(Process):
 
     def connect(self) -> socket.socket:
         address = urlsplit(self.base_url)
-        return socket.create_connection((str(address.hostname), address.port or 0), timeout=20)
+        return socket.create_connection((str(address.hostname), address.port or 0), timeout=PATIENCE)
 
     def catch_up(self) -> None:
         """Wait until it has read what was sent to it."""

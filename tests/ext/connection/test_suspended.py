@@ -15,6 +15,7 @@ from websockets.utils import accept_key
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.loopback import Loopback
 from tests.support.suspended import Process
+from tests.support.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.programs,
@@ -74,7 +75,7 @@ class Connections:
         server.closing.wait()
 
     def next(self) -> socket.socket:
-        return self._opened.get(timeout=20)
+        return self._opened.get(timeout=PATIENCE)
 
 
 def accept(connection: socket.socket, server: Loopback) -> None:
@@ -130,7 +131,7 @@ def test_an_event_that_came_in_the_meantime_is_returned(
 ) -> None:
     server, opened = peers
     with Process(program(WAIT), server.base_url) as process:
-        peer = opened.get(timeout=20)
+        peer = opened.get(timeout=PATIENCE)
         assert process.read() == "waiting"
         with process.stopped():
             peer.send("later.event")
@@ -142,7 +143,7 @@ def test_the_end_of_a_session_that_came_in_the_meantime_is_waited_for(
 ) -> None:
     server, opened = peers
     with Process(program(CLOSE), server.base_url) as process:
-        peer = opened.get(timeout=20)
+        peer = opened.get(timeout=PATIENCE)
         peer.expect("session.update")
         peer.send("session.updated", session={})
         peer.expect("session.close")
