@@ -187,6 +187,7 @@ def test_an_item_has_a_class_or_is_kept_unchanged() -> None:
     ]
 
 
+@pytest.mark.programs
 def test_realtime_events_load_nothing_of_live() -> None:
     """Neither the imports, nor a session from its first event to its end."""
     program = """

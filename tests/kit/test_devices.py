@@ -38,6 +38,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     del sys.modules["sounddevice"]
 
 
+@pytest.mark.programs
 def test_importing_it_loads_no_sound_card() -> None:
     code = "import sys, realtime_kit.devices; print('sounddevice' in sys.modules)"
     assert (

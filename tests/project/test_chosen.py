@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 FILES = {
     "test_plain.py": "def test(): ...",
     "test_slow.py": "pytestmark = pytest.mark.slow",
+    "test_many.py": "pytestmark = [\n    pytest.mark.slow,\n    pytest.mark.node,\n]\nmark.browser",
     "test_both.py": "@pytest.mark.slow\n@pytest.mark.browser\ndef test(): ...",
     "deep/conftest.py": "pytest.param(1, marks=pytest.mark.slow)",
     "deep/deeper/test_inherits.py": "def test(): ...",
@@ -23,12 +24,13 @@ FILES = {
 @pytest.mark.parametrize(
     ("expression", "found"),
     [
-        ("", {"test_plain", "test_slow", "test_both", "test_inherits"}),
-        ("not slow", {"test_plain", "test_slow", "test_both", "test_inherits"}),
-        ("slow", {"test_slow", "test_both", "test_inherits"}),
-        ("slow and not browser", {"test_slow", "test_both", "test_inherits"}),
-        ("(slow or node) and browser", {"test_both"}),
-        ("node", set()),
+        ("", {"test_plain", "test_slow", "test_many", "test_both", "test_inherits"}),
+        ("not slow", {"test_plain", "test_both", "test_inherits"}),
+        ("slow", {"test_slow", "test_many", "test_both", "test_inherits"}),
+        ("slow and not browser", {"test_slow", "test_many", "test_both", "test_inherits"}),
+        ("(slow or node) and browser", {"test_many", "test_both"}),
+        ("slow and not node", {"test_slow", "test_both", "test_inherits"}),
+        ("node", {"test_many"}),
     ],
 )
 def test_files_are_chosen_by_the_marks_in_them_and_above_them(

@@ -43,6 +43,7 @@ def assert_files(folder: Path) -> None:
 
 @pytest.mark.early
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the oldest matplotlib that is allowed has some
+@pytest.mark.slow
 def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> None:
     done = realtime_here("demo", cwd=tmp_path)
     assert done.status == 0, done.out + done.err

@@ -198,6 +198,7 @@ def shown(path: str) -> set[str]:
     return public(sorted((set(dir(cls)) - foreign) | own)) | {name for name, _ in members(path)}
 
 
+@pytest.mark.slow
 def test_classes_and_instances_show_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(path: str) -> None:
         twin = path.replace(".Async", ".")  # an async class says that it is as the sync one

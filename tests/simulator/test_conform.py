@@ -311,6 +311,7 @@ PLANTED: list[tuple[str, str, Callable[[Interactions], Any], str]] = [
 
 
 @each("name, change, said", [case[1:] for case in PLANTED], ids=[case[0] for case in PLANTED])
+@pytest.mark.slow
 def test_a_planted_deviation_is_found(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -565,6 +566,7 @@ def test_a_received_message_that_is_no_event_is_refused(tmp_path: Path) -> None:
         found(tmp_path, interactions)
 
 
+@pytest.mark.slow
 def test_an_exchange_is_made_in_its_place_between_messages(tmp_path: Path) -> None:
     call, sideband = load("call"), load("sideband")
     path = tmp_path / "x.yaml"

@@ -211,6 +211,7 @@ PLANTED: list[tuple[str, str, Callable[[Lines], Any], str]] = [
 
 
 @each("name, plant, wanted", [one[1:] for one in PLANTED], ids=[one[0] for one in PLANTED])
+@pytest.mark.slow
 def test_a_planted_deviation_is_found(
     tmp_path: Path, name: str, plant: Callable[[Lines], Any], wanted: str
 ) -> None:

@@ -25,6 +25,8 @@ from tests.specpipe.descriptions import descriptions
 from tests.specpipe.packages import Imported, make
 from tests.support.type_check import check_types
 
+pytestmark = pytest.mark.slow
+
 QUICK = settings(
     max_examples=5,
     deadline=None,
@@ -50,7 +52,6 @@ def present(value: Any) -> Any:
     return [present(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_every_schema_is_generated_and_every_value_round_trips(effort: settings) -> None:
     @effort
@@ -73,7 +74,6 @@ def test_every_schema_is_generated_and_every_value_round_trips(effort: settings)
     check()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_every_operation_sends_and_parses_as_described(effort: settings) -> None:
     @effort
@@ -208,7 +208,6 @@ def _typed_packages(folder: Path, count: int) -> list[str]:
     return names
 
 
-@pytest.mark.slow
 @pytest.mark.weekly
 def test_every_package_passes_mypy(tmp_path: Path) -> None:
     names = _typed_packages(tmp_path, 12)

@@ -20,6 +20,8 @@ from tests.specpipe.packages import Imported, make
 from tests.support.examples import check_each
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 TEXT = {"type": "string"}
 #: Schemas by which text is among what goes out as JSON.
 WITH_TEXT: list[dict[str, Any]] = [

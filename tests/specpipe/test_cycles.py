@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from specpipe import cycles
+
+pytestmark = pytest.mark.slow
 
 
 def test_find_cycles() -> None:

@@ -6,11 +6,14 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from specpipe import slice
 from specpipe.sync import diff
 
 from tests.specpipe.cases import OTHERS, document, ref
 from tests.support.rows import each
+
+pytestmark = pytest.mark.slow
 
 NUMBER, INTEGER, TEXT = {"type": "number"}, {"type": "integer"}, {"type": "string"}
 #: (kind, last part of the pointer, breaks the sender, breaks the receiver)

@@ -12,6 +12,8 @@ from specpipe.errors import SpecError
 
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 HEAD = "openapi: 3.1.0\n"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import keyword
 
+import pytest
 from specpipe.plan.expressions import attribute_names
 
 from tests.support.rows import each
+
+pytestmark = pytest.mark.slow
 
 
 @each(

@@ -18,6 +18,8 @@ from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
 
+pytestmark = pytest.mark.slow
+
 CONFIG = pipeline.OPENAPI / "generator.yaml"
 TEXT = {"type": "string"}
 

@@ -16,6 +16,8 @@ from specpipe.slice import Slice
 from tests.specpipe.cases import document, ref
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 TEXT = {"type": "string"}
 
 

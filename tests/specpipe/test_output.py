@@ -14,6 +14,8 @@ import pytest
 from specpipe import output, pipeline
 from specpipe.errors import SpecError
 
+pytestmark = pytest.mark.slow
+
 
 def put(folder: Path, **texts: str) -> Path:
     """Write files; `__` in a name is a step into a folder, the suffix is .py."""

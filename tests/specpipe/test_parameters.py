@@ -14,6 +14,8 @@ from tests.specpipe.packages import Imported, make
 from tests.support.examples import check_each
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 LIST: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 MAP: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "integer"}}
 WORDS, COLOURS = ["a", "b c"], {"R": 1, "G": 2}

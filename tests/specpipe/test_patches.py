@@ -13,6 +13,8 @@ from specpipe.patches import Patch
 
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT: dict[str, Any] = {
     "paths": {"/a": {"post": {"responses": {"200": {}}}}, "/b": {"post": {"responses": {"200": {}}}}},
     "components": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from specpipe import generator, pipeline, plan
 from specpipe.graph import Graph
 from specpipe.plan import ServerEvent
@@ -14,6 +15,8 @@ from specpipe.slice import Slice
 
 from tests.specpipe.cases import document, ref
 from tests.support.rows import each
+
+pytestmark = pytest.mark.slow
 
 TEXT = {"type": "string"}
 NULLABLE = {"anyOf": [TEXT, {"type": "null"}]}

@@ -11,6 +11,8 @@ from specpipe import document_io, pipeline, prose, slice
 from tests.support import newcomers
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def vendored() -> Any:
@@ -45,7 +47,6 @@ def test_the_vendored_texts_are_complete(vendored: Any) -> None:
 @pytest.mark.parametrize(
     "take_away", ["schema", "property", "operation", "summary", "parameter", "body", "answer"]
 )
-@pytest.mark.slow
 def test_a_missing_text_is_reported(vendored: Any, take_away: str) -> None:
     document = copy.deepcopy(vendored)
     operation = document["paths"]["/realtime/calls/{call_id}/refer"]["post"]

@@ -17,6 +17,8 @@ from specpipe import output, pipeline
 
 from tests.support.paths import ROOT, SAMPLES
 
+pytestmark = pytest.mark.slow
+
 SPEC = SAMPLES / "specs" / "traps.yaml"
 
 

@@ -13,6 +13,8 @@ from specpipe.errors import SpecError
 
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def vendored() -> dict[str, Any]:

@@ -23,6 +23,8 @@ from tests.support.loopback import Loopback, answer
 from tests.support.paths import SAMPLES
 from tests.support.type_check import check_types
 
+pytestmark = pytest.mark.slow
+
 SPECS = SAMPLES / "specs"
 #: A path of an upstream document, for those who have one, and the paths to cut out of it.
 UPSTREAM = os.environ.get("UPSTREAM_SPEC")
@@ -99,14 +101,12 @@ def test_another_slice_gives_another_package(library: Path) -> None:
     assert not re.search(r"realtime|openai\.com", text, re.IGNORECASE)
 
 
-@pytest.mark.slow
 def test_another_slice_type_checks_and_loses_nothing(library: Path) -> None:
     whole(library)
 
 
 if UPSTREAM is not None:  # the upstream document is not part of the project
 
-    @pytest.mark.slow
     def test_another_slice_of_the_upstream_document(tmp_path: Path) -> None:
         reviews = "".join(map(REVIEW.format, REVIEWED))
         whole(generated(Path(UPSTREAM).resolve(), tmp_path, "/audio", "NoSchema", reviews))
@@ -132,7 +132,6 @@ def imported(folder: Path, name: str) -> Iterator[Callable[[str], Any]]:
         forget(name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["pets", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("forge", "chat"))]
 )
@@ -143,7 +142,6 @@ def test_another_description_type_checks_and_loses_nothing(name: str, tmp_path: 
     whole(package)
 
 
-@pytest.mark.slow
 def test_operations_of_a_shop(tmp_path: Path) -> None:
     pet = {"name": "Rex", "photoUrls": ["a", "b"], "category": {"name": "dogs"}, "status": "lost"}
     as_json, as_xml = ({"content_type": f"application/{kind}"} for kind in ("json", "xml"))
@@ -172,7 +170,6 @@ def test_operations_of_a_shop(tmp_path: Path) -> None:
     assert (put.header("content-type"), put.body) == (form, b"name=Rex&photoUrls=a&photoUrls=b")
 
 
-@pytest.mark.slow
 def test_operations_of_a_forge(tmp_path: Path) -> None:
     organisation = {"kind": "organisation", "name": "Tools"}
     issue = {
@@ -228,7 +225,6 @@ def test_operations_of_a_forge(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_operations_of_language_models(tmp_path: Path) -> None:
     pages = [{"data": [{"id": "f1", "bytes": 1, "purpose": "new"}], "has_more": True, "last_id": "f1"}]
     pages.append({"data": [], "has_more": False, "last_id": None})

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
 from specpipe import pipeline
 from specpipe.sync import surface
 from specpipe.sync.surface import SurfaceChange
 
 from tests.support.rows import each
+
+pytestmark = pytest.mark.slow
 
 MODEL = """
 import attrs as _attrs

@@ -13,6 +13,8 @@ from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content
 from tests.support.paths import ROOT
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 #: (action, kind, pointer, breaks the sender, breaks the receiver) from January to February.
 ROWS = {
     ("changed", "version", "/info/version", False, False),
@@ -180,7 +182,6 @@ def test_changes_for_review_are_listed(run: Any, openapi: Path, tmp_path: Path) 
     assert run(changed(tmp_path, change))[0] == 0
 
 
-@pytest.mark.slow
 def test_a_truncated_document_is_refused_unless_it_is_a_part_on_purpose(
     run: Any, openapi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,8 @@ from tests.specpipe.conftest import sample_folder
 from tests.specpipe.packages import forget, load
 from tests.specpipe.syncing import FEBRUARY, JANUARY, P, S, changed, content, texts
 
+pytestmark = pytest.mark.slow
+
 #: Additions of February without texts of this project.
 NEW_TEXTS = {
     f"{P}~1calls/post/responses/201/headers/Location",
@@ -107,7 +109,6 @@ def test_apply_restores_the_structure(february: Applied, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["changes"] == []
 
 
-@pytest.mark.slow
 def test_apply_is_idempotent(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply")
     before = content(openapi)
@@ -116,7 +117,6 @@ def test_apply_is_idempotent(run: Any, openapi: Path) -> None:
     assert content(openapi) == before
 
 
-@pytest.mark.slow
 def test_source_toml_has_the_origin(run: Any, openapi: Path) -> None:
     run(FEBRUARY, "--apply", "--commit", "89abcdef", "--url", "https://example.com/other")
     origin = source.read(openapi / "SOURCE.toml")
@@ -143,7 +143,6 @@ def test_a_change_of_prose_only_updates_source_toml(run: Any, openapi: Path, tmp
     assert {name for name in before if before[name] != after[name]} == {"SOURCE.toml"}
 
 
-@pytest.mark.slow
 def test_a_change_of_notation_keeps_patches_and_names(run: Any, openapi: Path, tmp_path: Path) -> None:
     def respell(document: dict[str, Any]) -> None:
         document["openapi"] = "3.0.3"
@@ -184,7 +183,6 @@ def test_the_package_is_generated_from_the_applied_document(run: Any, openapi: P
     assert 'version = "2.0.0"' in (out / "pyproject.toml").read_text()
 
 
-@pytest.mark.slow
 def test_restored_schemas_have_no_texts(run: Any, openapi: Path) -> None:
     """Including ones that others refer to: dangling references in the vendored file are accepted."""
     before = document_io.load(openapi / "realtime.yaml")
@@ -215,7 +213,6 @@ def test_an_unknown_date_is_an_error(
     assert source.read(openapi / "SOURCE.toml").date == "2026-05-06"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("spelling", [{"type": "object", "nullable": True}, {"type": ["object", "null"]}])
 def test_a_new_nullable_inline_object_can_be_named(
     run: Any, openapi: Path, tmp_path: Path, spelling: dict[str, Any]
@@ -270,7 +267,6 @@ def test_a_bug_has_its_own_exit_status(
 
 
 @pytest.mark.parametrize("fails", [1, 2])
-@pytest.mark.slow
 def test_files_are_replaced_all_or_none(openapi: Path, monkeypatch: pytest.MonkeyPatch, fails: int) -> None:
     before = content(openapi)
     left = iter(range(1, 9))
@@ -296,7 +292,6 @@ def test_a_run_killed_between_renames_is_undone(run: Any, openapi: Path) -> None
     assert [path.name for path in openapi.parent.iterdir()] == [openapi.name]
 
 
-@pytest.mark.slow
 def test_a_package_that_fails_to_format_or_import_is_not_applied(
     openapi: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,7 +305,6 @@ def test_a_package_that_fails_to_format_or_import_is_not_applied(
     assert content(openapi) == before
 
 
-@pytest.mark.slow
 def test_two_patches_on_one_part_are_commented_out_separately(
     run: Any, openapi: Path, tmp_path: Path
 ) -> None:
@@ -328,7 +322,6 @@ def test_two_patches_on_one_part_are_commented_out_separately(
     assert [patch.value for patch in patches.read(path) if patch.pointer == pointer] == [{"minLength": 3}]
 
 
-@pytest.mark.slow
 def test_the_commit_is_derived_from_history_or_name(run: Any, openapi: Path, tmp_path: Path) -> None:
     folder = tmp_path / "upstream"
     folder.mkdir()
@@ -350,7 +343,6 @@ def test_the_commit_is_derived_from_history_or_name(run: Any, openapi: Path, tmp
     assert source.read(openapi / "SOURCE.toml").commit == "0a" * 20
 
 
-@pytest.mark.slow
 def test_a_union_matched_by_shape_needs_a_review(run: Any, openapi: Path, tmp_path: Path) -> None:
     def member(name: str) -> dict[str, Any]:
         return {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
@@ -410,7 +402,6 @@ def next_minor(version: str) -> str:
     return f"{major}.{minor + 1}.0" if not major else f"{major + 1}.0.0"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("real_package")
 def test_a_class_that_only_got_another_name_stays_as_a_deprecated_alias(
     run: Any, openapi: Path, tmp_path: Path
@@ -509,7 +500,6 @@ REVISIONS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("real_package")
 @pytest.mark.parametrize("change", REVISIONS)
 def test_plausible_future_revisions_are_applied(

@@ -14,7 +14,6 @@ from tests.support.paths import SAMPLES
 pytestmark = pytest.mark.weekly
 
 
-@pytest.mark.slow
 def test_documents_are_taken_over_completely_or_refused(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
     shutil.copytree(SAMPLES / "specs", folder)

@@ -14,6 +14,8 @@ from specpipe.errors import SpecError
 from tests.specpipe.conftest import SPECS
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def openapi(tmp_path: Path) -> Path:

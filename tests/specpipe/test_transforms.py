@@ -14,6 +14,8 @@ from tests.specpipe import composition_cases, notation_cases
 from tests.specpipe.cases import OTHERS, Case, document, ref
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 CASES = {**notation_cases.CASES, **composition_cases.CASES}
 FLAT = [(name, case) for name, cases in CASES.items() for case in cases]
 

@@ -21,6 +21,8 @@ import pytest
 from tests.support.rows import each
 from tests.support.type_check import check_types
 
+pytestmark = pytest.mark.slow
+
 
 def module(package: ModuleType, name: str) -> Any:
     return importlib.import_module(f"{package.__name__}.{name}")
@@ -157,7 +159,6 @@ def test_models_are_imported_on_use(traps_folder: Path, stock_folder: Path) -> N
     assert done.stdout.strip() == "['realtime_api.models.realtime_cat']"
 
 
-@pytest.mark.slow
 def test_attributes_have_the_names_of_keys_and_type_check(traps: ModuleType, traps_folder: Path) -> None:
     model = module(traps, "models").RealtimeThing
     data = thing(**{"type": "t", "list": ["l"], "str": "s", "self": "me", "class": "c"})

@@ -11,6 +11,8 @@ from specpipe.errors import SpecError
 
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 NAMES = type_names.TypeNames(
     module="names",
     docstring="Names.",

@@ -15,6 +15,8 @@ from specpipe.plan.tables import Table
 from tests.specpipe.packages import Imported, make
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 Decode = Callable[[Any], Any]
 
 

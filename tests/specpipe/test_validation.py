@@ -12,6 +12,8 @@ from specpipe.errors import SpecError
 from tests.specpipe.cases import document
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 OPERATION = {"responses": {"200": {"description": ""}}}
 NO_MAPPINGS: list[Any] = [None, True, 0, "x", [], [1]]
 

@@ -93,6 +93,7 @@ def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
 
 
 @async_only
+@pytest.mark.programs
 def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> None:
     with Process() as server, connect(runner, server) as connection:
         for number in (1, 2, 3):
@@ -126,6 +127,7 @@ def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) 
     assert words == ["Hi", "answer 1", "Hi", "answer 1"]
 
 
+@pytest.mark.programs
 def test_a_server_that_stops_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     with Process() as server:
         with connect(runner, server, websocket_options={"close_timeout": 0.2}) as connection:

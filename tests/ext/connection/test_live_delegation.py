@@ -212,6 +212,7 @@ def test_a_handler_in_a_thread_has_a_time_limit_too(sim: Simulator, client: Real
 
 
 @pytest.mark.parametrize("parallel", [True, False])
+@pytest.mark.slow
 def test_tasks_are_worked_on_together_unless_that_is_switched_off(sim: Simulator, parallel: bool) -> None:
     async def main() -> None:
         begun: list[str] = []

@@ -120,6 +120,7 @@ def test_errors_are_outputs(sim: Simulator, client: RealtimeClient) -> None:
     assert json.loads(output)["error"]["type"] == "tool_failed"
 
 
+@pytest.mark.slow
 def test_two_connections_run_a_call_once(sim: Simulator, client: RealtimeClient) -> None:
     with (
         client.live.connect(SESSION, tools=[forecast]) as connection,

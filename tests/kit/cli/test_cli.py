@@ -32,6 +32,7 @@ def realtime(*arguments: str, status: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.programs
 def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
     listed = set(re.findall(r"^  ([a-z]+)  ", realtime("--help").partition("Commands:")[2], re.M))
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
@@ -46,6 +47,7 @@ def test_python_m_realtime_ext_is_the_command() -> None:
     assert (done.stdout, done.stderr) == (f"realtime {__version__}\n", "")
 
 
+@pytest.mark.programs
 def test_an_unknown_command_is_wrong_use() -> None:
     assert "No such command" in realtime("dmeo", status=2)
 

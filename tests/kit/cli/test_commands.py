@@ -52,6 +52,7 @@ def ringing(simulator: Simulator) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.programs
 def test_the_version_is_printed() -> None:
     assert realtime("--version").out == f"realtime {__version__}\n"
 

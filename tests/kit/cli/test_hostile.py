@@ -132,6 +132,7 @@ def test_log_messages_of_a_server_are_inert(capsys: pytest.CaptureFixture[str]) 
     assert "\x1b" in capsys.readouterr().err
 
 
+@pytest.mark.programs
 def test_a_table_on_a_terminal_is_inert(tmp_path: Path) -> None:
     """The problems of a session that someone else wrote."""
     path = tmp_path / "session.json"
@@ -142,6 +143,7 @@ def test_a_table_on_a_terminal_is_inert(tmp_path: Path) -> None:
     assert "\x1b]0" not in shown.shown and "\x1b[2J" not in shown.shown and "\x9b" not in shown.shown
 
 
+@pytest.mark.programs
 def test_a_repaired_offer_is_escaped_on_a_terminal_and_unchanged_elsewhere(tmp_path: Path) -> None:
     offer = f"v=0\ns={HOSTILE}\n".encode().replace(b"\r", b"")
     path = tmp_path / "offer.sdp"
