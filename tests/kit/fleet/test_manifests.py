@@ -219,7 +219,6 @@ class Containers:
 
 
 @pytest.fixture(params=["compose", pytest.param("kubernetes", marks=pytest.mark.weekly)])
-@pytest.fixture(params=["compose", "kubernetes"])
 def containers(
     request: pytest.FixtureRequest, cluster: Cluster, simulator: Simulator, tmp_path: Path
 ) -> Iterator[Containers]:
