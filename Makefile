@@ -45,7 +45,7 @@ test-slow: setup-all         ## run the slow tests, and those that start many pr
 test-dependencies: build/lowest/.installed    ## run the tests that meet dependencies, with the lowest supported versions on the newest Python
 	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "$(FAST)" $(MEET_DEPENDENCIES)
 
-# Random examples, the tests of test programs, and coverage; what fails prints how to draw it again. What judges
+# More and random examples, further cases, and coverage; what fails prints how to draw it again. What judges
 # the times of a whole app runs by itself.
 test-weekly: setup-all       ## run every test with many random examples, and measure coverage (an hour)
 	@$(AVAILABLE); \
