@@ -32,7 +32,7 @@ test-real-time: setup-all    ## run the tests of calls in real time, without oth
 	@$(AVAILABLE); \
 	$(call pytest,$(BIN)) -m "real_time and not weekly$$without"
 
-test-slow: setup-all         ## run the slow tests, and those that start many programs
+test-slow: setup-all         ## run the slow tests, those of the pipeline, and those that start programs
 	@$(AVAILABLE); \
 	$(call pytest,$(BIN)) -m "(slow or programs) and not real_time and not weekly$$without" || exit $$?; \
 	case "$$without" in *postgres*) \

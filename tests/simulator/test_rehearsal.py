@@ -323,6 +323,14 @@ def test_latencies_are_those_of_the_audio() -> None:
     assert list(both.dead_air) == [3.5, 3.5]
 
 
+def test_the_reply_to_an_interruption_is_found_if_the_app_is_slow_to_stop() -> None:
+    made = conversation()
+    made.app_spoke[-1].end = 7.5  # after what the caller said
+    made.sounded(made.app_spoke, 9.0, 9.5)
+    latency = made.latency(10.5)
+    assert list(latency.first_audio) == [1.0, 0.5, 2.0] and list(latency.barge_in) == [1.7]
+
+
 def test_intended_silence_is_not_dead_air() -> None:
     made = conversation()
     made.silences.append(type(made.app_spoke[0])(7.0, 10.0))

@@ -244,7 +244,9 @@ class Conversation:
         for number, said in enumerate(self.caller_spoke):
             following = self.caller_spoke[number + 1 :]
             until = following[0].start if following else math.inf
-            reply = next((one for one in self.app_spoke if one.end > said.end), None)
+            # An app that is slow to stop may still say then what was interrupted.
+            later = (one for one in self.app_spoke if one.start >= said.start or not said.interrupts)
+            reply = next((one for one in later if one.end > said.end), None)
             if reply is not None and said.end <= reply.start < until and not said.aside:
                 first.append(reply.start - said.end)
             for one in self.app_spoke:
