@@ -26,7 +26,7 @@ demo: .venv/.installed       ## make a WebRTC call to the local simulator (LIVE=
 test: .venv/.installed       ## run the fast tests: a minute on two cores
 	@$(call pytest,$(BIN)) -m "$(FAST)"
 
-test-all: test test-real-time test-slow test-dependencies    ## run all tests of a change: also browsers, the official package, empty environments, pyright, older dependencies
+test-all: test test-real-time test-slow test-dependencies    ## run all tests of a change: also browsers, PostgreSQL, node, the official package, older dependencies
 
 test-real-time: setup-all    ## run the tests of calls in real time, without others that compute beside them
 	@$(AVAILABLE); \
@@ -40,7 +40,7 @@ test-slow: setup-all         ## run the slow tests, those of the pipeline, and t
 	case "$$without" in *browser*) \
 	  echo "OMITTED: browser tests, because there is no browser on PATH. On Debian: apt-get install chromium";; esac; \
 	case "$$without" in *node*) \
-	  echo "OMITTED: pyright and node clients, because npm is not on PATH. On Debian: apt-get install npm";; esac
+	  echo "OMITTED: node clients, because npm is not on PATH. On Debian: apt-get install npm";; esac
 
 test-dependencies: build/lowest/.installed    ## run the tests that meet dependencies, with the lowest supported versions on the newest Python
 	@$(call pytest,build/lowest/bin) -p no:cacheprovider -m "$(FAST)" $(MEET_DEPENDENCIES)

@@ -12,7 +12,7 @@ from realtime_kit._demo.sound import RATE, difference, loudness
 from realtime_simulator import Simulator
 from realtime_simulator._media.voice import synthesize
 
-from tests.support.command import realtime, realtime_here
+from tests.support.command import realtime_here
 
 STEPS = (
     "client secret",
@@ -58,10 +58,11 @@ def test_makes_a_call_to_the_simulator_and_shows_every_step(tmp_path: Path) -> N
     assert_files(tmp_path / "build" / "demo")
 
 
-@pytest.mark.programs
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # as above
 def test_live_calls_the_server_of_the_environment_and_prints_json_lines_on_request(tmp_path: Path) -> None:
     with Simulator(pacing="none") as simulator:
-        done = realtime("demo", "--live", "--json", "--out=kept", cwd=tmp_path, simulator=simulator)
+        done = realtime_here("demo", "--live", "--json", "--out=kept", cwd=tmp_path, simulator=simulator)
         assert done.status == 0, done.out + done.err
         (call,) = simulator.calls
         assert call.ended == "hangup"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.node]
+pytestmark = [pytest.mark.slow, pytest.mark.node, pytest.mark.weekly]
 
 HERE = ROOT / "tests" / "project" / "pyright"
 BOTH = ROOT / "tests" / "ext" / "typing"
@@ -36,7 +36,6 @@ def pyright(*arguments: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("package", ["realtime_api", "realtime_ext", "realtime_simulator"])
-@pytest.mark.weekly
 def test_every_public_name_has_a_known_type(package: str) -> None:
     report = pyright("--verifytypes", package, "--ignoreexternal")["typeCompleteness"]
     assert report["packageName"] == package

@@ -190,6 +190,7 @@ def test_the_agents_sdk_for_python_answers_the_phone() -> None:
 
 
 @pytest.mark.node
+@pytest.mark.weekly
 def test_the_agents_sdk_for_javascript_answers_the_phone() -> None:
     with simulated() as (simulator, environment):
         said = telephoned(simulator, node("agents_phone.mjs", environment))

@@ -59,7 +59,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["call.jsonl", "audit"])
+@pytest.mark.parametrize("source", ["call.jsonl", pytest.param("audit", marks=pytest.mark.weekly)])
 def test_a_recording_becomes_a_script_that_passes(recorded: Path, source: str, tmp_path: Path) -> None:
     script, answers = tmp_path / "script.yaml", tmp_path / "answers.yaml"
     words = ["rehearse", "record", str(recorded / source), "--out", str(script), "--answers", str(answers)]

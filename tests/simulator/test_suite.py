@@ -172,6 +172,7 @@ def errors() -> set[str]:
     ],
 )
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_server_that_alters_events_fails_the_right_checks(
     alter: Alteration, areas: str, wrong: set[str], sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
