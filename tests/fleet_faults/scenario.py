@@ -29,7 +29,7 @@ ARRIVING = 0.4  # of the rounds, within which calls come
 QUIET = 3.0  # seconds between faults at least
 CALM = 30.0  # seconds for all calls to have an owner again, before the next fault
 SETTLE = 60.0  # seconds without progress at the end, after which what is not answered is lost
-AGAIN = "call it again"  # in the fleet's notes to the model
+AGAIN = ("call it again", "delegate it again")  # in the fleet's notes to the model
 
 
 def answer(turn: Any) -> Any:
@@ -43,12 +43,10 @@ def answer(turn: Any) -> Any:
         if item["type"] == "function_call" and item["call_id"] not in again
     }
     answered = {called[call_id] for call_id in outputs if call_id in called}
-    waiting = set()
-    if any(AGAIN in json.dumps(item) for item in turn.items if item.get("role") == "system"):
-        noted = max(n for n, item in enumerate(turn.items) if AGAIN in json.dumps(item))
-        waiting = {
-            arguments(item) for item in turn.items[:noted] if item["type"] == "function_call"
-        } - answered
+    waiting: set[str] = set()
+    if noted := [n for n, item in enumerate(turn.items) if is_note(item)]:
+        before = turn.items[: noted[-1]]
+        waiting = {arguments(item) for item in before if item["type"] == "function_call"} - answered
     wanted = [what for what in asked if what in waiting or what not in called.values()]
     return [call_tool("charge", {"what": what}) for what in wanted] or say("charged")
 
@@ -277,7 +275,8 @@ class Run:
         items = call.session.items
         names = {item["call_id"]: arguments(item) for item in items if item["type"] == "function_call"}
         answered = {names[item["call_id"]] for item in items if item["type"] == "function_call_output"}
-        is_over = bool(items) and items[-1].get("role") == "assistant"
+        said_last = next((item for item in reversed(items) if not is_note(item)), {})
+        is_over = said_last.get("role") == "assistant"
         return is_over and answered == {*names.values()} and not unmade(call)
 
     def _explain(self, call: Any) -> None:
@@ -306,6 +305,11 @@ class Run:
         return [worker for worker in self._workers if worker.poll() is None]
 
 
+def is_note(item: Any) -> bool:
+    """Whether an item is a note of the fleet to the model."""
+    return any(again in json.dumps(item) for again in AGAIN)
+
+
 def unmade(call: Any) -> set[str]:
     """What a call's user asked for, and its model has not called the function for."""
     items = call.session.items
@@ -315,7 +319,7 @@ def unmade(call: Any) -> set[str]:
 
 def has_to_speak(call: Any) -> bool:
     """Whether the model waits for the user: it was asked amid another response, or told by a note."""
-    return call.session is not None and (bool(unmade(call)) or AGAIN in json.dumps(call.session.items))
+    return call.session is not None and (bool(unmade(call)) or any(map(is_note, call.session.items)))
 
 
 def unanswered(items: list[Any]) -> list[Any]:

@@ -56,6 +56,7 @@ class _Function:
     record: FunctionRecord
     is_former: bool  # the connection does not answer it: it came before its tools were registered
     is_recorded: bool
+    is_missed: bool = False  # it came while no worker was attached
     is_live: bool = False  # the connection sends its output
 
 
@@ -83,18 +84,12 @@ class Functions(Toolbox):
         self._has_note = False  # whether the next response follows a note
         self._repeating: set[str] = set()  # the responses that do
         self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
-        self._looked = asyncio.Event()  # whether what came before the connection is found
-        self._looked.set()
+        self._looked = asyncio.Event()  # set once what came before the connection is found
         self._turn = asyncio.Lock()  # one function runs at a time, in whatever order they came
         self._recording = asyncio.Lock()
         self._writes: set[asyncio.Task[None]] = set()
         self._sent: set[str] = set()  # to be written
         self._over: set[str] = set()
-
-    @property
-    def has_former(self) -> bool:
-        """Whether former owners left something."""
-        return bool(self._left())
 
     @property
     def definitions(self) -> list[Any]:
@@ -174,7 +169,9 @@ class Functions(Toolbox):
                 response_id=response_id,
                 is_repeat=response_id in self._repeating,
             )
-            known = self._functions[call_id] = _Function(record, is_former=is_missed, is_recorded=False)
+            known = self._functions[call_id] = _Function(
+                record, is_former=is_missed, is_recorded=False, is_missed=is_missed
+            )
             if is_missed:  # it came before all responses that this connection knows of
                 for unsent in self._unsent.values():
                     unsent.append(call_id)
@@ -248,7 +245,7 @@ class Functions(Toolbox):
             self._write(self._record_answers())
 
     async def _record(self, function: _Function) -> None:
-        if not function.is_former:  # so that nothing is missed before a function call that is recorded
+        if not function.is_missed:  # so that nothing is missed before a function call that is recorded
             await self._looked.wait()
         async with self._recording:
             if not function.is_recorded:
@@ -292,15 +289,22 @@ class Functions(Toolbox):
 
     async def flush(self) -> None:
         """Wait a moment for what is being recorded, before the call is handed on."""
+        if not self._looked.is_set():  # the next owner finds it
+            for one in self._writes:
+                one.cancel()
         if self._writes:
             await wait(self._writes, FLUSH)
 
     # What former owners left
 
-    def attached(self) -> None:
-        """Record that the connection answers function calls from now on, and no earlier ones."""
+    def attached(self) -> bool:
+        """Have the connection answer function calls from now on; return whether there may be earlier ones."""
         for function in self._functions.values():
             function.is_former = True
+        if self._left() or self._call.epoch > 1:
+            return True
+        self._looked.set()
+        return False
 
     async def resume(self, connection: AsyncConnection) -> None:
         """Answer the function calls that former owners left, and one that came while no worker was attached.
@@ -308,7 +312,6 @@ class Functions(Toolbox):
         Args:
             connection: A new sideband of the call.
         """
-        self._looked.clear()
         while not connection.is_closed:
             try:
                 return await self._resume(connection)
@@ -365,12 +368,12 @@ class Functions(Toolbox):
         known = self._functions.get(call_id) if isinstance(call_id, str) else None
         wants_response = False
         if last.type == "function_call" and isinstance(call_id, str):
-            if known is not None and known.is_former and known.record.response_id:
+            if known is not None and known.is_recorded and known.record.response_id:
                 return None, False  # a former owner had it, and looked behind it
-            if (known is None or known.is_former) and getattr(last, "status", None) != "in_progress":
-                if known is None:
-                    known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
-                    former.append(known)
+            if known is None and getattr(last, "status", None) != "in_progress":
+                known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
+                former.append(known)
+            if known is not None and known.is_missed:
                 await self._guarded(self._record(known))
             return NOTE, False
         if last.type == "function_call_output" and known is not None:

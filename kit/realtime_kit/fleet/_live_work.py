@@ -55,6 +55,7 @@ class LiveWork(Functions):
         self, toolbox: Toolbox, call: OwnedCall, store: Store, former: Iterable[FunctionRecord]
     ) -> None:
         super().__init__(toolbox, call, store, former)
+        self._looked.set()  # the events of the last seconds tell
         self._connection: AsyncLiveConnection | None = None
         self._passed: set[str] = set()  # before that: the function calls that the backend has gone on from
 

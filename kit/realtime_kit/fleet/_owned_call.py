@@ -187,17 +187,14 @@ class OwnedCall:
             options["observer"] = _with_observer(options.get("observer"), functions.observe)
         await self._accept(session if functions is None else with_tools(session, functions))
         async with contextlib.AsyncExitStack() as stack:
+            if functions is not None:
+                stack.push_async_callback(functions.flush)
             update = {"type": "realtime"} if functions is None else None  # what confirms it
             connecting = self._client.connect(call_id=self.id, session=update, tools=functions, **options)  # type: ignore[arg-type]
             connection = await self._attach(stack, connecting)
-            if functions is not None:
-                functions.attached()
-                stack.push_async_callback(functions.flush)
-                if functions.has_former or self.epoch > 1:
-                    resuming = asyncio.create_task(
-                        functions.resume(connection), name=f"fleet resume {self.id}"
-                    )
-                    stack.callback(resuming.cancel)
+            if functions is not None and functions.attached():
+                resuming = asyncio.create_task(functions.resume(connection), name=f"fleet resume {self.id}")
+                stack.callback(resuming.cancel)
             if self.is_new:
                 await self._write(state="attached")
             yield connection

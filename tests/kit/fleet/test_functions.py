@@ -443,24 +443,46 @@ async def test_notes_of_former_owners_are_removed(make_fleet: MakeFleet, model: 
     assert not [item for item in call.session.items if item["id"].startswith("fleet_probe_")]
 
 
+@pytest.mark.parametrize("moment", ["before its tools are registered", "while it looks"])
 @run_async
 async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
-    make_fleet: MakeFleet, model: Simulator, monkeypatch: pytest.MonkeyPatch
+    make_fleet: MakeFleet, model: Simulator, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """Nobody saw the first function call; the second worker is lost within one that came while it looked."""
+    """Nobody saw the first function call; the second worker is lost within one that came as it attached."""
     fleets, till, attached = [make_fleet() for _ in range(3)], Till(), []
     await fleets[0].migrate()
     call = ring(model)
     till.held = {(1, "bus"): "before"}
-    looks = Functions._last_item
+    seen: list[str] = []
+
+    async def charge_bus() -> None:
+        if not seen:
+            await asyncio.to_thread(say_to, model, call, "charge bus")
+            await until(lambda: bool(seen))
+
+    arrive, look, attach = Functions._arrive, Functions._last_item, OwnedCall._attach
+
+    def arrive_seen(
+        self: Functions, call_id: str, name: str, arguments: str, *others: Any, **more: Any
+    ) -> Any:
+        seen.extend(["bus"] * ("bus" in arguments))
+        return arrive(self, call_id, name, arguments, *others, **more)
 
     async def look_late(self: Functions, connection: Any) -> Any:
-        if "bus" not in str(call.session.items):
-            await asyncio.to_thread(say_to, model, call, "charge bus")
-            await until(lambda: any("bus" in one.record.arguments for one in self._functions.values()))
-        return await looks(self, connection)
+        await charge_bus()
+        return await look(self, connection)
 
-    monkeypatch.setattr(Functions, "_last_item", look_late)
+    async def attach_late(self: OwnedCall, *arguments: Any) -> Any:
+        connection = await attach(self, *arguments)
+        if attached:
+            await charge_bus()
+        return connection
+
+    monkeypatch.setattr(Functions, "_arrive", arrive_seen)
+    if moment == "while it looks":
+        monkeypatch.setattr(Functions, "_last_item", look_late)
+    else:
+        monkeypatch.setattr(OwnedCall, "_attach", attach_late)
     for number in range(3):
         handle(fleets[number], number, till, attached)
     async with client_of(model) as client:
