@@ -27,7 +27,7 @@ BROKEN = (
     "create trigger broken before {events} on realtime_fleet.{table}"
     " for each statement execute function realtime_fleet.broken()"
 )
-MENDED = "drop function if exists realtime_fleet.broken cascade"
+MENDED = "drop trigger broken on realtime_fleet.{table}"
 GROWING = ("calls", "ended_calls", "effects", "functions", "procrastinate_jobs")
 
 
@@ -172,7 +172,9 @@ async def broken(run: Run, events: dict[str, str], code: str, share: float, seco
         for table, which in events.items():
             await db.execute(BROKEN.format(events=which, table=table).encode())
         await asyncio.sleep(seconds)
-        await db.execute(MENDED)
+        for table in events:  # one lock at a time: two could be a deadlock
+            await db.execute(MENDED.format(table=table).encode())
+        await db.execute("drop function realtime_fleet.broken")
 
 
 async def starve(run: Run) -> None:
