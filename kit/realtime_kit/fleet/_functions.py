@@ -56,7 +56,7 @@ class _Function:
     record: FunctionRecord
     is_former: bool  # the connection does not answer it: it came before its tools were registered
     is_recorded: bool
-    is_missed: bool = False  # it came while no worker was attached
+    is_missed: bool = False  # it arrived while no worker was attached
     is_live: bool = False  # the connection sends its output
 
 
@@ -298,7 +298,7 @@ class Functions(Toolbox):
     # What former owners left
 
     def attached(self) -> bool:
-        """Have the connection answer function calls from now on; return whether there may be earlier ones."""
+        """Leave function calls from now on to the connection; return whether there may be earlier ones."""
         for function in self._functions.values():
             function.is_former = True
         if self._left() or self._call.epoch > 1:
@@ -342,9 +342,9 @@ class Functions(Toolbox):
             await connection.create_response()
 
     async def _look(self, connection: AsyncConnection, former: list[_Function]) -> bool:
-        """Note what may be missed; return whether the model waits to be asked.
+        """Insert a note if function calls may be missing; return whether to ask the model to go on.
 
-        A note stays, so that nothing is lost with this owner, and no later one has to look behind it.
+        The note stays in the conversation: if this owner is lost, the next one finds it.
         """
         probe, last = await self._last_item(connection)
         note: str | None = None
@@ -358,7 +358,7 @@ class Functions(Toolbox):
         return wants_response
 
     async def _read(self, last: Any, former: list[_Function]) -> tuple[str | None, bool]:
-        """Return which note is to follow the last item, and whether the model waits to be asked.
+        """Return which note the last item calls for, and whether to ask the model to go on.
 
         Args:
             last: The item; a function call that was missed is added to `former`.
