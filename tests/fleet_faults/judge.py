@@ -53,8 +53,8 @@ def judge(
     log: Sequence[Line],
     asked: Mapping[tuple[str, str], float],
     lost: Mapping[str, float],
-) -> None:
-    """Add what went wrong to the faults that it followed.
+) -> set[str]:
+    """Add what went wrong to the faults that it followed; return the ids of the calls in which it did.
 
     Args:
         rows: The faults, in order.
@@ -66,6 +66,7 @@ def judge(
     def row_at(at: float) -> Row:
         return [rows[0], *(row for row in rows if row.at <= at)][-1]
 
+    wrong = set(lost)
     for at in lost.values():
         row_at(at).lost += 1
     effects: dict[tuple[str, str], list[Line]] = collections.defaultdict(list)
@@ -78,17 +79,21 @@ def judge(
             attached[line["call"]].append(line)
         elif line["kind"] == "tool" and any(line["epoch"] < one["epoch"] for one in attached[line["call"]]):
             row_at(line["at"]).former += 1
+            wrong.add(line["call"])
     for key, at in asked.items():
         if key in unknown:
             row_at(at).unknown += 1
         elif not effects[key]:
             row_at(at).skipped += 1
+            wrong.add(key[0])
     for key, happened in effects.items():
         if key not in asked or len(happened) > 1:
             row_at(happened[-1]["at"]).doubled += 1
+            wrong.add(key[0])
     for row in rows:
         if row.victim is not None:
             row.takeovers = _takeovers(row, attached)
+    return wrong
 
 
 def _takeovers(row: Row, attached: Mapping[str, Sequence[Line]]) -> list[float]:

@@ -151,7 +151,10 @@ class Run:
             for call_id in [call_id for call_id in lost if await fleet.find(call_id) is None]:
                 print(f"{call_id}: no webhook was acknowledged before the caller hung up", flush=True)
                 del lost[call_id]
-        judge(self._rows, read(self._log), self._asked, lost)
+        wrong = judge(self._rows, read(self._log), self._asked, lost)
+        for call in self._calls:
+            if call.id in wrong:
+                self._explain(call)
         return self._rows
 
     async def close(self) -> None:
@@ -262,8 +265,6 @@ class Run:
                     with contextlib.suppress(LookupError):
                         await asyncio.to_thread(self.simulator.inject, call.session, event)
         print(f"seed {self._seed}: {len(spoke)} users spoke again", flush=True)
-        for call_id in lost:
-            self._explain(next(call for call in self._calls if call.id == call_id))
         return lost
 
     def _unanswered(self) -> dict[str, float]:
@@ -280,8 +281,13 @@ class Run:
         return is_over and answered == {*names.values()} and not unmade(call)
 
     def _explain(self, call: Any) -> None:
-        print(f"lost: {call.id} {call.state} {call.ended} {call.reject_code}", flush=True)
-        for item in [] if call.session is None else unanswered(call.session.items):
+        """Print what is known of a call, as its workers and the simulator saw it."""
+        print(f"wrong: {call.id} {call.state} {call.ended} {call.reject_code}", flush=True)
+        for line in read(self._log):
+            if line["call"] == call.id:
+                at = time.strftime("%T", time.localtime(line["at"]))
+                print("   ", at, line["pid"], line["kind"], line["epoch"], line["what"], flush=True)
+        for item in [] if call.session is None else call.session.items:
             shown = item.get("content") or item.get("output") or item.get("arguments")
             facts = (item["type"], item.get("role", ""), item.get("call_id", ""), item.get("status", ""))
             print("   ", item.get("id"), *facts, shown, flush=True)
@@ -320,14 +326,6 @@ def unmade(call: Any) -> set[str]:
 def has_to_speak(call: Any) -> bool:
     """Whether the model waits for the user: it was asked amid another response, or told by a note."""
     return call.session is not None and (bool(unmade(call)) or any(map(is_note, call.session.items)))
-
-
-def unanswered(items: list[Any]) -> list[Any]:
-    """A conversation from two items before its first function call without an output on."""
-    outputs = {item["call_id"] for item in items if item["type"] == "function_call_output"}
-    calls = [n for n, item in enumerate(items) if item["type"] == "function_call"]
-    first = next((n for n in calls if items[n]["call_id"] not in outputs), len(items) - 4)
-    return items[max(0, first - 2) :][:40]
 
 
 def arguments(item: Any) -> str:

@@ -79,6 +79,7 @@ async def work(slots: int, generation: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(process)d %(message)s")
+    logging.getLogger("realtime_kit.fleet").setLevel(logging.INFO)
     if sys.argv[1] == "web":
         client = AsyncRealtimeClient()
         routes = [

@@ -13,6 +13,7 @@ before new function calls are recorded, so that nothing hides before one that is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
@@ -81,9 +82,11 @@ class Functions(Toolbox):
             record.id: _Function(record, is_former=True, is_recorded=True) for record in former
         }
         self._unsent: dict[str, list[str]] = {}  # at the start of each response
+        self._noted: set[str] = set()  # the items that this owner has inserted
         self._has_note = False  # whether the next response follows a note
         self._repeating: set[str] = set()  # the responses that do
         self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
+        self._begun_in: dict[str, str] = {}  # the responses of function calls that are not complete
         self._looked = asyncio.Event()  # set once what came before the connection is found
         self._turn = asyncio.Lock()  # one function runs at a time, in whatever order they came
         self._recording = asyncio.Lock()
@@ -143,6 +146,9 @@ class Functions(Toolbox):
         match getattr(event, "type", None):
             case "response.created":
                 self._begun(getattr(event.response, "id", None))
+            case "response.output_item.added" if getattr(item, "type", None) == "function_call":
+                # If the link is lost before it is complete, the connection retrieves it, without a response.
+                self._begun_in[getattr(item, "call_id", "")] = getattr(event, "response_id", "")
             case "response.output_item.done" if getattr(item, "type", None) == "function_call" and getattr(
                 item, "status", None
             ) not in ("incomplete", "in_progress"):
@@ -160,6 +166,7 @@ class Functions(Toolbox):
         self, call_id: str, name: str, arguments: str, response_id: str, *, is_missed: bool = False
     ) -> _Function:
         known = self._functions.get(call_id)
+        response_id = self._begun_in.pop(call_id, response_id)
         if known is None:
             record = FunctionRecord(
                 id=call_id,
@@ -306,12 +313,23 @@ class Functions(Toolbox):
         self._looked.set()
         return False
 
-    async def resume(self, connection: AsyncConnection) -> None:
-        """Answer the function calls that former owners left, and one that came while no worker was attached.
+    async def resume(self, connection: AsyncConnection, *, is_behind: bool) -> None:
+        """Answer function calls that former owners left, and those that came while the link was lost.
 
         Args:
             connection: A new sideband of the call.
+            is_behind: Whether there may be such calls already.
         """
+        with contextlib.suppress(ConnectionClosedError):
+            while not connection.is_closed:
+                with connection.expect("realtime_ext.reconnected") as reconnected:
+                    if is_behind:
+                        await self._catch_up(connection)
+                    await reconnected.wait(None)
+                self._looked.clear()
+                is_behind = True
+
+    async def _catch_up(self, connection: AsyncConnection) -> None:
         while not connection.is_closed:
             try:
                 return await self._resume(connection)
@@ -351,10 +369,10 @@ class Functions(Toolbox):
         wants_response = isinstance(last, str) and last == NOTE
         if last is not None and not isinstance(last, str):
             note, wants_response = await self._read(last, former)
+        self._has_note |= NOTE in (note, last)
         if note is not None:
             await self._insert(connection, note, REPEAT, after=probe)
         await connection.delete_item(probe)
-        self._has_note |= NOTE in (note, last)
         return wants_response
 
     async def _read(self, last: Any, former: list[_Function]) -> tuple[str | None, bool]:
@@ -368,8 +386,8 @@ class Functions(Toolbox):
         known = self._functions.get(call_id) if isinstance(call_id, str) else None
         wants_response = False
         if last.type == "function_call" and isinstance(call_id, str):
-            if known is not None and known.is_recorded and known.record.response_id:
-                return None, False  # a former owner had it, and looked behind it
+            if known is not None and known.is_former and known.is_recorded and known.record.response_id:
+                return None, False  # whoever had it first has looked behind it
             if known is None and getattr(last, "status", None) != "in_progress":
                 known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
                 former.append(known)
@@ -388,7 +406,7 @@ class Functions(Toolbox):
         return HINT, False
 
     async def _last_item(self, connection: AsyncConnection) -> tuple[str, Any]:
-        """Insert a probe; return its id, and the item that it follows, or NOTE or HINT.
+        """Insert a probe; return its id, and the item that it follows, or NOTE (a former owner's) or HINT.
 
         Probes of former owners at the end are removed, each once: deleting one may have no effect.
         """
@@ -397,9 +415,9 @@ class Functions(Toolbox):
             probe, last_id = await self._insert(connection, PROBE, REPEAT)
             if last_id is None or last_id in removed:
                 return probe, None
-            for note in (NOTE, HINT):
-                if last_id.startswith(note):
-                    return probe, note
+            if last_id.startswith((NOTE, HINT)):
+                is_own = last_id in self._noted or last_id.startswith(HINT)
+                return probe, HINT if is_own else NOTE
             if not last_id.startswith(PROBE):
                 return probe, await self._retrieve(connection, last_id)
             removed.add(last_id)
@@ -418,6 +436,7 @@ class Functions(Toolbox):
     ) -> tuple[str, str | None]:
         """Insert a note for the model; return its id, and that of the item that it follows."""
         item_id = f"{prefix}{uuid.uuid4().hex[: 32 - len(prefix)]}"
+        self._noted.add(item_id)
         content = [{"type": "input_text", "text": text}]
         item: Any = {"id": item_id, "type": "message", "role": "system", "content": content}
         with connection.expect(

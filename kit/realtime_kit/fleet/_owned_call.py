@@ -192,8 +192,11 @@ class OwnedCall:
             update = {"type": "realtime"} if functions is None else None  # what confirms it
             connecting = self._client.connect(call_id=self.id, session=update, tools=functions, **options)  # type: ignore[arg-type]
             connection = await self._attach(stack, connecting)
-            if functions is not None and functions.attached():
-                resuming = asyncio.create_task(functions.resume(connection), name=f"fleet resume {self.id}")
+            if functions is not None:
+                resuming = asyncio.create_task(
+                    functions.resume(connection, is_behind=functions.attached()),
+                    name=f"fleet resume {self.id}",
+                )
                 stack.callback(resuming.cancel)
             if self.is_new:
                 await self._write(state="attached")

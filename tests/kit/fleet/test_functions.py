@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import collections
 import json
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 from realtime_kit.fleet import Fleet, OwnedCall
 from realtime_kit.fleet._functions import Functions
 from realtime_simulator import Simulator, call_tool, say
 
+from realtime_ext.connection import Attempt, Reconnect
+from realtime_ext.events import parse_event
 from realtime_ext.tools import Silent, Toolbox, ToolContext
 from tests.kit.fleet.conftest import MakeFleet
 from tests.kit.fleet.harness import SESSION, Working, client_of, ring, run_async, two, until
@@ -499,3 +503,54 @@ async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
             await until(lambda: words(call) == ["hello", "charged"])
             await asyncio.to_thread(model.hang_up, call)
     assert till.charged == {"bus": 1, "taxi": 1}
+
+
+@run_async
+async def test_functions_that_came_while_the_link_was_lost_are_answered_by_the_same_owner(
+    make_fleet: MakeFleet, model: Simulator
+) -> None:
+    fleet, till, attached = make_fleet(), Till(), []
+    await fleet.migrate()
+    call = ring(model)
+
+    def charge_meanwhile(_: Attempt) -> None:
+        if "taxi" in json.dumps(call.session.items):
+            return
+        for text in ("charge taxi", "charge bus"):
+            responses = call.session.types_sent().count("response.done")
+            say_to(model, call, text)
+            while call.session.types_sent().count("response.done") == responses:
+                time.sleep(0.01)
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        policy = Reconnect(on_attempt=charge_meanwhile)
+        async with owned.open(SESSION, tools=[till.tool(0)], reconnect=policy) as connection:
+            attached.append(0)
+            async for _ in connection:
+                pass
+
+    async with client_of(model) as client, Working(fleet, client):
+        await fleet.offer(call.id)
+        await until(lambda: attached == [0])
+        with model.fault("socket_drop", on=call.id, times=1, after="response.done"):
+            await asyncio.to_thread(say_to, model, call, "hello")
+            await until(lambda: "charged" in words(call))
+        await asyncio.to_thread(say_to, model, call, "well?")
+        await until(lambda: till.charged == {"taxi": 1, "bus": 1})
+        await asyncio.to_thread(model.hang_up, call)
+    assert till.charged == {"taxi": 1, "bus": 1}
+
+
+def test_a_function_that_is_retrieved_after_the_link_was_lost_repeats_one_of_before() -> None:
+    call: Any = SimpleNamespace(id="rtc_1")
+    store: Any = None
+    functions = Functions(Toolbox(), call, store, [])
+    earlier = functions._arrive("call_1", "charge", '{"what": "taxi"}', "resp_1")
+    functions._begun("resp_2")
+    item = {"type": "function_call", "id": "item_2", "call_id": "call_2", "name": "charge", "arguments": ""}
+    added = {"type": "response.output_item.added", "event_id": "event_1", "response_id": "resp_2"}
+    functions.observe("in", parse_event({**added, "output_index": 0, "item": item}), 0)
+    earlier.record = attrs.evolve(earlier.record, is_sent=True)
+    repeated = functions._arrive("call_2", "charge", '{"what": "taxi"}', "")
+    assert repeated.record.key == "call_1"
