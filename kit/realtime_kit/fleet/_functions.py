@@ -86,7 +86,9 @@ class Functions(Toolbox):
         self._has_note = False  # whether the next response follows a note
         self._repeating: set[str] = set()  # the responses that do
         self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
-        self._begun_in: dict[str, str] = {}  # the responses of function calls that are not complete
+        # The responses of function calls that are not complete. Where the link is lost meanwhile, the
+        # connection retrieves them afterwards, without a response.
+        self._incomplete: dict[str, str] = {}
         self._looked = asyncio.Event()  # set once what came before the connection is found
         self._turn = asyncio.Lock()  # one function runs at a time, in whatever order they came
         self._recording = asyncio.Lock()
@@ -147,26 +149,29 @@ class Functions(Toolbox):
             case "response.created":
                 self._begun(getattr(event.response, "id", None))
             case "response.output_item.added" if getattr(item, "type", None) == "function_call":
-                # If the link is lost before it is complete, the connection retrieves it, without a response.
-                self._begun_in[getattr(item, "call_id", "")] = getattr(event, "response_id", "")
-            case "response.output_item.done" if getattr(item, "type", None) == "function_call" and getattr(
-                item, "status", None
-            ) not in ("incomplete", "in_progress"):
-                call_id, name = getattr(item, "call_id", None), getattr(item, "name", None)
-                if isinstance(call_id, str) and isinstance(name, str):
-                    arguments = getattr(item, "arguments", None) or ""
-                    function = self._arrive(call_id, name, arguments, getattr(event, "response_id", "") or "")
-                    self._write(self._record(function))
+                self._incomplete[getattr(item, "call_id", "")] = getattr(event, "response_id", "")
+            case "response.output_item.done" if getattr(item, "type", None) == "function_call":
+                self._complete(item, getattr(event, "response_id", "") or "")
+            case "conversation.item.retrieved" if getattr(item, "call_id", None) in self._incomplete:
+                self._complete(item, "")
             case "conversation.item.added" | "conversation.item.created" | "conversation.item.done" if (
                 getattr(item, "type", None) == "function_call_output"
             ):
                 self._answered(getattr(item, "call_id", None))
 
+    def _complete(self, item: Any, response_id: str) -> None:
+        call_id, name = getattr(item, "call_id", None), getattr(item, "name", None)
+        if getattr(item, "status", None) in ("incomplete", "in_progress"):
+            self._incomplete.pop(str(call_id), None)
+        elif isinstance(call_id, str) and isinstance(name, str):
+            function = self._arrive(call_id, name, getattr(item, "arguments", None) or "", response_id)
+            self._write(self._record(function))
+
     def _arrive(
         self, call_id: str, name: str, arguments: str, response_id: str, *, is_missed: bool = False
     ) -> _Function:
         known = self._functions.get(call_id)
-        response_id = self._begun_in.pop(call_id, response_id)
+        response_id = self._incomplete.pop(call_id, response_id)
         if known is None:
             record = FunctionRecord(
                 id=call_id,
@@ -223,6 +228,7 @@ class Functions(Toolbox):
 
     def _opened(self, response_id: str) -> None:
         unsent = [one.record.id for one in self._functions.values() if not one.record.is_sent]
+        unsent += self._incomplete
         self._unsent[response_id] = unsent
         while len(self._unsent) > RESPONSES:
             del self._unsent[next(iter(self._unsent))]
@@ -293,6 +299,7 @@ class Functions(Toolbox):
         task = asyncio.create_task(write(), name=f"fleet functions {self._call.id}")
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
 
     async def flush(self) -> None:
         """Wait a moment for what is being recorded, before the call is handed on."""

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import attrs
 import pytest
 from realtime_kit.fleet import Fleet, OwnedCall
 from realtime_kit.fleet._functions import Functions
@@ -542,15 +541,26 @@ async def test_functions_that_came_while_the_link_was_lost_are_answered_by_the_s
     assert till.charged == {"taxi": 1, "bus": 1}
 
 
-def test_a_function_that_is_retrieved_after_the_link_was_lost_repeats_one_of_before() -> None:
+@run_async
+async def test_a_function_that_is_retrieved_after_the_link_was_lost_may_be_repeated() -> None:
     call: Any = SimpleNamespace(id="rtc_1")
     store: Any = None
     functions = Functions(Toolbox(), call, store, [])
-    earlier = functions._arrive("call_1", "charge", '{"what": "taxi"}', "resp_1")
+    taxi = {"id": "item_1", "type": "function_call", "name": "charge", "arguments": '{"what": "taxi"}'}
+
+    def observe(kind: str, call_id: str, **fields: Any) -> None:
+        item = {**taxi, "call_id": call_id, "status": "completed"}
+        event = {"type": kind, "event_id": "event_1", "item": item, **fields}
+        functions.observe("in", parse_event(event), 0)
+
+    functions._begun("resp_1")
+    observe("response.output_item.added", "call_1", response_id="resp_1", output_index=0)
     functions._begun("resp_2")
-    item = {"type": "function_call", "id": "item_2", "call_id": "call_2", "name": "charge", "arguments": ""}
-    added = {"type": "response.output_item.added", "event_id": "event_1", "response_id": "resp_2"}
-    functions.observe("in", parse_event({**added, "output_index": 0, "item": item}), 0)
-    earlier.record = attrs.evolve(earlier.record, is_sent=True)
-    repeated = functions._arrive("call_2", "charge", '{"what": "taxi"}', "")
-    assert repeated.record.key == "call_1"
+    observe("conversation.item.retrieved", "call_1")
+    observe("response.output_item.done", "call_2", response_id="resp_2", output_index=0)
+    await functions.flush()
+    records = [one.record for one in functions._functions.values()]
+    assert [(record.id, record.key, record.response_id) for record in records] == [
+        ("call_1", "call_1", "resp_1"),
+        ("call_2", "call_1", "resp_2"),
+    ]
