@@ -18,6 +18,7 @@ import yaml
 from realtime_simulator import Fail, Simulator, Transcript
 from realtime_simulator._conformance import conform, play, realtime
 from realtime_simulator._conformance.known import KNOWN
+from realtime_simulator._conformance.play import Play
 from realtime_simulator._media.sounds import sound
 from realtime_simulator._recordings.recording import read, text_of
 from realtime_simulator._recordings.steps import RecordingError
@@ -557,8 +558,19 @@ def test_a_connection_that_is_refused_is_a_difference(tmp_path: Path) -> None:
 def test_a_broken_event_is_refused(tmp_path: Path) -> None:
     interactions = load("spoken_turn")
     del events(interactions, "input_audio_buffer.speech_started")[0]["audio_start_ms"]
-    with pytest.raises(RecordingError, match="an event has an unexpected shape: KeyError"):
+    with pytest.raises(RecordingError, match=r"'audio_start_ms' of .* is missing or not a number"):
         found(tmp_path, interactions)
+
+
+def test_an_error_of_the_player_is_not_reported_as_one_of_the_recording(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(play: Play[Any], number: int) -> Any:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Play, "_exchange", fails)
+    with pytest.raises(KeyError, match="a bug"):
+        conform.conform(RECORDINGS / "call.yaml")
 
 
 def test_a_received_message_that_is_no_event_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from realtime_simulator._recordings.recording import text_of
 from realtime_simulator._recordings.steps import RecordingError
 from realtime_simulator.cli import main
 
-from tests.simulator.test_conform import Interactions, events, found, load, place
+from tests.simulator.test_conform import RECORDINGS, Interactions, events, found, load, place
 from tests.support.rows import each
 
 
@@ -82,6 +82,17 @@ def test_an_event_whose_subject_is_no_object_is_refused_by_its_place(
         found(tmp_path, interactions)
 
 
+@pytest.mark.parametrize("field", ["session", "response", "item", "error"])
+def test_what_an_event_of_any_type_is_about_is_an_object_or_null(tmp_path: Path, field: str) -> None:
+    interactions = load("written_turn")
+    event = events(interactions, "response.output_text.delta")[0]
+    event[field] = "text"
+    with pytest.raises(RecordingError, match=f"'{field}' of response.output_text.delta"):
+        found(tmp_path, interactions)
+    event[field] = None
+    assert all(field in one for one in found(tmp_path, interactions))
+
+
 @pytest.mark.parametrize("data", [["a", "list"], None, 7, {"no": "type"}])
 def test_a_client_may_send_what_is_no_event(tmp_path: Path, data: Any) -> None:
     interactions = load("written_turn")
@@ -90,13 +101,30 @@ def test_a_client_may_send_what_is_no_event(tmp_path: Path, data: Any) -> None:
     assert difference.endswith("the simulator sends error")
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 503])
-@pytest.mark.parametrize("code", ["insufficient_permissions", None])
-def test_a_handshake_is_refused_as_recorded(tmp_path: Path, status: int, code: str | None) -> None:
-    error = {"message": "No.", "type": "invalid_request_error", "param": None, "code": code}
+def refused_handshake(status: int) -> Interactions:
+    error = {"message": "No.", "type": "invalid_request_error", "param": None, "code": None}
     request = {"method": "GET", "uri": "https://api.example/v1/realtime?model=gpt-realtime"}
     answer = {"status": {"code": status}, "body": {"string": json.dumps({"error": error})}}
-    assert found(tmp_path, [{"request": request, "response": answer}]) == []
+    return [{"request": request, "response": answer}]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_refused_handshake_is_not_compared(tmp_path: Path, status: int) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of([*load("written_turn"), *refused_handshake(status)]), encoding="utf-8")
+    (report,) = conform.conform(path)
+    (alone,) = conform.conform(RECORDINGS / "written_turn.yaml")
+    assert report.conforms and report.compared == alone.compared
+    (reason,) = report.unread
+    assert "not comparable" in reason and str(status) in reason
+
+
+def test_a_wrong_key_is_compared_where_the_service_refuses_it_at_the_handshake(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of(refused_handshake(401)), encoding="utf-8")
+    (report,) = conform.conform(path, "azure")
+    assert report.compared == 1 and not report.unread
+    assert any("/status" not in str(one) for one in report.differences)  # 401 is right, "No." is not
 
 
 @pytest.mark.parametrize("text", ["{version: 1, interactions: []}", '{"dir": "c2s", "data": {"type": "x"}}'])

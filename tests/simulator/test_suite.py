@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from realtime_simulator._suite import catalog, reports, runner, target as target
 from realtime_simulator._suite.check import CAPABILITIES, PRICES
 from realtime_simulator._suite.runner import Result
 from realtime_simulator._suite.target import Target
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
 
 from tests.support.paths import ROOT
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 SECONDS = 60.0
 Event = dict[str, Any]
@@ -373,6 +377,30 @@ def test_a_server_that_hangs_is_given_up() -> None:
         target = Target(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "sk-x", "gpt-realtime-2.1")
         with pytest.raises(ConnectionError, match="does not answer"):
             judged(target, "S01", seconds=0.2)
+
+
+def test_a_silent_server_is_given_up_after_a_few_checks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(targets, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(targets, "_LESS_SECONDS", 0.2)
+    report = tmp_path / "report.json"
+
+    def answer(connection: ServerConnection, request: Request) -> Response | None:
+        return None if "Upgrade" in request.headers else connection.respond(404, "")
+
+    with serve(lambda connection: list(connection), "127.0.0.1", 0, process_request=answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}/v1"
+        words = ["conformance", "--base-url", url, "--api-key", "sk-x", "--report", str(report)]
+        assert cli.main(words) == 1
+        server.shutdown()
+        thread.join(PATIENCE)
+    assert "the server accepts connections and sends no event" in capsys.readouterr().err
+    checks = json.loads(report.read_text(encoding="utf-8"))["checks"]
+    skipped = [one for one in checks if "sent no event to the checks before" in one["detail"]]
+    assert len(skipped) > len(checks) / 2
 
 
 def test_once_an_event_was_missing_others_are_waited_for_less(

@@ -425,8 +425,8 @@ def _cut(events: Iterator[Event]) -> set[str]:
     things: set[str] = set()
     for event in events:
         if event["type"] == "response.done" and value_at(event, "response", "status") != "completed":
-            response = event["response"]
-            things |= {str(response["id"]), *(str(item["id"]) for item in response.get("output", ()))}
+            things.add(str(value_at(event, "response", "id")))
+            things |= {str(value_at(item, "id")) for item in value_at(event, "response", "output") or ()}
     return things
 
 

@@ -42,7 +42,12 @@ def conform(
 def check(
     recording: Recording, profile: ProfileName = "openai", *, sound: bytes | Literal["recorded"] | None = None
 ) -> Report:
-    """Check the simulator against a recording that has been read; see `conform`.
+    """Check the simulator against one recording.
+
+    Args:
+        recording: The recording.
+        profile: As for `conform`.
+        sound: As for `conform`.
 
     Raises:
         RecordingError: An event in it is broken, or it has no sound to be played.
@@ -52,8 +57,8 @@ def check(
         raise RecordingError(f"{recording.name}: a Live session tells no edges of speech to compare")
     try:
         play = LivePlay(recording) if live else RealtimePlay(recording, profile, sound)
-        return event_loop.run(play.run())
     except RecordingError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordingError(f"{recording.name}: an event has an unexpected shape: {error!r}") from error
+    return event_loop.run(play.run())

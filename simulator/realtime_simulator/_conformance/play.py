@@ -62,7 +62,7 @@ class Report:
         compared: How many events, answers and closes were compared.
         differences: The differences from the recording.
         known: The intended differences, with their reasons.
-        unread: What of the recording was not understood, and left out.
+        unread: What of the recording was not compared, with the reason.
     """
 
     name: str
@@ -135,6 +135,7 @@ class Play(ABC, Generic[C]):
         self._connections = list(connections)
         self._of = {id(step): one for one in connections for step in one.steps}
         self._compared = self._answered = self._heard = 0
+        self._unread = list(recording.unread)
         self._secret: str | None = None
         self._phone: Phone | None = None
 
@@ -165,7 +166,7 @@ class Play(ABC, Generic[C]):
             compared=self._compared,
             differences=self._comparison.differences,
             known=self._comparison.known,
-            unread=self._recording.unread,
+            unread=self._unread,
         )
 
     # The words of the model and the user; these methods run in the simulator's thread
@@ -314,6 +315,12 @@ class Play(ABC, Generic[C]):
         path = self._bindings.inside(recorded.path)
         kind, pointer = f"{recorded.method} {path}", recorded.pointer
         comparison = self._comparison
+        if self._is_refused_by_chance(recorded):
+            self._unread.append(
+                f"{pointer}: not comparable: whether a service refuses a handshake with {recorded.status} "
+                "depends on the account or a gateway"
+            )
+            return
         self._compared += 1
         try:
             status, headers, content = await self._request(recorded, path)
@@ -340,15 +347,8 @@ class Play(ABC, Generic[C]):
     def _is_refused_by_chance(self, recorded: Exchange) -> bool:
         """Return whether a handshake was refused for what an account or a gateway does, not the protocol."""
         has_wrong_key = recorded.status == 401 and PROFILES[self._profile].refuses_keys_early
-        return recorded.status >= 400 and recorded.status != 404 and not has_wrong_key
-
-    def _refuse_next(self, recorded: Exchange) -> None:
-        """Let the next handshake be refused as it was recorded."""
-        error = _envelope(recorded.answer)
-        fields: dict[str, Any] = {
-            key: str(error.get(key) or "") for key in ("code", "message", "type", "param")
-        }
-        self._simulator.fault("refused", times=1, status=recorded.status, **fields)
+        is_refused = _is_handshake(recorded) and recorded.status >= 400
+        return is_refused and recorded.status != 404 and not has_wrong_key
 
     async def _request(self, recorded: Exchange, path: str) -> tuple[int, Mapping[str, str], str]:
         """Make a recorded request to a path; return the answer's status, headers and body."""
@@ -361,9 +361,7 @@ class Play(ABC, Generic[C]):
             headers["authorization"] = f"Bearer {WRONG_KEY}"
         elif raw and self._secret is not None:
             headers["authorization"] = f"Bearer {self._secret}"
-        if recorded.method == "GET" and rest.endswith(_SOCKETS):
-            if self._is_refused_by_chance(recorded):
-                self._refuse_next(recorded)
+        if _is_handshake(recorded):
             try:
                 link = await self._dial(rest, recorded.query, WRONG_KEY if recorded.status == 401 else "")
             except InvalidStatus as refused:
@@ -383,10 +381,8 @@ class Play(ABC, Generic[C]):
         return answer.status_code, answer.headers, answer.text
 
 
-def _envelope(answer: Any) -> Mapping[str, Any]:
-    """Return the error in an answer; empty if it has none."""
-    error = answer.get("error") if isinstance(answer, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
+def _is_handshake(recorded: Exchange) -> bool:
+    return recorded.method == "GET" and recorded.path.endswith(_SOCKETS)
 
 
 def grouped(recording: Recording, starts_anew: Callable[[Steps, Message], bool]) -> Iterator[Steps]:

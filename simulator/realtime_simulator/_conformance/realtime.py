@@ -25,6 +25,7 @@ from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
 from realtime_simulator._links import Link, Phone
 from realtime_simulator._recordings.bindings import Bindings
+from realtime_simulator._recordings.lines import is_number
 from realtime_simulator._recordings.steps import Close, Message, Open, Recording, RecordingError, Step
 from realtime_simulator._simulator.simulator import Simulator
 
@@ -42,12 +43,12 @@ _OWN_ID = re.compile(r"[0-9a-f]{24}")
 _CALL = re.compile(r"sess_u\d+_.+")
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
 _OBJECTS = {
-    ("session.created", "session.updated"): "session",
-    ("response.created", "response.done"): "response",
-    ("response.output_item.", "conversation.item.added", "conversation.item.done"): "item",
-    ("error",): "error",
+    "session": ("session.created", "session.updated"),
+    "response": ("response.created", "response.done"),
+    "item": ("response.output_item.", "conversation.item.added", "conversation.item.done"),
+    "error": ("error",),
 }
-"""The field that is an object in the events whose types begin so."""
+"""The fields that are objects, with how the types of the events begin that must have them."""
 _MODEL_WITHOUT_PHASES = "gpt-realtime"
 _CAUSES = ("response.create", "input_audio_buffer.committed")
 """The events that cause a response."""
@@ -269,16 +270,22 @@ class RealtimePlay(Play[Connection]):
 
 
 def _check_shape(name: str, message: Message) -> None:
-    """Check that an event has the object which its type is about.
+    """Check what a received event is about: its session, response, item or error, or an edge of speech.
 
     Raises:
-        RecordingError: It is missing, or is not an object.
+        RecordingError: It is missing, or of another type.
     """
-    for kinds, field in _OBJECTS.items():
-        if message.type.startswith(kinds) and not isinstance(message.data.get(field), Mapping):
+    for field, kinds in _OBJECTS.items():
+        value = message.data.get(field)
+        if not isinstance(value, Mapping) and (value is not None or message.type.startswith(kinds)):
             raise RecordingError(
                 f"{name}: {message.pointer}: '{field}' of {message.type} is missing or not an object"
             )
+    edge = scripts.EDGES.get(message.type)
+    if edge is not None and not is_number(message.data.get(edge)):
+        raise RecordingError(
+            f"{name}: {message.pointer}: '{edge}' of {message.type} is missing or not a number"
+        )
 
 
 def _settings(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from realtime_simulator._engine.turn import Action, Transcript
 Handlers = Mapping[str, Callable[[Mapping[str, Any]], None]]
 
 
-class BaseSession:
+class BaseSession(ABC):
     """The base of all sessions.
 
     Args:
@@ -133,9 +134,9 @@ class BaseSession:
         """Whether silence of the user changes nothing, so that it may be heard a little later."""
         return False
 
+    @abstractmethod
     def view(self) -> dict[str, Any]:
         """Return the configuration as events show it."""
-        raise NotImplementedError
 
     def items(self) -> list[dict[str, Any]]:
         """Return the conversation's items, oldest first, as events show them."""

@@ -17,6 +17,7 @@ from realtime_simulator._suite.target import Failed, OverBudget, Target
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 _AT_ONCE = 4
 _MOST_CHARACTERS = 2000
+_SILENT = "not run, since the server sent no event to the checks before"
 _HINTS = (
     (("invalid_api_key", "HTTP 401"), "most checks failed because the server refuses the key"),
     (("HTTP 404", "got 404"), "most checks were answered 404; --base-url is the address up to and with /v1"),
@@ -104,6 +105,8 @@ async def _run(target: Target, checks: Sequence[Check], plan: Plan, seconds: flo
         if check.id in plan.skipped:
             return Result(check, SKIPPED, plan.skipped[check.id])
         async with places:
+            if target.is_silent:
+                return Result(check, SKIPPED, _SILENT)
             return await _judge(target, check, seconds)
 
     try:
@@ -160,6 +163,8 @@ def counts(results: Sequence[Result]) -> Mapping[str, int]:
 
 def hint(results: Sequence[Result]) -> str:
     """Return what may be wrong if most checks failed for one reason; empty if they did not."""
+    if any(one.detail == _SILENT for one in results):
+        return "the server accepts connections and sends no event; the other checks were not run"
     details = [one.detail for one in results if one.status == FAILED]
     for marks, text in _HINTS:
         if sum(any(mark in detail for mark in marks) for detail in details) > len(details) / 2:

@@ -20,6 +20,8 @@ Event = dict[str, Any]
 _WAIT_SECONDS = 30.0
 _LESS_SECONDS = 5.0
 """How long to wait for an event; and once a server did not send one, how long for others."""
+_MOST_WAITS = 8
+"""After how many of them a server that has sent nothing is given up."""
 _MAX_BYTES = 32 * 1024 * 1024
 _MAX_QUEUE = 512
 _CLOSE_SECONDS = 1.0
@@ -201,6 +203,7 @@ class Target:
         sockets: The connections, with the events of each.
         spent: What the responses so far cost, in US dollars, by their usage.
         patience: Seconds to wait for an event.
+        waits: How often something did not come in time.
     """
 
     def __init__(
@@ -221,6 +224,7 @@ class Target:
         self.speech = speech
         self.ring = ring
         self.patience = _WAIT_SECONDS
+        self.waits = 0
         self._api_key = api_key
         self._scrubber = Scrubber()
         self._shared: dict[str, asyncio.Task[Any]] = {}
@@ -233,7 +237,13 @@ class Target:
     def lose_patience(self) -> float:
         """Note that something did not come in time; return for how long it was waited for."""
         waited, self.patience = self.patience, min(self.patience, _LESS_SECONDS)
+        self.waits += 1
         return waited
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has sent no event at all, however often one was waited for."""
+        return self.waits >= _MOST_WAITS and not any(socket.events for socket in self.sockets)
 
     @contextlib.asynccontextmanager
     async def socket(

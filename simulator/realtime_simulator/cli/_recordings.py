@@ -101,6 +101,8 @@ def run_conform(words: list[str], program: str) -> int:
             print_error(f"{program} {CONFORM}", reason_of(error))
             return 2
         if not any(report.compared or report.differences for report in reports):
+            for what in (what for report in reports for what in report.unread):
+                print_error(f"{program} {CONFORM}", f"left out: {what}")
             print_error(f"{program} {CONFORM}", f"{file}: no event and no answer was recorded to compare")
             return 2
         for report in reports:
@@ -110,7 +112,7 @@ def run_conform(words: list[str], program: str) -> int:
             for difference in report.differences:
                 print_text(f"  {difference}", keep="")
             for what in report.unread:
-                print_text(f"  not understood: {what}", keep="")
+                print_text(f"  left out: {what}", keep="")
             for difference, reason in report.known if options.known else ():
                 print_text(f"  known: {difference} ({reason.reason})", keep="")
             status |= not report.conforms
