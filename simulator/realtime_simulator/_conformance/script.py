@@ -164,7 +164,7 @@ def _words(received: Sequence[Message]) -> Iterator[Transcript]:
     for message in received:
         event = message.data
         if message.type == _PREFIX + "completed":
-            heard[event["item_id"]] = Transcript(event["transcript"])
+            heard[event["item_id"]] = Transcript(str(event["transcript"] or ""))
         elif message.type == _PREFIX + "failed":
             heard[event["item_id"]] = Transcript(
                 error=str(event["error"].get("message")),
