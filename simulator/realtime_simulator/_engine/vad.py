@@ -71,6 +71,7 @@ class VoiceActivity:
         self._noise: deque[float] = deque(maxlen=_NOISE_BLOCKS)
         self._block, self._left = 0.0, _NOISE_BLOCK
         self._peak = 0.0
+        self._is_voiced = False
         self._last_sound = self._last_voiced = 0
         self.configure(threshold, silence_ms)
 
@@ -119,14 +120,16 @@ class VoiceActivity:
         if self.speaking:
             self._peak = max(self._peak - 0.05, level)
             least = max(noise + _STAYS_ABOVE_NOISE_DB, min(self._loud, self._peak - _RANGE_DB))
-            is_voiced = False
-            if level > least:
-                is_voiced = _voice().voicing(before, now) >= _VOICED
-                if is_voiced:
+            if level <= least:
+                self._is_voiced = False
+            else:
+                if self._position % (2 * FRAME) == 0:  # vowels last longer, and this costs the most
+                    self._is_voiced = _voice().voicing(before, now) >= _VOICED
+                if self._is_voiced:
                     self._last_voiced = self._position
                 if self._position - self._last_voiced < _UNVOICED:
                     self._last_sound = self._position
-            if not is_voiced or level < self._peak - _VOICE_RANGE_DB:
+            if not self._is_voiced or level < self._peak - _VOICE_RANGE_DB:
                 self._listen_to_noise(level)
             if self._position - self._last_sound >= self._silence + _HANG:
                 self.reset()
@@ -143,7 +146,7 @@ class VoiceActivity:
         self._spoken.append(spoken)
         if sum(self._spoken) < _NEEDED:
             return None
-        self.speaking = True
+        self.speaking = self._is_voiced = True
         self._peak = max(list(self._levels)[-_RECENT:])
         self._last_sound = self._last_voiced = self._position
         levels = list(self._levels)

@@ -20,7 +20,7 @@ _LAGS = np.arange(20, 115)  # 400 Hz down to 70 Hz
 _ORDER = 40  # of the recurrence: twenty tones
 
 
-def _matrix() -> Wave:
+def _matrix() -> NDArray[np.float32]:
     """Return the matrix that makes correlations of a wave's power, in which rumble weighs little.
 
     The first is at no lag, the others at each of the lags, in units of what the window alone allows.
@@ -31,7 +31,7 @@ def _matrix() -> Wave:
     allowed = np.concatenate([[1.0], (window / window[0])[_LAGS]])
     cosines = np.cos(2 * np.pi * np.outer(np.concatenate([[0], _LAGS]), steps) / _FFT)
     emphasis = np.where(steps < _LOWEST, 0.0, np.minimum(steps / 64, 1.0) ** 2)
-    matrix: Wave = cosines * weight * emphasis / _FFT / allowed[:, None]
+    matrix: NDArray[np.float32] = (cosines * weight * emphasis / _FFT / allowed[:, None]).astype(np.float32)
     return matrix
 
 
@@ -57,7 +57,7 @@ def voicing(before: Wave, now: Wave) -> float:
     both -= np.add.reduce(both) / len(both)
     both *= _WINDOW
     spectrum = np.fft.rfft(both, _FFT)
-    repeated = _CORRELATION @ (spectrum.real**2 + spectrum.imag**2)
+    repeated = _CORRELATION @ (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     return float(repeated[1:].max() / (repeated[0] + 1e-12))
 
 

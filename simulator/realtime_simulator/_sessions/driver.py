@@ -38,7 +38,8 @@ from realtime_simulator._sessions.work import Work
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 """A line for each event of each session."""
-_MOST_QUIET = 5
+_MOST_QUIET, _MOST_SOUND = 5, 2
+"""How many packets of silence, or of anything else, a session hears at once: each time has its price."""
 _QUIET = [bytes(number * PACKET_SAMPLES * 2) for number in range(_MOST_QUIET + 1)]
 """Silence, by its packets; there are no other objects of it, so that sessions can keep much."""
 Send = Callable[[Mapping[str, Any]], None]
@@ -76,7 +77,7 @@ class SessionDriver:
         self._work = Work(session, log.id, services, self._step, packets=plays is not None)
         self._greeting: dict[str, Any] = {}
         self._pumping = False
-        self._quiet = 0
+        self._unheard: list[bytes] = []
         self._end: tuple[int, str] | None = None
         log.begun = services.clock.unix()
         log.follow(session.view, session.items, self.receive)
@@ -138,20 +139,21 @@ class SessionDriver:
     def hear(self, pcm: bytes) -> None:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
         self.log.audio_in.add(pcm, self._services.clock.unix())
-        if pcm != _QUIET[1] or not self.session.awaits_voice:
+        self._unheard.append(pcm)
+        # Most packets of callers are silence, of which nothing comes.
+        changes_nothing = pcm == _QUIET[1] and self.session.awaits_voice
+        if len(self._unheard) >= (_MOST_QUIET if changes_nothing else _MOST_SOUND):
+            self._hear_rest()
+
+    def _hear_rest(self) -> None:
+        """Let the session hear what came since it last heard anything."""
+        if self._unheard:
+            quiet, pcm = _QUIET[min(len(self._unheard), _MOST_QUIET)], b"".join(self._unheard)
+            self._unheard.clear()
+            if pcm == quiet:
+                pcm = quiet
             with self._step():
                 self.session.hear(pcm, self.now)
-            return
-        self._quiet += 1  # most packets of callers: nothing comes of them
-        if self._quiet == _MOST_QUIET:
-            self._hear_quiet()
-
-    def _hear_quiet(self) -> None:
-        """Let the session hear the silence that came since it last heard anything."""
-        if self._quiet:
-            quiet, self._quiet = _QUIET[self._quiet], 0
-            with self._step():
-                self.session.hear(quiet, self.now)
 
     def press(self, keys: str) -> None:
         """Process keys of the telephone, one after the other."""
@@ -187,7 +189,7 @@ class SessionDriver:
     def _step(self) -> Iterator[None]:
         """Act on the effects of a step of the session. An error in it is the simulator's, and ends the
         session as failed, never as one that ended normally."""
-        self._hear_quiet()
+        self._hear_rest()
         try:
             yield
             self._pump()
