@@ -13,7 +13,7 @@ from realtime_simulator._recordings.recording import text_of
 from realtime_simulator._recordings.steps import RecordingError
 from realtime_simulator.cli import main
 
-from tests.simulator.test_conform import RECORDINGS, Interactions, events, found, load, place
+from tests.simulator.test_conform import RECORDINGS, Interactions, events, found, load, place, profile
 from tests.support.rows import each
 
 
@@ -80,6 +80,27 @@ def test_an_event_whose_subject_is_no_object_is_refused_by_its_place(
         event[field] = value
     with pytest.raises(RecordingError, match=r"x\.yaml: /interactions/\d+/data: "):
         found(tmp_path, interactions)
+
+
+@pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round", "written_turn"])
+def test_a_setting_that_a_service_refuses_is_left_out_where_it_refuses_others(
+    tmp_path: Path, name: str
+) -> None:
+    interactions = load(name)
+    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "Thinking is not supported."}
+    update = {"type": "session.update", "session": {"type": "realtime", "thinking": {"type": "enabled"}}}
+    refused = {"type": "error", "event_id": "event_aaaaaaaaaaaaaaaaaaaaa", "error": error}
+    where = place(interactions, "session.updated") + 1
+    interactions[where:where] = [
+        {"kind": "message", "direction": "sent", "data": update},
+        {"kind": "message", "direction": "received", "data": refused},
+    ]
+    path = tmp_path / "x.yaml"
+    path.write_text(text_of(interactions), encoding="utf-8")
+    (report,) = conform.conform(path, profile(name))
+    refuses_by_schema = profile(name) == "openai"
+    assert bool(report.differences) == refuses_by_schema
+    assert any("which settings" in one for one in report.unread) != refuses_by_schema
 
 
 @pytest.mark.parametrize("field", ["session", "response", "item", "error"])

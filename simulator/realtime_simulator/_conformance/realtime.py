@@ -19,7 +19,7 @@ from realtime_simulator._conformance import play, script as scripts
 from realtime_simulator._conformance.comparison import Expected, is_partial
 from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
 from realtime_simulator._consistency import faults
-from realtime_simulator._core.profile import ProfileName
+from realtime_simulator._core.profile import PROFILES, ProfileName
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
@@ -81,6 +81,8 @@ class RealtimePlay(Play[Connection]):
     ) -> None:
         for message in recording.messages("received"):
             _check_shape(recording.name, message)
+        if not PROFILES[profile].is_strict:
+            recording = _without_refused_settings(recording)
         recording = _with_own_ids(_from_whole_responses(recording))
         self._is_real = sound is not None
         self._script = scripts.read(recording)
@@ -338,6 +340,29 @@ def _from_whole_responses(recording: Recording) -> Recording:
         what = f"the recording begins amid a response, whose {len(left_out)} events are left out"
         unread.append(f"{left_out[0]}: {what}")
     return attrs.evolve(recording, steps=steps, unread=unread)
+
+
+def _without_refused_settings(recording: Recording) -> Recording:
+    """Return a recording without the updates that the service refused, and without their errors: which settings
+    it refuses is not known, so that the simulator keeps them all."""
+    update: Message | None = None
+    left_out: list[Message] = []
+    unread: list[str] = []
+    for step in recording.steps:
+        if not isinstance(step, Message):
+            continue
+        if step.type == "session.update":
+            update = step
+        elif step.type == "session.updated":
+            update = None
+        elif step.type == "error" and update is not None:
+            left_out += [update, step]
+            unread.append(
+                f"{step.pointer}: not comparable: which settings this service refuses is not known"
+            )
+            update = None
+    steps = [step for step in recording.steps if not any(step is one for one in left_out)]
+    return attrs.evolve(recording, steps=steps, unread=[*recording.unread, *unread])
 
 
 def _uncaused(recording: Recording) -> Iterator[tuple[str, Mapping[str, Any]]]:
