@@ -87,7 +87,7 @@ def test_a_setting_that_a_service_refuses_is_left_out_where_it_refuses_others(
     tmp_path: Path, name: str
 ) -> None:
     interactions = load(name)
-    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "Thinking is not supported."}
+    error = {"type": "invalid_request_error", "code": "invalid_value", "message": "No thinking."}
     update = {"type": "session.update", "session": {"type": "realtime", "thinking": {"type": "enabled"}}}
     refused = {"type": "error", "event_id": "event_aaaaaaaaaaaaaaaaaaaaa", "error": error}
     where = place(interactions, "session.updated") + 1

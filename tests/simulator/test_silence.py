@@ -91,6 +91,17 @@ def test_a_session_hears_silence_in_fewer_steps_than_packets() -> None:
     assert call.times_heard == 100
 
 
+def test_a_session_hears_speech_two_packets_at_a_time_and_the_last_one_with_the_next_message() -> None:
+    call = Call()
+    loud = b"\x00\x10" * 480
+    for _ in range(7):
+        call.driver.hear(loud)
+    assert (call.times_heard, call.bytes_heard) == (3, 6 * len(loud))
+    call.driver.receive(json.dumps({"type": "input_audio_buffer.commit"}))
+    *_, last = call.session.conversation
+    assert last.audio == loud * 7
+
+
 def test_what_a_client_sends_finds_all_silence_heard() -> None:
     call = Call()
     for packets in (7, 5, 9):

@@ -343,8 +343,10 @@ def _from_whole_responses(recording: Recording) -> Recording:
 
 
 def _without_refused_settings(recording: Recording) -> Recording:
-    """Return a recording without the updates that the service refused, and without their errors: which settings
-    it refuses is not known, so that the simulator keeps them all."""
+    """Return a recording without the updates that the service refused, and without their errors.
+
+    Which settings it refuses is not known, so that the simulator keeps them all.
+    """
     update: Message | None = None
     left_out: list[Message] = []
     unread: list[str] = []
@@ -357,9 +359,7 @@ def _without_refused_settings(recording: Recording) -> Recording:
             update = None
         elif step.type == "error" and update is not None:
             left_out += [update, step]
-            unread.append(
-                f"{step.pointer}: not comparable: which settings this service refuses is not known"
-            )
+            unread.append(f"{step.pointer}: not comparable: which settings this service refuses is not known")
             update = None
     steps = [step for step in recording.steps if not any(step is one for one in left_out)]
     return attrs.evolve(recording, steps=steps, unread=[*recording.unread, *unread])
