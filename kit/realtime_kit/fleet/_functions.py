@@ -59,6 +59,7 @@ class _Function:
     is_recorded: bool
     is_missed: bool = False  # it arrived while no worker was attached
     is_live: bool = False  # the connection sends its output
+    is_resumed: bool = False  # `resume` does
 
 
 class Functions(Toolbox):
@@ -109,7 +110,9 @@ class Functions(Toolbox):
         context = ToolContext(state=self.state) if context is None else context
         function = self._arrive(context.call_id, name, text, "")
         function.is_live = True
-        return await self._run(function, context)
+        result = await self._run(function, context)
+        # The end of its response may tell the connection of a function call that `resume` has found before.
+        return attrs.evolve(result, silent=True) if function.is_resumed else result
 
     async def _run(self, function: _Function, context: ToolContext[Any]) -> ToolResult:
         return await self._guarded(self._run_once(function, context))
@@ -195,14 +198,15 @@ class Functions(Toolbox):
         It repeats another one, of the same function with the same arguments, if the model had the output of
         that one neither when the response began nor since; or if that one was itself repeated because of a
         note, which makes the model repeat it each time. In one response it is repeated once. A missed one
-        came before those of this connection, which may repeat it because of the note that looked for it.
+        came before those of this connection, which may repeat it because of the note that looked for it; its
+        response may have begun before the model had an output that is in the conversation by now.
         """
         unsent = self._unsent.get(response_id)
         repeated = self._repeated.setdefault(response_id, set())
         for earlier in self._functions.values():
             known = earlier.record
             was_unanswered = not known.is_sent if unsent is None else known.id in unsent
-            was_unanswered |= is_missed and not earlier.is_former
+            was_unanswered |= is_missed and not (earlier.is_former and known.is_over)
             if (
                 (was_unanswered or (known.is_repeat and response_id in self._repeating))
                 and (known.response_id != response_id or not response_id)
@@ -358,6 +362,7 @@ class Functions(Toolbox):
         for one in former:
             if one.record.is_sent or one.is_live:
                 continue
+            one.is_resumed = True
             context: ToolContext[Any] = ToolContext(connection, one.record.id, self.state)
             result = await self._run(one, context)
             item: Any = {"type": "function_call_output", "call_id": one.record.id, "output": result.output}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from realtime_kit.fleet import Fleet, OwnedCall
 from realtime_kit.fleet._functions import Functions
+from realtime_kit.fleet._store import FunctionRecord
 from realtime_simulator import Simulator, call_tool, say
 
 from realtime_ext.connection import Attempt, Reconnect
@@ -539,6 +540,66 @@ async def test_functions_that_came_while_the_link_was_lost_are_answered_by_the_s
         await until(lambda: till.charged == {"taxi": 1, "bus": 1})
         await asyncio.to_thread(model.hang_up, call)
     assert till.charged == {"taxi": 1, "bus": 1}
+
+
+@pytest.mark.parametrize(("is_over", "key"), [(False, "call_1"), (True, "call_2")])
+def test_a_missed_function_repeats_one_from_which_the_model_has_not_gone_on(is_over: bool, key: str) -> None:
+    call: Any = SimpleNamespace(id="rtc_1")
+    store: Any = None
+    taxi = {"name": "charge", "arguments": '{"what": "taxi"}'}
+    former = FunctionRecord(
+        id="call_1",
+        key="call_1",
+        **taxi,
+        response_id="resp_1",
+        output='"taxi"',
+        is_sent=True,
+        is_over=is_over,
+    )
+    functions = Functions(Toolbox(), call, store, [former])
+    missed = functions._arrive("call_2", **taxi, response_id="", is_missed=True)
+    assert missed.record.key == key
+
+
+@run_async
+async def test_a_function_that_the_connection_finds_after_a_new_owner_is_followed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def charge(what: str) -> str:
+        """Charge for something."""
+        begun.set()
+        await gate.wait()
+        return what
+
+    async def done(*_: Any, **__: Any) -> bool:
+        return True
+
+    sent: list[Any] = []
+
+    async def send(*event: Any) -> None:
+        sent.extend(event or ["response"])
+
+    async def look(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Functions, "_look", look)
+    call: Any = SimpleNamespace(id="rtc_1", epoch=3, _own_write=lambda write: write(), _confirm=done)
+    store: Any = SimpleNamespace(begin_function=done, finish_function=done)
+    connection: Any = SimpleNamespace(create_item=send, create_response=send)
+    taxi = FunctionRecord(id="call_1", key="call_1", name="charge", arguments='{"what": "taxi"}')
+    functions = Functions(Toolbox([charge]), call, store, [taxi])
+    resuming = asyncio.create_task(functions._resume(connection))
+    await begun.wait()
+    context: ToolContext[Any] = ToolContext(connection, "call_1", None)
+    answering = asyncio.create_task(functions.arun("charge", taxi.arguments, context=context))
+    await asyncio.sleep(0)
+    gate.set()
+    await resuming
+    result = await answering
+    assert (result.output, result.silent) == ('"taxi"', True)
+    assert sent == [{"type": "function_call_output", "call_id": "call_1", "output": '"taxi"'}, "response"]
 
 
 @run_async
