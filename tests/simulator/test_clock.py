@@ -57,6 +57,27 @@ def test_the_clock_keeps_running_after_it_was_advanced() -> None:
     asyncio.run(main())
 
 
+def test_a_clock_at_speed_0_stands_still_unless_it_is_advanced() -> None:
+    async def main() -> None:
+        clock, seen = AdvancingClock(), list[str]()
+        clock.call_at(clock.monotonic() + 0.01, lambda: seen.append("first"))
+        clock.run_at(0)
+        begun = clock.monotonic()
+        clock.call_at(begun, lambda: seen.append("second"))
+        real = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < real + 0.02:
+            await asyncio.sleep(0)
+        assert (seen, clock.monotonic()) == ([], begun)
+        await clock.advance(0.01)
+        assert (seen, clock.monotonic()) == (["second", "first"], begun + 0.01)
+        clock.run_at(1)
+        fired = asyncio.Event()
+        clock.call_at(clock.monotonic() + 0.01, fired.set)
+        await asyncio.wait_for(fired.wait(), PATIENCE)
+
+    asyncio.run(main())
+
+
 def test_a_callback_that_fails_does_not_hold_up_the_next() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import re
@@ -14,6 +15,7 @@ from realtime_simulator import Simulator, delegate, speech
 from realtime_simulator._conformance import conform
 from realtime_simulator._conformance.comparison import Bindings, Comparison, Expected
 from realtime_simulator._conformance.live_comparison import Side, compare
+from realtime_simulator._conformance.play import Play
 from realtime_simulator._recordings.lines import read
 from realtime_simulator._recordings.steps import Message
 from realtime_simulator.cli import main
@@ -66,6 +68,18 @@ def test_the_simulator_conforms(tmp_path: Path, name: str) -> None:
 def test_a_recording_may_end_before_the_session(tmp_path: Path, name: str, share: float) -> None:
     lines = load(name)
     assert found(tmp_path, lines[: int(len(lines) * share)]) == []
+
+
+@pytest.mark.slow
+def test_a_slow_machine_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = Play._settle
+
+    async def late(self: Play[Any]) -> None:
+        await asyncio.sleep(0.02)
+        await settle(self)
+
+    monkeypatch.setattr(Play, "_settle", late)
+    assert found(tmp_path, load("client_delegation")) == []
 
 
 def test_a_backend_may_have_tools_of_any_kind_with_any_fields(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ async def _never(scope: Any, receive: Any, send: Any) -> None:
         (lambda r: r.call("http://127.0.0.1:9/", noise=-1), "noise: allowed is 0 to 1"),
         (lambda r: r.call("http://127.0.0.1:9/", pace=9), "pace: allowed is 0.25 to 1.5"),
         (lambda r: Rehearsal(r.simulator, speed=0.5), "speed: allowed is 1 to 100"),
-        (lambda r: r.simulator.run_at(1000), "speed: allowed is 0.1 to 100"),
+        (lambda r: r.simulator.run_at(1000), "speed: allowed is 0 to 100"),
     ],
 )
 def test_wrong_arguments_are_named(line: Line, act: Callable[[Rehearsal], Any], message: str) -> None:

@@ -1,6 +1,7 @@
 """The Live API for the player of recordings.
 
-Both sides run on the simulator's clock, which is advanced as the recording's time passes. The client's audio
+Both sides run on the simulator's clock, which is advanced as the recording's time passes, and stands still
+otherwise: how fast the machine is changes nothing. A call alone runs in real time. The client's audio
 is sent when it was recorded; other messages are sent then, too, but not before the events have come that
 were received before them.
 """
@@ -29,6 +30,8 @@ _CLOCK = 1_790_000_000
 _PATIENCE = 8.0
 """Seconds, on the simulator's clock, to wait for an event that was recorded."""
 _STEP = 0.1
+_AHEAD = 0.1
+"""Seconds by which the simulator is ahead: events were recorded later than they were sent."""
 _LOOK_SECONDS = 0.02
 _FILLED_MESSAGES = 10
 _REPEATED_SECONDS = 3.5
@@ -174,6 +177,8 @@ class LivePlay(Play[_Session]):
 
     async def _open(self, connection: _Session) -> Link:
         self._prepare(connection)
+        if self._phone is None:
+            self._simulator.run_at(0)
         if connection.kind == "attach" and self._live_id is None:
             await self._stand_in(connection)
         elif connection.kind == "attach" and not any(
@@ -182,6 +187,7 @@ class LivePlay(Play[_Session]):
             self._simulator.fault("live_no_replay", times=1)  # or what began the session would be repeated
         path = "" if connection.kind == "primary" else f"/{self._live_id}/{connection.kind}"
         link = await self._dial("/live/sessions" + path)
+        await asyncio.to_thread(self._simulator.advance, _AHEAD)
         if connection.kind != "attach":
             self._live_id = self._simulator.sessions[-1].id
         return link
@@ -245,6 +251,7 @@ class LivePlay(Play[_Session]):
         session = next((one for one in self._connections if one.kind != "fork"), None)
         if session is not None:
             self._prepare(session)
+        self._simulator.run_at(1)  # media pass in real time
         self._phone = phone = LivePhone(self._http)
         answer = await phone.create(path.removeprefix("/v1"), scripts.completed(body))
         if answer.status_code == 201:

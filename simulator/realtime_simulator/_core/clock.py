@@ -88,7 +88,7 @@ class AdvancingClock:
         self._fixed = unix
 
     def run_at(self, speed: float) -> None:
-        """Let so many seconds pass in a real one from now on.
+        """Let so many seconds pass in a real one from now on; with 0, time passes by `advance` alone.
 
         The time of day, by which signatures expire, keeps its pace. Faster than in reality, the clock does
         not count the time by which the process is late: calls would break up on a busy machine.
@@ -142,7 +142,7 @@ class AdvancingClock:
 
     def _set_alarm(self) -> None:
         """Set the loop's alarm to the first timer."""
-        if self._next() is None:
+        if self._next() is None or not self._speed:
             return
         first = self._heap[0][0]
         if self._alarm is not None:

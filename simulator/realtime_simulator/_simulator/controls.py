@@ -636,12 +636,13 @@ class Controls:
         """Let the simulator's clock run faster or slower than real time from now on.
 
         Args:
-            speed: How many seconds pass in a real one, 0.1 to 100. The time of day keeps its pace.
+            speed: How many seconds pass in a real one, 0 to 100; with 0, time passes by `advance` alone. The
+                time of day keeps its pace.
 
         Raises:
             ValueError: It is out of range.
         """
-        parts, factor = self._running(), checked_number("speed", speed, 0.1, 100)
+        parts, factor = self._running(), checked_number("speed", speed, 0, 100)
         self._inside(functools.partial(parts.clock.run_at, factor))
 
     # Into the simulator's thread
