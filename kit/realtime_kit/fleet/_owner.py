@@ -94,6 +94,11 @@ class _Held:
     since: float
     reason: str | None = None  # why it is handed on
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it was held for so long that earlier failures no longer count."""
+        return boot_time() - self.since >= HEALTHY
+
     def hand_on(self, reason: str) -> None:
         """Have the handler end; the call stays this worker's until it has."""
         if self.reason is None:
@@ -138,7 +143,8 @@ class Owner:
         self._strays: set[asyncio.Task[object]] = set()  # that hand on calls which only the database knows
         self._attempts: set[str] = set()  # claims whose replies are to come
         self._effects: set[asyncio.Task[Any]] = set()
-        self._leaving: dict[str, int] = {}  # the epochs of calls that are handed on together
+        # The epochs of calls that are handed on together, by whether this worker had them for long.
+        self._leaving: dict[bool, dict[str, int]] = {}
         self._handing: asyncio.Task[set[str]] | None = None
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
@@ -394,15 +400,14 @@ class Owner:
             facts["outcome"] = outcome
         elif held.reason is None and not call._lost.is_set():
             what = mask(f"{type(error).__name__}: {error}" if error else "cancelled")[:LONGEST_ERROR]
-            is_healthy = boot_time() - held.since >= HEALTHY
             is_failure = not _is_unanswered(error)
-            settle = lambda: self._fail(call, what, is_healthy=is_healthy, is_failure=is_failure)  # noqa: E731
+            settle = lambda: self._fail(held, what, is_failure=is_failure)  # noqa: E731
             name = "call.failed" if is_failure else "call.interrupted"
             facts["reason"] = type(error).__name__ if error else "cancelled"
             if is_failure:
                 logger.error("the handler of %s failed", call.id, exc_info=error)
         else:
-            settle, name = lambda: self._hand_on(call), "call.handed_on"
+            settle, name = lambda: self._hand_on(held), "call.handed_on"
             facts["reason"] = held.reason or "lost"
         while True:
             try:
@@ -413,15 +418,16 @@ class Owner:
                 break
         self.tell(name if was_own else "call.lost", **facts)
 
-    async def _fail(self, call: OwnedCall, what: str, *, is_healthy: bool, is_failure: bool) -> bool:
-        epochs = {call.id: call.epoch}
+    async def _fail(self, held: _Held, what: str, *, is_failure: bool) -> bool:
+        epochs = {held.call.id: held.call.epoch}
         return bool(
-            await self._store.release(epochs, error=what, is_healthy=is_healthy, is_failure=is_failure)
+            await self._store.release(epochs, error=what, is_healthy=held.is_healthy, is_failure=is_failure)
         )
 
-    async def _hand_on(self, call: OwnedCall) -> bool:
+    async def _hand_on(self, held: _Held) -> bool:
         """Hand a call on, together with the others whose handlers end just now."""
-        self._leaving[call.id] = call.epoch
+        call = held.call
+        self._leaving.setdefault(held.is_healthy, {})[call.id] = call.epoch
         if self._handing is None or self._handing.done():
             self._handing = asyncio.create_task(self._hand_all_on())
         return call.id in await asyncio.shield(self._handing)
@@ -430,7 +436,10 @@ class Owner:
         await asyncio.sleep(TOGETHER)
         leaving, self._leaving = self._leaving, {}
         self._handing = None
-        return await self._store.release(leaving)
+        released: set[str] = set()
+        for is_healthy, epochs in leaving.items():
+            released |= await self._store.release(epochs, is_healthy=is_healthy)
+        return released
 
     async def _drain(self, loops: list[asyncio.Task[Any]]) -> None:
         """Hand all calls on, and end within the time for that."""

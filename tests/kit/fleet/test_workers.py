@@ -148,6 +148,33 @@ async def test_a_worker_that_ends_hands_its_calls_on_and_hangs_none_up(
 
 
 @run_async
+async def test_a_call_that_a_worker_had_for_long_is_handed_on_without_earlier_failures(
+    make_fleet: MakeFleet, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = make_fleet()
+    await fleet.migrate()
+    call = ring(simulator)
+    epochs: list[int] = []
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        async with owned.open(SESSION) as connection:
+            epochs.append(owned.epoch)
+            if len(epochs) == 1:
+                raise ValueError("a mistake in the handler")
+            async for _ in connection:
+                pass
+
+    async with client_of(simulator) as client, Working(fleet, client) as working:
+        await fleet.offer(call.id)
+        await until(lambda: len(epochs) == 2)
+        assert (await fleet._store.find(call.id)).failures == 1
+        monkeypatch.setattr("realtime_kit.fleet._owner.HEALTHY", 0.0)
+        await working.stop()
+        assert (await fleet._store.find(call.id)).failures == 0
+
+
+@run_async
 async def test_a_worker_drains_when_it_is_asked_to(make_fleet: MakeFleet, simulator: Simulator) -> None:
     fleet = make_fleet()
     await fleet.migrate()
