@@ -27,7 +27,7 @@ BROKEN = (
     "create trigger broken before {events} on realtime_fleet.{table}"
     " for each statement execute function realtime_fleet.broken()"
 )
-MENDED = "drop trigger broken on realtime_fleet.{table}"
+REPAIR = "drop trigger broken on realtime_fleet.{table}"
 GROWING = ("calls", "ended_calls", "effects", "functions", "procrastinate_jobs")
 
 
@@ -173,7 +173,7 @@ async def broken(run: Run, events: dict[str, str], code: str, share: float, seco
             await db.execute(BROKEN.format(events=which, table=table).encode())
         await asyncio.sleep(seconds)
         for table in events:  # one lock at a time: two could be a deadlock
-            await db.execute(MENDED.format(table=table).encode())
+            await db.execute(REPAIR.format(table=table).encode())
         await db.execute("drop function realtime_fleet.broken")
 
 

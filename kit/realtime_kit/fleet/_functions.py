@@ -399,7 +399,7 @@ class Functions(Toolbox):
         wants_response = False
         if last.type == "function_call" and isinstance(call_id, str):
             if known is not None and known.is_former and known.is_recorded and known.record.response_id:
-                return None, False  # whoever had it first has looked behind it
+                return None, False  # its first owner has looked for earlier ones
             if known is None and getattr(last, "status", None) != "in_progress":
                 known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
                 former.append(known)

@@ -88,7 +88,7 @@ class AdvancingClock:
         self._fixed = unix
 
     def run_at(self, speed: float) -> None:
-        """Let so many seconds pass in a real one from now on; with 0, time passes by `advance` alone.
+        """Set how many seconds pass in a real one; with 0, time passes by `advance` alone.
 
         The time of day, by which signatures expire, keeps its pace. Faster than in reality, the clock does
         not count the time by which the process is late: calls would break up on a busy machine.

@@ -146,7 +146,7 @@ class SessionDriver:
             self._hear_rest()
 
     def _hear_rest(self) -> None:
-        """Let the session hear what came since it last heard anything."""
+        """Pass the sound that has been collected to the session."""
         if self._unheard:
             quiet, pcm = _QUIET[min(len(self._unheard), _MOST_QUIET)], b"".join(self._unheard)
             self._unheard.clear()
