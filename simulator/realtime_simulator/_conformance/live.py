@@ -30,9 +30,9 @@ _CLOCK = 1_790_000_000
 _PATIENCE = 8.0
 """Seconds, on the simulator's clock, to wait for an event that was recorded."""
 _STEP = 0.1
-_AHEAD = 0.3
-"""Seconds by which the simulator is ahead: events were recorded later than they were sent. More than a few of the
-timeline's steps of 0.1 s, to which the simulator's usage reports are rounded up."""
+_AHEAD = 0.15
+"""Seconds by which the simulator is ahead, as events were recorded later than they were sent: between two of
+the timeline's steps, so that no rounding decides."""
 _LOOK_SECONDS = 0.02
 _FILLED_MESSAGES = 10
 _REPEATED_SECONDS = 3.5
