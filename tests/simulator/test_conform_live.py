@@ -167,7 +167,7 @@ PLANTED: list[tuple[str, str, Callable[[Lines], Any], str]] = [
         "usage of too much",
         "client_delegation",
         lambda it: event(it, "session.closed")["usage"].update(seconds=9.0),
-        "recorded a usage of 9 s, the simulator has 4 s",
+        "recorded a usage of 9 s, the simulator has [34] s",
     ),
     (
         "another end",
