@@ -4,10 +4,9 @@ Each function call is recorded when it arrives, its output before it is sent, an
 has gone on from it. So a new owner knows what a former one left: it runs what has no output, with the same id
 for `once`, sends what is not in the conversation, and asks the model to go on.
 
-A call that came while no worker was attached is in no record, and a sideband gets no history. But inserting
-an item shows which one it follows, and an item can be retrieved by its id: so the last one is found, since
-the model waits behind it. Others may be hidden before it, which the model is asked to repeat. This is done
-before new function calls are recorded, so that nothing hides before one that is.
+A call that came while no worker was attached is in no record. The last of them is the conversation's last
+item, since the model waits behind it (see `_notes`). Others may be hidden before it, which the model is asked
+to repeat. This is done before new function calls are recorded, so that nothing hides before one that is.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ import asyncio
 import contextlib
 import json
 import logging
-import uuid
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 
@@ -27,6 +25,7 @@ from realtime_ext.tasks import wait
 from realtime_ext.tools import Toolbox, ToolContext, ToolResult
 
 from ._errors import OwnershipLost
+from ._notes import HINT, NOTE, Notes
 from ._store import FunctionRecord, Store
 
 if TYPE_CHECKING:
@@ -37,29 +36,33 @@ if TYPE_CHECKING:
 _ResultT = TypeVar("_ResultT")
 logger: logging.Logger = logging.getLogger("realtime_kit.fleet")
 
-ANSWER = 5.0  # seconds that the API has for each step, before all are tried again
-PAUSE = 0.5  # seconds before they are, if the link was lost
-# How the ids of items begin that this inserts: a probe shows what it follows, and is deleted again; after a
-# note the model is asked to go on, and after a hint it waits for the user.
-PROBE, NOTE, HINT = "fleet_probe_", "fleet_note_", "fleet_hint_"
+PAUSE = 0.5  # seconds before what came meanwhile is looked for again, if the link was lost
 FLUSH = 1.0  # seconds
 RESPONSES = 8  # whose starts are kept
-REPEAT = (
-    "The tools were out of reach for a moment. If a function that you called has no output, and you have not "
-    "repeated it since, call it again with the same arguments."
-)
 
 
 @attrs.define(eq=False)
 class _Function:
-    """A function call, as this owner has it."""
+    """A function call, as this owner has it.
+
+    Attributes:
+        record: As it is in the store, or will be.
+        is_recorded: Whether it is there.
+        origin: `connection` if it came after its tools were registered, so that the connection answers it;
+            `earlier`, so that `resume` does; or `missed`: no owner saw it come, and it was found in the
+            conversation.
+        sender: Who was the last to begin with its answer.
+    """
 
     record: FunctionRecord
-    is_former: bool  # the connection does not answer it: it came before its tools were registered
     is_recorded: bool
-    is_missed: bool = False  # it arrived while no worker was attached
-    is_live: bool = False  # the connection sends its output
-    is_resumed: bool = False  # `resume` does
+    origin: Literal["connection", "earlier", "missed"]
+    sender: Literal["connection", "resume"] | None = None
+
+    @property
+    def is_former(self) -> bool:
+        """Whether it came before the connection's tools were registered."""
+        return self.origin != "connection"
 
 
 class Functions(Toolbox):
@@ -80,10 +83,10 @@ class Functions(Toolbox):
         self._call = call
         self._store = store
         self._functions: dict[str, _Function] = {
-            record.id: _Function(record, is_former=True, is_recorded=True) for record in former
+            record.id: _Function(record, is_recorded=True, origin="earlier") for record in former
         }
         self._unsent: dict[str, list[str]] = {}  # at the start of each response
-        self._noted: set[str] = set()  # the items that this owner has inserted
+        self._notes = Notes()
         self._has_note = False  # whether the next response follows a note
         self._repeating: set[str] = set()  # the responses that do
         self._repeated: dict[str, set[str]] = {}  # in each response, what it repeats
@@ -109,10 +112,10 @@ class Functions(Toolbox):
         text = arguments if isinstance(arguments, str) else arguments.decode(errors="replace")
         context = ToolContext(state=self.state) if context is None else context
         function = self._arrive(context.call_id, name, text, "")
-        function.is_live = True
-        result = await self._run(function, context)
         # The end of its response may tell the connection of a function call that `resume` has found before.
-        return attrs.evolve(result, silent=True) if function.is_resumed else result
+        is_resumed, function.sender = function.sender == "resume", "connection"
+        result = await self._run(function, context)
+        return attrs.evolve(result, silent=True) if is_resumed else result
 
     async def _run(self, function: _Function, context: ToolContext[Any]) -> ToolResult:
         return await self._guarded(self._run_once(function, context))
@@ -185,7 +188,7 @@ class Functions(Toolbox):
                 is_repeat=response_id in self._repeating,
             )
             known = self._functions[call_id] = _Function(
-                record, is_former=is_missed, is_recorded=False, is_missed=is_missed
+                record, is_recorded=False, origin="missed" if is_missed else "connection"
             )
             if is_missed:  # it came before all responses that this connection knows of
                 for unsent in self._unsent.values():
@@ -262,7 +265,7 @@ class Functions(Toolbox):
             self._write(self._record_answers())
 
     async def _record(self, function: _Function) -> None:
-        if not function.is_missed:  # so that nothing is missed before a function call that is recorded
+        if function.origin != "missed":  # so that nothing is missed before a function call that is recorded
             await self._looked.wait()
         async with self._recording:
             if not function.is_recorded:
@@ -313,12 +316,17 @@ class Functions(Toolbox):
         if self._writes:
             await wait(self._writes, FLUSH)
 
+    def _leave(self) -> None:
+        """Leave what came until now to `resume`, and what follows to the connection."""
+        for function in self._functions.values():
+            if function.origin == "connection":
+                function.origin = "earlier"
+
     # What former owners left
 
     def attached(self) -> bool:
         """Leave function calls from now on to the connection; return whether there may be earlier ones."""
-        for function in self._functions.values():
-            function.is_former = True
+        self._leave()
         if self._left() or self._call.epoch > 1:
             return True
         self._looked.set()
@@ -360,9 +368,9 @@ class Functions(Toolbox):
         wants_response = await self._look(connection, former)
         self._looked.set()
         for one in former:
-            if one.record.is_sent or one.is_live:
+            if one.record.is_sent or one.sender == "connection":
                 continue
-            one.is_resumed = True
+            one.sender = "resume"
             context: ToolContext[Any] = ToolContext(connection, one.record.id, self.state)
             result = await self._run(one, context)
             item: Any = {"type": "function_call_output", "call_id": one.record.id, "output": result.output}
@@ -376,14 +384,14 @@ class Functions(Toolbox):
 
         The note stays in the conversation: if this owner is lost, the next one finds it.
         """
-        probe, last = await self._last_item(connection)
+        probe, last = await self._notes.last_item(connection)
         note: str | None = None
         wants_response = isinstance(last, str) and last == NOTE
         if last is not None and not isinstance(last, str):
             note, wants_response = await self._read(last, former)
         self._has_note |= NOTE in (note, last)
         if note is not None:
-            await self._insert(connection, note, REPEAT, after=probe)
+            await self._notes.insert(connection, note, after=probe)
         await connection.delete_item(probe)
         return wants_response
 
@@ -403,7 +411,7 @@ class Functions(Toolbox):
             if known is None and getattr(last, "status", None) != "in_progress":
                 known = self._arrive(call_id, last.name, last.arguments or "", "", is_missed=True)
                 former.append(known)
-            if known is not None and known.is_missed:
+            if known is not None and known.origin == "missed":
                 await self._guarded(self._record(known))
             return NOTE, False
         if last.type == "function_call_output" and known is not None:
@@ -416,50 +424,6 @@ class Functions(Toolbox):
                         break
             return None, wants_response
         return HINT, False
-
-    async def _last_item(self, connection: AsyncConnection) -> tuple[str, Any]:
-        """Insert a probe; return its id, and the item that it follows, or NOTE (a former owner's) or HINT.
-
-        Probes of former owners at the end are removed, each once: deleting one may have no effect.
-        """
-        removed: set[str] = set()
-        while True:
-            probe, last_id = await self._insert(connection, PROBE, REPEAT)
-            if last_id is None or last_id in removed:
-                return probe, None
-            if last_id.startswith((NOTE, HINT)):
-                is_own = last_id in self._noted or last_id.startswith(HINT)
-                return probe, HINT if is_own else NOTE
-            if not last_id.startswith(PROBE):
-                return probe, await self._retrieve(connection, last_id)
-            removed.add(last_id)
-            for item_id in (last_id, probe):
-                await connection.delete_item(item_id)
-
-    async def _retrieve(self, connection: AsyncConnection, item_id: str) -> Any:
-        with connection.expect(
-            "conversation.item.retrieved", where=lambda event: _id_of(event) == item_id
-        ) as retrieved:
-            await connection.retrieve_item(item_id)
-        return (await retrieved.wait(ANSWER)).item
-
-    async def _insert(
-        self, connection: AsyncConnection, prefix: str, text: str, after: str | None = None
-    ) -> tuple[str, str | None]:
-        """Insert a note for the model; return its id, and that of the item that it follows."""
-        item_id = f"{prefix}{uuid.uuid4().hex[: 32 - len(prefix)]}"
-        self._noted.add(item_id)
-        content = [{"type": "input_text", "text": text}]
-        item: Any = {"id": item_id, "type": "message", "role": "system", "content": content}
-        with connection.expect(
-            "conversation.item.added", where=lambda event: _id_of(event) == item_id
-        ) as added:
-            await connection.create_item(item, previous_item_id=after)
-        return item_id, (await added.wait(ANSWER)).previous_item_id
-
-
-def _id_of(event: Any) -> str | None:
-    return getattr(event.item, "id", None)
 
 
 def _same(one: str, other: str) -> bool:

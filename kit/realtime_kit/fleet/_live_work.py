@@ -74,8 +74,7 @@ class LiveWork(Functions):
         self._end([one for one in self._functions.values() if one.record.id in self._passed])
         left = [one.record for one in self._functions.values() if not one.record.is_over and one.is_former]
         over = [one.record.id for one in self._functions.values() if one.record.is_over]
-        for one in self._functions.values():
-            one.is_former = True
+        self._leave()
         return Handover(
             functions={record.id: (record.name, record.arguments) for record in left if record.name},
             tasks={record.id: record.arguments for record in left if not record.name},

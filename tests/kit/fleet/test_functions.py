@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from realtime_kit.fleet import Fleet, OwnedCall
 from realtime_kit.fleet._functions import Functions
+from realtime_kit.fleet._notes import Notes
 from realtime_kit.fleet._store import FunctionRecord
 from realtime_simulator import Simulator, call_tool, say
 
@@ -333,14 +334,14 @@ async def test_a_function_that_comes_while_a_new_owner_looks_hides_no_missed_one
     fleets, till, attached = two(make_fleet), Till(), []
     await fleets[0].migrate()
     call = ring(model)
-    looks = Functions._last_item
+    looks = Functions._look
 
-    async def look_late(self: Functions, connection: Any) -> Any:
+    async def look_late(self: Functions, *arguments: Any) -> Any:
         await asyncio.to_thread(say_to, model, call, "charge bus")
         await until(lambda: any("bus" in one.record.arguments for one in self._functions.values()))
-        return await looks(self, connection)
+        return await looks(self, *arguments)
 
-    monkeypatch.setattr(Functions, "_last_item", look_late)
+    monkeypatch.setattr(Functions, "_look", look_late)
     for number in (0, 1):
         handle(fleets[number], number, till, attached)
     async with client_of(model) as client:
@@ -364,14 +365,21 @@ async def test_what_the_model_repeats_before_a_new_owner_finds_it_is_charged_onc
     fleets, till, attached = two(make_fleet), Till(), []
     await fleets[0].migrate()
     call = ring(model)
-    finds = Functions._retrieve
+    arrive, look = Functions._arrive, Notes.last_item
+    seen: list[str] = []
 
-    async def find_late(self: Functions, connection: Any, item_id: str) -> Any:
+    def arrive_seen(self: Functions, call_id: str, *others: Any, **more: Any) -> Any:
+        seen.append(call_id)
+        return arrive(self, call_id, *others, **more)
+
+    async def find_late(self: Notes, connection: Any) -> Any:
+        found = await look(self, connection)
         await asyncio.to_thread(say_to, model, call, "well?")
-        await until(lambda: len(self._functions) == 1)
-        return await finds(self, connection, item_id)
+        await until(lambda: bool(seen))
+        return found
 
-    monkeypatch.setattr(Functions, "_retrieve", find_late)
+    monkeypatch.setattr(Functions, "_arrive", arrive_seen)
+    monkeypatch.setattr(Notes, "last_item", find_late)
     for number in (0, 1):
         handle(fleets[number], number, till, attached)
     async with client_of(model) as client:
@@ -464,7 +472,7 @@ async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
             await asyncio.to_thread(say_to, model, call, "charge bus")
             await until(lambda: bool(seen))
 
-    arrive, look, attach = Functions._arrive, Functions._last_item, OwnedCall._attach
+    arrive, look, attach = Functions._arrive, Functions._look, OwnedCall._attach
 
     def arrive_seen(
         self: Functions, call_id: str, name: str, arguments: str, *others: Any, **more: Any
@@ -472,9 +480,9 @@ async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
         seen.extend(["bus"] * ("bus" in arguments))
         return arrive(self, call_id, name, arguments, *others, **more)
 
-    async def look_late(self: Functions, connection: Any) -> Any:
+    async def look_late(self: Functions, *arguments: Any) -> Any:
         await charge_bus()
-        return await look(self, connection)
+        return await look(self, *arguments)
 
     async def attach_late(self: OwnedCall, *arguments: Any) -> Any:
         connection = await attach(self, *arguments)
@@ -484,7 +492,7 @@ async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
 
     monkeypatch.setattr(Functions, "_arrive", arrive_seen)
     if moment == "while it looks":
-        monkeypatch.setattr(Functions, "_last_item", look_late)
+        monkeypatch.setattr(Functions, "_look", look_late)
     else:
         monkeypatch.setattr(OwnedCall, "_attach", attach_late)
     for number in range(3):
