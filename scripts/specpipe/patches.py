@@ -30,9 +30,10 @@ class Patch:
 
     Attributes:
         pointer: JSON pointer; `*` matches any one key.
-        op: `merge` adds `value`'s keys to the object, `add` adds a new key, `replace` replaces an existing
-            one, `remove` deletes the key, `nullable` also allows null, `by_shape` changes nothing: it accepts
-            that the union's members are distinguished by their properties alone.
+        op: `merge` adds `value`'s keys to the object, or its members to the list, `add` adds a new key,
+            `replace` replaces an existing one, `remove` deletes the key, `nullable` also allows null,
+            `by_shape` changes nothing: it accepts that the union's members are distinguished by their
+            properties alone.
         value: The new value.
         reason: Why the API description is wrong.
         link: Evidence.
@@ -73,8 +74,9 @@ def read(path: Path) -> tuple[Patch, ...]:
                 f"missing fields {sorted(needed - set(entry))}, op {entry.get('op')!r}, pointer {pointer!r}",
                 hint=f"a patch has pointer, op ({', '.join(_OPS)}), reason, link and, for most, value",
             )
-        if entry["op"] == "merge" and not isinstance(entry["value"], dict):
-            raise SpecError(f"{path.name}: value of patch {number} must be a table", pointer=str(pointer))
+        if entry["op"] == "merge" and not isinstance(entry["value"], dict | list):
+            message = f"{path.name}: value of patch {number} must be a table or a list"
+            raise SpecError(message, pointer=str(pointer))
         patches.append(Patch(**entry))
     return tuple(patches)
 
@@ -121,8 +123,11 @@ def _apply_one(document: Document, patch: Patch) -> None:
         if not targets:
             raise SpecError("a patch adds a key that exists already", pointer=patch.pointer, hint=remove)
     for parent, key in targets:
-        if patch.op in ("merge", "nullable") and not isinstance(parent[key], dict):
-            raise SpecError(f"a {patch.op} needs an object", pointer=patch.pointer, hint=remove)
+        if patch.op in ("merge", "nullable"):
+            needed = list if isinstance(patch.value, list) else dict
+            if not isinstance(parent[key], needed):
+                what = "a list" if needed is list else "an object"
+                raise SpecError(f"a {patch.op} needs {what}", pointer=patch.pointer, hint=remove)
     if patch.op == "by_shape":
         return
     schemas = document.get("components", {}).get("schemas", {})
@@ -165,8 +170,10 @@ def _change(document: Document, parent: Any, key: Any, patch: Patch) -> bool:
     if patch.op == "remove":
         del parent[key]
         return True
-    before = copy.deepcopy(parent[key]) if patch.op != "add" else None
-    if patch.op == "merge":
+    before: Any = copy.deepcopy(parent[key]) if patch.op != "add" else None
+    if patch.op == "merge" and isinstance(patch.value, list):
+        parent[key] = [*before, *(copy.deepcopy(one) for one in patch.value if one not in before)]
+    elif patch.op == "merge":
         parent[key] = {**parent[key], **copy.deepcopy(patch.value)}
     elif patch.op == "nullable":
         if not _accepts_null(document, parent[key]):

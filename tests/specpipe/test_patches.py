@@ -46,6 +46,17 @@ def test_merge_adds_keys_to_an_object() -> None:
     assert out["components"]["schemas"]["A"]["properties"]["n"] == {"type": "integer", "minimum": 1}
 
 
+def test_merge_adds_to_a_list_what_is_not_in_it() -> None:
+    union = "/components/schemas/B/anyOf"
+    out = patched(patch(union, "merge", [{}, {"type": "null"}]))
+    assert out["components"]["schemas"]["B"]["anyOf"] == [{}, {}, {"type": "null"}]
+    with pytest.raises(SpecError, match="changes nothing"):
+        patched(patch(union, "merge", [{}]))
+    for pointer, value, needed in ((N, [{}], "a list"), (union, {"x": 1}, "an object")):
+        with pytest.raises(SpecError, match=f"a merge needs {needed}"):
+            patched(patch(pointer, "merge", value))
+
+
 def test_add_replace_and_remove() -> None:
     schemas = patched(
         patch("/components/schemas/C", "add", {"type": "string"}),
@@ -98,6 +109,7 @@ def test_a_patch_that_changes_nothing_is_an_error() -> None:
         ("[[patch]", "cannot read"),
         ('[[patch]]\npointer = "/a"\nop = "merge"\nreason = "r"', "link"),
         ('[[patch]]\npointer = "/a"\nop = "bend"\nreason = "r"\nlink = "l"', "bend"),
+        ('[[patch]]\npointer = "/a"\nop = "merge"\nreason = "r"\nlink = "l"\nvalue = 1', "a table or a list"),
         ('[[patch]]\npointer = "/a"\nop = "add"\nreason = "r"\nlink = "l"\nwhy = "x"', "why"),
     ],
 )
