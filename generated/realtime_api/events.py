@@ -379,6 +379,9 @@ LIVE_CLIENT_EVENTS = EventTable(
 
 LIVE_SIDEBAND_SERVER_EVENTS = EventTable(
     {
+        "transport.ringing": (".models.live_transport_ringing", "LiveTransportRinging"),
+        "transport.answered": (".models.live_transport_answered", "LiveTransportAnswered"),
+        "transport.failed": (".models.live_transport_failed", "LiveTransportFailed"),
         "session.started": (".models.live_session_started", "LiveSessionStarted"),
         "session.updated": (".models.live_session_updated", "LiveSessionUpdated"),
         "session.input_audio.muted": (".models.live_input_audio_muted", "LiveInputAudioMuted"),
@@ -386,8 +389,6 @@ LIVE_SIDEBAND_SERVER_EVENTS = EventTable(
         "session.instructions.appended": (".models.live_instructions_appended", "LiveInstructionsAppended"),
         "session.thinking.appended": (".models.live_thinking_appended", "LiveThinkingAppended"),
         "session.commentary.appended": (".models.live_commentary_appended", "LiveCommentaryAppended"),
-        "session.input_audio.append": (".models.live_input_audio_append", "LiveInputAudioAppend"),
-        "session.output_audio.delta": (".models.live_output_audio_delta", "LiveOutputAudioDelta"),
         "session.input_transcript.delta": (".models.live_input_transcript_delta", "LiveInputTranscriptDelta"),
         "session.output_transcript.delta": (".models.live_output_transcript_delta", "LiveOutputTranscriptDelta"),
         "session.delegation.created": (".models.live_delegation_created", "LiveDelegationCreated"),
@@ -396,11 +397,10 @@ LIVE_SIDEBAND_SERVER_EVENTS = EventTable(
         "session.closed": (".models.live_session_closed", "LiveSessionClosed"),
         "error": (".models.live_error_event", "LiveErrorEvent"),
         "info": (".models.live_info_event", "LiveInfoEvent"),
+        "session.input_audio.append": (".models.live_input_audio_append", "LiveInputAudioAppend"),
+        "session.output_audio.delta": (".models.live_output_audio_delta", "LiveOutputAudioDelta"),
         "transport.dtmf.received": (".models.live_transport_dtmf_received", "LiveTransportDTMFReceived"),
         "transport.dtmf.send": (".models.live_transport_dtmf_send", "LiveTransportDTMFSend"),
-        "transport.ringing": (".models.live_transport_ringing", "LiveTransportRinging"),
-        "transport.answered": (".models.live_transport_answered", "LiveTransportAnswered"),
-        "transport.failed": (".models.live_transport_failed", "LiveTransportFailed"),
         "decision.event": (".models.live_decision_event", "LiveDecisionEvent"),
         "decision.item.created": (".models.live_decision_item_created", "LiveDecisionItemCreated"),
         "decision.item.deleted": (".models.live_decision_item_deleted", "LiveDecisionItemDeleted"),

@@ -37,15 +37,16 @@ from .live_transport_failed import LiveTransportFailed, decode_live_transport_fa
 from .live_transport_ringing import LiveTransportRinging, decode_live_transport_ringing
 
 LiveSidebandServerEvent: TypeAlias = (
-    LiveSessionStarted
+    LiveTransportRinging
+    | LiveTransportAnswered
+    | LiveTransportFailed
+    | LiveSessionStarted
     | LiveSessionUpdated
     | LiveInputAudioMuted
     | LiveInputAudioUnmuted
     | LiveInstructionsAppended
     | LiveThinkingAppended
     | LiveCommentaryAppended
-    | LiveInputAudioAppend
-    | LiveOutputAudioDelta
     | LiveInputTranscriptDelta
     | LiveOutputTranscriptDelta
     | LiveDelegationCreated
@@ -54,11 +55,10 @@ LiveSidebandServerEvent: TypeAlias = (
     | LiveSessionClosed
     | LiveErrorEvent
     | LiveInfoEvent
+    | LiveInputAudioAppend
+    | LiveOutputAudioDelta
     | LiveTransportDTMFReceived
     | LiveTransportDTMFSend
-    | LiveTransportRinging
-    | LiveTransportAnswered
-    | LiveTransportFailed
     | LiveDecisionEvent
     | LiveDecisionItemCreated
     | LiveDecisionItemDeleted
@@ -73,6 +73,9 @@ LiveSidebandServerEvent: TypeAlias = (
 decode_live_sideband_server_event: _Decoder = _by_tag(
     "type",
     {
+        "transport.ringing": decode_live_transport_ringing,
+        "transport.answered": decode_live_transport_answered,
+        "transport.failed": decode_live_transport_failed,
         "session.started": decode_live_session_started,
         "session.updated": decode_live_session_updated,
         "session.input_audio.muted": decode_live_input_audio_muted,
@@ -80,8 +83,6 @@ decode_live_sideband_server_event: _Decoder = _by_tag(
         "session.instructions.appended": decode_live_instructions_appended,
         "session.thinking.appended": decode_live_thinking_appended,
         "session.commentary.appended": decode_live_commentary_appended,
-        "session.input_audio.append": decode_live_input_audio_append,
-        "session.output_audio.delta": decode_live_output_audio_delta,
         "session.input_transcript.delta": decode_live_input_transcript_delta,
         "session.output_transcript.delta": decode_live_output_transcript_delta,
         "session.delegation.created": decode_live_delegation_created,
@@ -90,11 +91,10 @@ decode_live_sideband_server_event: _Decoder = _by_tag(
         "session.closed": decode_live_session_closed,
         "error": decode_live_error_event,
         "info": decode_live_info_event,
+        "session.input_audio.append": decode_live_input_audio_append,
+        "session.output_audio.delta": decode_live_output_audio_delta,
         "transport.dtmf.received": decode_live_transport_dtmf_received,
         "transport.dtmf.send": decode_live_transport_dtmf_send,
-        "transport.ringing": decode_live_transport_ringing,
-        "transport.answered": decode_live_transport_answered,
-        "transport.failed": decode_live_transport_failed,
         "decision.event": decode_live_decision_event,
         "decision.item.created": decode_live_decision_item_created,
         "decision.item.deleted": decode_live_decision_item_deleted,
