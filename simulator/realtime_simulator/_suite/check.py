@@ -37,13 +37,12 @@ CAPABILITIES = {
     "ring": "no command makes the server ring; see --ring",
 }
 """Requirement of a check → the reason to skip it where that is missing."""
-PROFILES: dict[str, frozenset[str]] = {
+TESTED: dict[str, frozenset[str]] = {
     "openai": frozenset(CAPABILITIES) - {"ring"},
     "azure": frozenset({"current", "conversation", "secrets", "webrtc"}),
-    "azure-voice-live": frozenset(),
     "xai": frozenset({"conversation"}),
-    "beta": frozenset(),
 }
+"""Profile → the capabilities that are tested of it; of others, only what every service has."""
 
 
 @attrs.frozen

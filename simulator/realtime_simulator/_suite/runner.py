@@ -11,7 +11,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 
 from realtime_simulator._core import event_loop
-from realtime_simulator._suite.check import CAPABILITIES, PRICES, PROFILES, Check
+from realtime_simulator._suite.check import CAPABILITIES, PRICES, TESTED, Check
 from realtime_simulator._suite.target import Failed, OverBudget, Target
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -63,7 +63,7 @@ def plan(checks: Sequence[Check], profile: str, budget: float | None = None, *, 
         budget: In US dollars; None for any.
         rings: Whether a command makes the server ring.
     """
-    there = PROFILES[profile] | ({"ring"} if rings else set())
+    there = TESTED.get(profile, frozenset()) | ({"ring"} if rings else set())
     skipped: dict[str, str] = {}
     for check in checks:
         if missing := [name for name in check.needs if name not in there]:
