@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from realtime_simulator._links import Phone
 from realtime_simulator._suite.check import check
-from realtime_simulator._suite.exchanges import of, one
+from realtime_simulator._suite.exchanges import in_order, of
 from realtime_simulator._suite.refusals import error_of
 from realtime_simulator._suite.sessions import answered, text
 from realtime_simulator._suite.target import Event, Failed, Socket, Target, expect, field
@@ -263,17 +263,8 @@ async def call_by_secret(target: Target) -> None:
        _CALL, uses=("call",))  # fmt: skip
 async def call_playback(target: Target) -> None:
     events = (await target.shared("call", _told(_spoken)))["events"]
-    got = [event["type"] for event in events]
-    types = (
-        "response.created",
-        "output_audio_buffer.started",
-        "response.done",
-        "output_audio_buffer.stopped",
-    )
-    for type in types:
-        one(events, type)
-    places = [got.index(type) for type in types]
-    expect(places == sorted(places), f"expected {', '.join(types)}; got {', '.join(dict.fromkeys(got))}")
+    begun, ended = "output_audio_buffer.started", "output_audio_buffer.stopped"
+    in_order(events, "response.created", begun, "response.done", ended)
 
 
 @check("W12", "calls", "audio is on the track, not in events", _RECORDED, _CALL, uses=("call",))

@@ -83,14 +83,18 @@ def one(events: Sequence[Event], type: str) -> Event:
     return found[0]
 
 
+def in_order(events: Sequence[Event], *types: str) -> None:
+    """Fail unless the first events of these types came in this order."""
+    got = [event["type"] for event in events]
+    for type in types:
+        one(events, type)
+    places = [got.index(type) for type in types]
+    expect(places == sorted(places), f"expected {', '.join(types)}; got {', '.join(dict.fromkeys(got))}")
+
+
 def _in_order(exchange: str, make: Any, types: Sequence[str]) -> Run:
     async def run(target: Target) -> None:
-        events = await target.shared(exchange, make)
-        got = [event["type"] for event in events]
-        for type in types:
-            one(events, type)
-        places = [got.index(type) for type in types]
-        expect(places == sorted(places), f"expected {', '.join(types)}; got {', '.join(dict.fromkeys(got))}")
+        in_order(await target.shared(exchange, make), *types)
 
     return run
 

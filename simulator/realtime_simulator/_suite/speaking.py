@@ -10,7 +10,7 @@ from typing import Any
 from realtime_simulator._media.speech import RATE
 from realtime_simulator._media.voice import speech
 from realtime_simulator._suite.check import check
-from realtime_simulator._suite.exchanges import of, one
+from realtime_simulator._suite.exchanges import in_order, of, one
 from realtime_simulator._suite.sessions import answered
 from realtime_simulator._suite.target import Event, Socket, Target, expect, field
 
@@ -64,13 +64,8 @@ async def _turn(target: Target) -> Sequence[Event]:
 
 @check("V01", "turn detection", "speech creates an item, and the item a response", _RECORDED, uses=("turn",))
 async def turn_in_order(target: Target) -> None:
-    events = await target.shared("turn", _turn)
     types = (*_EDGES, "input_audio_buffer.committed", "conversation.item.added", "response.created")
-    got = [event["type"] for event in events]
-    for type in types:
-        one(events, type)
-    places = [got.index(type) for type in types]
-    expect(places == sorted(places), f"expected {', '.join(types)}; got {', '.join(dict.fromkeys(got))}")
+    in_order(await target.shared("turn", _turn), *types)
 
 
 @check(
@@ -115,14 +110,18 @@ async def turn_without_response(target: Target) -> None:
         expect(not begun, f"got {', '.join(begun[:3])}")
 
 
+async def _nothing_heard(socket: Socket) -> None:
+    await socket.update(instructions="Be brief.")
+    got = [event["type"] for event in socket.events if event["type"].startswith("input_audio_buffer.")]
+    expect(not got, f"got {', '.join(got[:3])}")
+
+
 @check("V06", "turn detection", "without turn detection, audio waits for a commit", _DESCRIBED)
 async def no_turn_detection(target: Target) -> None:
     async with target.session() as socket:
         await socket.update(audio={"input": {"turn_detection": None}})
         await _speak(socket, target)
-        await socket.update(instructions="Be brief.")
-        got = [event["type"] for event in socket.events if event["type"].startswith("input_audio_buffer.")]
-        expect(not got, f"got {', '.join(got[:3])}")
+        await _nothing_heard(socket)
 
 
 @check("V07", "turn detection", "silence is not speech", _DESCRIBED)
@@ -130,9 +129,7 @@ async def silence(target: Target) -> None:
     async with target.session() as socket:
         for piece in pieces(_SILENCE):
             await socket.send("input_audio_buffer.append", audio=piece)
-        await socket.update(instructions="Be brief.")
-        got = [event["type"] for event in socket.events if event["type"].startswith("input_audio_buffer.")]
-        expect(not got, f"got {', '.join(got[:3])}")
+        await _nothing_heard(socket)
 
 
 def _transcript_of(events: Sequence[Event], item_id: object) -> None:
