@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from realtime_simulator._core.schema import shown
 from realtime_simulator._recordings.lines import is_marker
 
 Event = Mapping[str, Any]
@@ -112,9 +113,9 @@ class Streams:
             self._ended.add(key)
             text, whole = self.texts.get(key), event.get(_WORDS.get(name, ""))
             if text is not None and isinstance(whole, str) and text.strip() != whole.strip():
-                yield f"{_short(whole)} after deltas of {_short(text)}"
+                yield f"{shown(whole)} after deltas of {shown(text)}"
             if text is not None and name == "response.function_call_arguments" and _parsed(whole) is ...:
-                yield f"the arguments {_short(whole)}, which are not JSON"
+                yield f"the arguments {shown(whole)}, which are not JSON"
             if text is not None and isinstance(whole, str):
                 self.texts[key] = whole
 
@@ -228,11 +229,11 @@ class _Judge:
             for name, field in _WORDS.items():
                 was = self._streams.texts.get((name, item.get("id"), index))
                 if was is not None and isinstance(part.get(field), str) and part[field] != was:
-                    yield f"the item {item.get('id')} with {_short(part[field])} after {_short(was)}"
+                    yield f"the item {item.get('id')} with {shown(part[field])} after {shown(was)}"
         for name in ("response.function_call_arguments", "response.mcp_call_arguments"):
             was = self._streams.texts.get((name, item.get("id"), None))
             if was is not None and isinstance(item.get("arguments"), str) and item["arguments"] != was:
-                yield f"the item {item.get('id')} with {_short(item['arguments'])} after {_short(was)}"
+                yield f"the item {item.get('id')} with {shown(item['arguments'])} after {shown(was)}"
 
     def _timed(self, event: Event, kind: str) -> Iterator[str]:
         name = kind.rpartition(".")[0]
@@ -316,8 +317,3 @@ def _parsed(text: Any) -> Any:
         return json.loads(text)
     except (TypeError, ValueError):
         return ...
-
-
-def _short(text: Any) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= 80 else shown[:77] + "..."

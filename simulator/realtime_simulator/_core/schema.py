@@ -139,7 +139,7 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
     if (too_large := _too_large(param, kind, error.instance)) is not None:
         return too_large
     return ApiProblem(
-        f"Invalid value for '{param or 'body'}': got {_shown(got_value)}, allowed is {_allowed(kind)}.",
+        f"Invalid value for '{param or 'body'}': got {shown(got_value)}, allowed is {_allowed(kind)}.",
         code="invalid_value",
         param=param or None,
     )
@@ -295,7 +295,8 @@ def _allowed(kind: jsonschema_rs.ValidationErrorKind) -> str:
             return "what the API description says"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value for a message, cut to 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
