@@ -23,6 +23,7 @@ from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine.responses import REQUEST_LIMIT
 from realtime_simulator._records.store import Records, RequestRecord
+from realtime_simulator._server.handshake import refuse
 from realtime_simulator._server.operations import Operations
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
@@ -41,7 +42,6 @@ class WebSockets(Protocol):
 
     async def realtime(self, websocket: WebSocket) -> None: ...
     async def translations(self, websocket: WebSocket) -> None: ...
-    async def unknown(self, websocket: WebSocket) -> None: ...
 
 
 class LiveWebSockets(Protocol):
@@ -78,12 +78,17 @@ def build(
             WebSocketRoute("/v1/live/sessions", live.session),
             WebSocketRoute("/v1/live/sessions/{session_id}/attach", live.attach),
             WebSocketRoute("/v1/live/sessions/{session_id}/fork", live.fork),
-            WebSocketRoute("/{path:path}", websockets.unknown),
+            WebSocketRoute("/{path:path}", _unknown),
         ],
         exception_handlers={ApiProblem: _problem, HTTPException: _http, Exception: _crash},
     )
     app.router.redirect_slashes = False
     return Frame(with_faults(app), records, ids, operations.clock)
+
+
+async def _unknown(websocket: WebSocket) -> None:
+    path = websocket.url.path[:200]
+    await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -24,8 +24,12 @@ BUSY_BYTES = 2 * 1024 * 1024
 STALL_SECONDS = 30.0
 """A client that reads nothing for so long while more than `BUSY_BYTES` is unread is disconnected."""
 TOO_SLOW = 1008
-_MAX_REASON_BYTES = 123
 _GRACE_SECONDS = 10.0
+
+
+def short_reason(reason: str) -> str:
+    """Return a reason cut to the 123 bytes that a close frame has room for (RFC 6455 §5.5)."""
+    return reason.encode()[:123].decode("utf-8", "ignore")
 
 
 class Connection:
@@ -66,10 +70,10 @@ class Connection:
 
         Args:
             code: The close code; `CUT` for a connection that ends without one.
-            reason: Why; cut to the 123 bytes that a close frame has room for (RFC 6455 §5.5).
+            reason: Why; cut to what a close frame has room for.
         """
         if self._close is None:
-            self._close = (code, reason.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore"))
+            self._close = (code, short_reason(reason))
             self._news.set()
 
     def _too_slow(self) -> None:

@@ -22,6 +22,7 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._core.schema import dotted, value_at
 from realtime_simulator._recordings.tape import Message, RecordedSession, message_value
 from realtime_simulator._server import handshake, thread as server
+from realtime_simulator._server.connection import short_reason
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator.scrub import Scrubber
 
@@ -32,7 +33,6 @@ _OWN_IDS = (("event_id",), ("item", "id"))
 # Metadata belongs to the client, but only ids in it are new each time.
 MADE_UP = re.compile(r"[a-z]*_?(?=\w*\d)[0-9a-f]{8,}[\w\-]*")
 _LIVE_ID = re.compile(r"(?<=/live/sessions/)[^/]+")
-_MAX_REASON_BYTES = 123
 
 
 class Player:
@@ -74,21 +74,10 @@ class Player:
         await self._serve(websocket, translation=True)
 
     async def session(self, websocket: WebSocket) -> None:
-        """Replay a session of the Live API."""
+        """Replay a session of the Live API, a sideband of one, or its continuation."""
         await self._serve(websocket, translation=False, live=True)
 
-    async def attach(self, websocket: WebSocket) -> None:
-        """Replay a sideband of a Live session."""
-        await self.session(websocket)
-
-    async def fork(self, websocket: WebSocket) -> None:
-        """Replay the continuation of a stored Live session."""
-        await self.session(websocket)
-
-    async def unknown(self, websocket: WebSocket) -> None:
-        """Refuse an address that is not the API's."""
-        path = websocket.url.path[:200]
-        await handshake.refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
+    attach = fork = session
 
     async def _serve(self, websocket: WebSocket, *, translation: bool, live: bool = False) -> None:
         subprotocol: str | None = None
@@ -207,8 +196,7 @@ class Player:
         self._differs(found)
         problem = ApiProblem(found, code="replay_mismatch")
         await websocket.send_text(_text({"event_id": self._ids.new("event"), **problem.event()}))
-        reason = found.encode()[:_MAX_REASON_BYTES].decode("utf-8", "ignore")
-        await websocket.close(DIFFERENT, reason)
+        await websocket.close(DIFFERENT, short_reason(found))
 
 
 def _recorded(refused: tuple[int, Any]) -> Response:

@@ -53,11 +53,6 @@ class WebSocketRoutes:
         """Serve a translation session."""
         await self._begin(websocket, translates=True)
 
-    async def unknown(self, websocket: WebSocket) -> None:
-        """Refuse an address that is not the API's."""
-        path = websocket.url.path[:200]
-        await refuse(websocket, ApiProblem(f"Invalid URL (GET {path})", status=404))
-
     async def _begin(self, websocket: WebSocket, *, translates: bool) -> None:
         call: SessionDriver | None = None
         try:
