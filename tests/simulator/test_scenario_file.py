@@ -475,7 +475,7 @@ def test_an_invalid_time_is_refused(value: Any, error: type[Exception], message:
         ("caller: [{press: x}]", r"caller\[0\].press: keys: allowed are"),
         ("caller: [{press: 12}]", r"caller\[0\].press: expected a text \(in quotes"),
         ("caller: [{press: '1', hang_up: true}]", "one of press, say, hang_up is needed, and only one"),
-        ("caller: [{delay: 1}]", "got none"),
+        ("caller: [{delay: 1}]", "got delay"),
         ("caller: [{hang_up: false}]", "allowed is true"),
         ("caller: [{say: {text: x}}]", "unknown field; known are wav"),
         ("caller: [{say: {}}]", "'wav' is needed"),

@@ -47,9 +47,7 @@ def steps_of(turns: Located) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
 
 
 def _expected(part: Located) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
-    fields = part.fields(_EXPECTATION)
-    if "event" not in fields:
-        part.refuse("'event' is needed")
+    fields = part.fields(_EXPECTATION, {"event": ""})
     kind = fields["event"].text()
     within = _seconds(fields.get("within_ms"), _REPLY_SECONDS)
     if kind == _CALL:

@@ -204,12 +204,10 @@ def load_scenarios(path: str | os.PathLike[str]) -> Sequence[ScenarioScript]:
     """
     file = Path(path)
     root = read_yaml(file.read_text(encoding="utf-8"), file.name, file.parent)  # JSON is YAML
-    fields = root.fields(("schema_version", "scenarios"))
+    fields = _fields(root, ("schema_version", "scenarios"), needed=("scenarios",))
     version = fields.get("schema_version")
     if version is not None and version.value != "1.0":
         version.refuse(f"allowed is '1.0', got {version.value!r}")
-    if "scenarios" not in fields:
-        root.refuse("'scenarios' is needed")
     found, ids = [], set[str]()
     for part in fields["scenarios"].list(1):
         script = _script(part)
@@ -309,11 +307,7 @@ def _recording(part: Located) -> Path | None:
 
 
 def _fields(part: Located, known: Collection[str], needed: Collection[str] = ()) -> dict[str, Located]:
-    fields = part.fields(known)
-    for name in needed:
-        if name not in fields:
-            part.refuse(f"{name!r} is needed")
-    return fields
+    return part.fields(known, dict.fromkeys(needed, ""))
 
 
 def _values(part: Located) -> Mapping[str, Any]:

@@ -147,9 +147,8 @@ class Script:
         if "turns" in root.parts:
             name = root.parts["name"].text() if "name" in root.parts else file.stem.replace("_", " ")
             return cls(name=name, steps=[Step(*one) for one in pipecat.steps_of(root.parts["turns"])])
-        fields = root.fields(("name", "caller", "steps", "never", "expect"))
-        if "steps" not in fields:
-            root.refuse("'steps' is needed: what the caller does")
+        needed = {"steps": "what the caller does"}
+        fields = root.fields(("name", "caller", "steps", "never", "expect"), needed)
         return cls(
             name=fields["name"].text() if "name" in fields else file.stem.replace("_", " "),
             steps=_steps(fields["steps"]),
@@ -310,13 +309,7 @@ def _steps(part: Located) -> Sequence[Step]:
 
 
 def _step(part: Located) -> Step:
-    kinds = [kind for kind in _STEPS if kind in part.parts]
-    if len(kinds) != 1:
-        names = ", ".join(_STEPS)
-        part.refuse(
-            f"one of {names} is needed, and only one; got {', '.join(map(str, part.parts)) or 'none'}"
-        )
-    kind = kinds[0]
+    kind = part.kind(_STEPS)
     fields = part.fields((kind, *_STEPS[kind]))
     options = {name: read(fields[name]) for name, read in _STEPS[kind].items() if name in fields}
     return Step(kind, _value(kind, fields[kind]), options)
@@ -327,10 +320,8 @@ def _value(kind: str, part: Located) -> Any:
         case "stays_silent" | "listens" | "loses_network":
             return part.number(0)
         case "presses":
-            try:
+            with part.refusing():
                 return check_keys(str(part.value) if isinstance(part.value, int) else part.value)
-            except ValueError as error:
-                part.refuse(str(error))
         case "expects_hangup":
             if not part.truth():
                 part.refuse("allowed is true")

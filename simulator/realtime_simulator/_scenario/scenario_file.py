@@ -35,8 +35,9 @@ and the default. An invalid file is rejected as a whole, with the line and the f
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -96,6 +97,7 @@ _ACTIONS: Mapping[str, Sequence[str]] = {
 }
 _CONDITIONS = ("match", "after_tool", "times")
 _DELAY = "delay"
+_WAV = {"wav": "a sound file's path"}
 
 
 class ScenarioError(ValueError):
@@ -135,15 +137,38 @@ class Located:
         """Raise an error about its kind."""
         self.refuse(f"expected {what}, got {_NAMES.get(type(self.value), 'nothing')}")
 
-    def fields(self, known: Collection[str] | None) -> dict[str, Located]:
-        """Return a mapping's fields; None in place of `known` accepts any."""
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuse it for an error that its value causes."""
+        try:
+            yield
+        except ScenarioError:
+            raise
+        except (TypeError, ValueError) as error:
+            self.refuse(str(error))
+
+    def fields(
+        self, known: Collection[str] | None, needed: Mapping[str, str] | None = None
+    ) -> dict[str, Located]:
+        """Return a mapping's fields; None in place of `known` accepts any. `needed` has what some are."""
         if not isinstance(self.value, dict):
             self.expect("a mapping")
         for key, part in self.parts.items():
             if known is not None and key not in known:
                 names = ", ".join(dict.fromkeys(known))
                 part.refuse(f"unknown field; known are {names}{did_you_mean(key, known)}")
+        for name, what in (needed or {}).items():
+            if name not in self.parts:
+                self.refuse(f"{name!r} is needed" + (f": {what}" if what else ""))
         return dict(self.parts)
+
+    def kind(self, kinds: Collection[str]) -> str:
+        """Return which of some fields it has; refuse it unless that is one."""
+        found = [kind for kind in kinds if kind in self.parts]
+        if len(found) != 1:
+            names, got = ", ".join(kinds), ", ".join(found or map(str, self.parts)) or "none"
+            self.refuse(f"one of {names} is needed, and only one; got {got}")
+        return found[0]
 
     def list(self, at_least: int = 0) -> list[Located]:
         """Return a list's elements."""
@@ -374,10 +399,7 @@ def _rule(part: Located) -> FileRule:
 
 
 def _answer(part: Located, fields: Mapping[str, Located]) -> Answer | Scenario:
-    kinds = [kind for kind in _ACTIONS if kind in fields]
-    if len(kinds) != 1:
-        part.refuse(f"one of {', '.join(_ACTIONS)} is needed, and only one; got {', '.join(kinds) or 'none'}")
-    kind = kinds[0]
+    kind = part.kind(_ACTIONS)
     for name in fields:
         if name not in (*_CONDITIONS, kind, *_ACTIONS[kind]):
             fields[name].refuse(f"'{kind}' doesn't go with it")
@@ -438,20 +460,17 @@ def _say(part: Located) -> Action:
         return say(part.value)
     if not isinstance(part.value, dict):
         part.expect("a text, or {wav: FILE, text: …}")
-    fields = part.fields(("wav", "text"))
-    if "wav" not in fields:
-        part.refuse("'wav' is needed: a sound file's path")
+    fields = part.fields(("wav", "text"), _WAV)
     words = fields["text"].text() if "text" in fields else ""
     return say(words, audio=_sound(fields["wav"]))
 
 
 def _sound(part: Located) -> bytes:
     try:
-        return read_sound(part.folder / part.text())
+        with part.refusing():
+            return read_sound(part.folder / part.text())
     except OSError as error:
         part.refuse(f"cannot read it: {error.strerror or type(error).__name__}")
-    except ValueError as error:
-        part.refuse(str(error))
 
 
 def _heard(part: Located) -> str | Transcript:
@@ -474,9 +493,7 @@ def _timeline(part: Located) -> Mapping[float, Sequence[Action]]:
     found: dict[float, list[Action]] = {}
     for cue in part.list():
         names = [name for kind in _ACTIONS if kind != "steps" for name in (kind, *_ACTIONS[kind])]
-        fields = cue.fields(("at", *names))
-        if "at" not in fields:
-            cue.refuse("'at' is needed: the position in seconds")
+        fields = cue.fields(("at", *names), {"at": "the position in seconds"})
         at = fields.pop("at").number(0)
         answer = _answer(cue, fields)
         assert not callable(answer)
@@ -487,53 +504,37 @@ def _timeline(part: Located) -> Mapping[float, Sequence[Action]]:
 def _caller_act(part: Located) -> CallerAct:
     kinds = ("press", "say", "hang_up")
     fields = part.fields((*kinds, _DELAY))
-    chosen = [kind for kind in kinds if kind in fields]
-    if len(chosen) != 1:
-        part.refuse(f"one of {', '.join(kinds)} is needed, and only one; got {', '.join(chosen) or 'none'}")
-    kind = chosen[0]
+    kind = part.kind(kinds)
     delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
-    try:
+    with fields[kind].refusing():
         if kind == "press":
             return CallerAct(delay, keys=check_keys(fields[kind].text()))
         if kind == "say":
-            wav = fields[kind].fields(("wav",))
-            if "wav" not in wav:
-                fields[kind].refuse("'wav' is needed: a sound file's path")
             from realtime_simulator._media.codecs import through_telephone
 
-            return CallerAct(delay, sound=through_telephone(_sound(wav["wav"])))
-    except ValueError as error:
-        if isinstance(error, ScenarioError):
-            raise
-        fields[kind].refuse(str(error))
+            wav = fields[kind].fields(("wav",), _WAV)["wav"]
+            return CallerAct(delay, sound=through_telephone(_sound(wav)))
     if not fields[kind].truth():
         fields[kind].refuse("allowed is true")
     return CallerAct(delay, hangs_up=True)
 
 
 def _refer(part: Located) -> Referral:
-    fields = part.fields(("status", _DELAY))
-    if "status" not in fields:
-        part.refuse("'status' is needed: the SIP status with which the referral ends")
+    needed = {"status": "the SIP status with which the referral ends"}
+    fields = part.fields(("status", _DELAY), needed)
     delay = fields[_DELAY].number(0) if _DELAY in fields else 0.0
-    try:
+    with fields["status"].refusing():
         return Referral(fields["status"].whole(0), delay)
-    except ValueError as error:
-        fields["status"].refuse(str(error))
 
 
 def _clock(part: Located) -> float:
-    try:
+    with part.refusing():
         return read_time(part.value)
-    except (TypeError, ValueError) as error:
-        part.refuse(str(error))
 
 
 def _pattern(part: Located) -> str:
-    try:
+    with part.refusing():
         Expression(part.text())
-    except ValueError as error:
-        part.refuse(str(error))
     return part.text()
 
 
@@ -561,8 +562,7 @@ def _servers(part: Located) -> dict[str, Sequence[Mapping[str, Any]] | None]:
             continue
         listed: list[Mapping[str, Any]] = []
         for tool in tools.list():
-            if "name" not in tool.fields(("name", "description", "input_schema")):
-                tool.refuse("'name' is needed")
+            tool.fields(("name", "description", "input_schema"), {"name": ""})
             listed.append({"input_schema": {"type": "object"}, **tool.value})
         servers[label] = listed
     return servers
@@ -591,8 +591,6 @@ def _fault(part: Located) -> Mapping[str, Any]:
         part.refuse("'name' is needed: the fault's name")
     arguments = {key: value for key, value in part.value.items() if key in ("name", "on", "rate", "times")}
     arguments["settings"] = {key: value for key, value in part.value.items() if key not in arguments}
-    try:
+    with part.refusing():
         Faults().add(**arguments)
-    except (ValueError, TypeError) as error:
-        part.refuse(str(error))
     return arguments
