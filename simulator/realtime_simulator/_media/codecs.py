@@ -155,31 +155,20 @@ def _codec(name: str, rate: int, mode: str) -> AudioCodecContext:
     return codec
 
 
-def encode_opus(pcm: bytes, bit_rate: int = 32_000) -> list[bytes]:
-    """Return sound as Opus packets.
-
-    Args:
-        pcm: PCM16 mono at 24 kHz, a whole number of 20 ms.
-        bit_rate: Bits a second.
-
-    Returns:
-        One packet for every 20 ms, in order.
-    """
-    codec = _opus(bit_rate)
-    packets = []
-    size = PACKET_SAMPLES * 2
-    for start in range(0, len(pcm), size):
-        frame = _opus_frame(pcm[start : start + size], start // 2)
-        packets += [bytes(packet) for packet in codec.encode(frame)]
-    packets += [bytes(packet) for packet in codec.encode(None)]
-    return packets[: len(pcm) // size]
+def encode_opus(pcm: bytes) -> list[bytes]:
+    """Return PCM16 mono at 24 kHz, a whole number of 20 ms, as Opus: one packet for every 20 ms, in order."""
+    encoder, size = OpusEncoder(), PACKET_SAMPLES * 2
+    return [encoder.push(pcm[start : start + size]) for start in range(0, len(pcm), size)]
 
 
 class OpusEncoder:
     """An encoder for one stream of packets of 20 ms."""
 
-    def __init__(self, bit_rate: int = 32_000) -> None:
-        self._codec = _opus(bit_rate)
+    def __init__(self) -> None:
+        self._codec = _codec("libopus", RATE, "w")
+        self._codec.bit_rate = 32_000
+        self._codec.time_base = fractions.Fraction(1, RATE)
+        self._codec.options = {"application": "voip", "frame_duration": "20"}
         self._samples = 0
 
     def push(self, pcm: bytes) -> bytes:
@@ -187,14 +176,6 @@ class OpusEncoder:
         packets = self._codec.encode(_opus_frame(pcm, self._samples))
         self._samples += PACKET_SAMPLES
         return b"".join(bytes(packet) for packet in packets)
-
-
-def _opus(bit_rate: int) -> AudioCodecContext:
-    codec = _codec("libopus", RATE, "w")
-    codec.bit_rate = bit_rate
-    codec.time_base = fractions.Fraction(1, RATE)
-    codec.options = {"application": "voip", "frame_duration": "20"}
-    return codec
 
 
 def _opus_frame(pcm: bytes, pts: int) -> AudioFrame:
