@@ -83,15 +83,13 @@ class Comparison:
     Args:
         bindings: The ids that are known.
         profile: The simulator's profile.
-        known: The differences that are intended.
     """
 
-    def __init__(self, bindings: Bindings, profile: str, known: Sequence[Known] = KNOWN) -> None:
+    def __init__(self, bindings: Bindings, profile: str) -> None:
         self.differences: list[Difference] = []
         self.known: list[tuple[Difference, Known]] = []
         self._bindings = bindings
         self._profile = profile
-        self._known = known
         self._cut: set[str] = set()
         self._loose = False
 
@@ -317,7 +315,7 @@ class Comparison:
 
     def _add(self, kind: str, pointer: str, what: str, path: tuple[str, ...] = ()) -> None:
         difference = Difference(pointer=pointer or "/", what=what)
-        for known in self._known:
+        for known in KNOWN:
             if known.covers(kind, path, self._profile, what):
                 self.known.append((difference, known))
                 return

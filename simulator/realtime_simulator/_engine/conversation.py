@@ -27,14 +27,12 @@ class Item:
     Args:
         data: The item as the API shows it, without audio bytes.
         audio: Its audio, PCM16 mono at 24 kHz; empty for text and tools.
-        truncated: Whether `audio` was cut; its transcript is dropped then.
         heard: The words of its audio, for the model; clients see them only if they requested transcripts.
         size: Its size as JSON, for items that came from a client.
     """
 
     data: dict[str, Any]
     audio: bytes | bytearray = attrs.field(default=b"", repr=False)
-    truncated: bool = False
     heard: str = ""
     size: int = 0
 

@@ -91,7 +91,6 @@ class Items:
     def cut(self, item: Item, end_ms: int) -> None:
         """Shorten an item's audio, with its event."""
         item.audio = item.audio[: end_ms * RATE // 1000 * 2]
-        item.truncated = True
         # Text and audio no longer correspond, so the transcript is dropped.
         item.data["content"] = [{"type": "output_audio", "transcript": ""}]
         self._shared.emit(
