@@ -16,16 +16,18 @@ from typing import Any
 import attrs
 import yaml
 
+from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._recordings import tape
 from realtime_simulator._records.session import SessionRecord
+from realtime_simulator._records.state import Event
 from realtime_simulator._rehearsal.conversation import Moment
+from realtime_simulator._stepping import history
 from realtime_simulator.scrub import MASK, Scrubber
 
 _NUMBER = re.compile(r"\d(?:[ .-]?\d){4,}")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PRIVATE = re.compile(rf"\S*(?:{re.escape(MASK)}|{_MAIL.pattern}|{_NUMBER.pattern})\S*")
 _WORD = re.compile(r"\w")
-_TRANSCRIPT = "transcript.jsonl"
 _MAIL_MASK = "someone@example.com"
 _MOST_WORDS = 12
 _PAUSE_SECONDS = 1.0
@@ -48,22 +50,21 @@ def script_of(path: str | os.PathLike[str], session: int = 1) -> tuple[str, str]
     """Return a recorded conversation as a script, and the model's part of it as a scenario.
 
     Args:
-        path: A tape, the transcript (JSON lines) of a recorder, or the folder of an auditor.
-        session: The number of the session on a tape.
+        path, session: As for `history.load`.
 
     Returns:
         Both as YAML.
 
     Raises:
         OSError: It can't be read.
-        ValueError: It is neither, or has no such session or no words.
+        ValueError: It is no such file, or has no such session or no words.
     """
-    place = Path(path)
-    file = place / _TRANSCRIPT if place.is_dir() else place
-    lines = sorted(_lines(file, session), key=lambda line: line.at)
+    recorded = history.load(path, session)
+    found = _of_transcript if recorded.is_transcript else _of_events
+    lines = sorted(found(recorded.events), key=lambda line: line.at)
     if not any(line.role in ("user", "assistant") for line in lines):
-        raise ValueError(f"{place.name}: the user says nothing in it; is the user's audio transcribed?")
-    name = f"from {place.stem.replace('_', ' ')}"
+        raise ValueError(f"{recorded.name}: the user says nothing in it; is the user's audio transcribed?")
+    name = f"from {Path(path).stem.replace('_', ' ')}"
     return _yaml({"name": name, "steps": list(_steps(lines))}), _yaml(
         {"responses": [{"steps": _answers(lines)}]}
     )
@@ -104,72 +105,51 @@ def _yaml(value: Any) -> str:
     return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100))
 
 
-def _lines(path: Path, session: int) -> Iterator[_Line]:
-    with path.open(encoding="utf-8") as file:
-        first = file.readline()
-    try:
-        is_tape = "tape" in json.loads(first)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path.name}: it is neither a tape nor a transcript of JSON lines") from error
-    if not is_tape:
-        yield from _of_transcript(path)
-        return
-    known = {one.number: one for one in tape.read(path)}
-    if session not in known:
-        raise ValueError(f"session: allowed is one of {', '.join(map(str, known))}, got {session}")
-    yield from _of_tape(known[session].messages)
-
-
-def _of_transcript(path: Path) -> Iterator[_Line]:
+def _of_transcript(events: Sequence[Event]) -> Iterator[_Line]:
+    """Yield the lines of a transcript, whose events have whole items."""
     scrub = Scrubber()
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            line = scrub.value(json.loads(text))
-            at, role, said = float(line["at"]), str(line["role"]), line.get("text")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path.name}, line {number}: this is not a line of a transcript") from error
-        if "heard_ms" in line:
-            yield _Line(at, "cut", "")
-        elif role in ("user", "assistant") and said:
-            yield _Line(at, role, str(said))
-        elif role in ("assistant", "tool") and line.get("name"):
-            yield _Line(at, "tool", str(said), str(line["name"]))
+    for event in events:
+        item = scrub.value(event.data).get("item")
+        if item is None:
+            yield _Line(event.at, "cut", "")
+        elif item["type"] == "function_call":
+            yield _Line(event.at, "tool", item["arguments"], item["name"])
+        elif item.get("role") in ("user", "assistant") and (said := words_of(item)):
+            yield _Line(event.at, item["role"], "".join(said))
 
 
-def _of_tape(messages: Sequence[tape.Message]) -> Iterator[_Line]:
+def _of_events(events: Sequence[Event]) -> Iterator[_Line]:
     scrub = Scrubber()
     spoken: dict[str, _Line] = {}  # what is being said in a Live session, by its side
     ends: dict[str, float] = {}
-    for message in messages:
-        if not isinstance(message.value, Mapping):
-            continue
-        event = scrub.value(message.value)
-        if message.side == "client":
+    for one in events:
+        event = scrub.value(one.data)
+        if one.side == "client":
             if typed := _typed(event):
-                yield _Line(message.at, "user", typed)
+                yield _Line(one.at, "user", typed)
             continue
         if event.get("type") == "response.event" and isinstance(event.get("event"), Mapping):
             event = event["event"]
         kind = str(event.get("type"))
         if kind in _DELTAS:
             side, delta = _DELTAS[kind], str(event.get("delta", ""))
-            if side in spoken and message.at - ends[side] < _PAUSE_SECONDS and delta.startswith(" "):
+            if side in spoken and one.at - ends[side] < _PAUSE_SECONDS and delta.startswith(" "):
                 spoken[side].text += delta
             else:
-                spoken[side] = _Line(message.at, side, delta)
+                spoken[side] = _Line(one.at, side, delta)
                 yield spoken[side]
-            ends[side] = message.at
+            ends[side] = one.at
         elif kind == _USER and event.get("transcript"):
-            yield _Line(message.at, "user", str(event["transcript"]))
+            yield _Line(one.at, "user", str(event["transcript"]))
         elif kind == "response.output_audio_transcript.done" and event.get("transcript"):
-            yield _Line(message.at, "assistant", str(event["transcript"]))
+            yield _Line(one.at, "assistant", str(event["transcript"]))
         elif kind == "response.output_item.done" and event.get("item", {}).get("type") == "function_call":
             item = event["item"]
-            yield _Line(message.at, "tool", str(item.get("arguments", "")), str(item.get("name")))
+            yield _Line(one.at, "tool", str(item.get("arguments", "")), str(item.get("name")))
         elif kind in ("input_audio_buffer.dtmf_event_received", "transport.dtmf.received"):
-            yield _Line(message.at, "key", str(event.get("event")))
+            yield _Line(one.at, "key", str(event.get("event")))
         elif kind in _CUTS:
-            yield _Line(message.at, "cut", "")
+            yield _Line(one.at, "cut", "")
 
 
 def _typed(event: Mapping[str, Any]) -> str:
