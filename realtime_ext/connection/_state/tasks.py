@@ -52,13 +52,17 @@ class Tasks:
         on_task: Called when there is a further task; None if the program works on none.
     """
 
-    __slots__ = ("_begun", "_handed", "_known", "_latest", "_pieces", "_waiting", "claims", "on_task")
+    __slots__ = (
+        *("_begun", "_handed", "_known", "_latest", "_pieces", "_taken_ms", "_waiting"),
+        *("claims", "on_task"),
+    )
 
     def __init__(self) -> None:
         self.claims: Claims = Claims()
         self.on_task: Callable[[], object] | None = None
         self._pieces: deque[Utterance] = deque(maxlen=_KEPT)
         self._latest: Task | None = None  # to which the user may add words
+        self._taken_ms: float = 0  # where on the timeline the words of the tasks end
         self._waiting: deque[Task] = deque(maxlen=_WAITING)
         self._begun: dict[str, Task] = {}
         self._handed: deque[Task] = deque()  # that another program left
@@ -91,8 +95,10 @@ class Tasks:
         return None
 
     def done(self, task: Task) -> None:
-        """Record that a task's handler has ended."""
+        """Record that a task's handler has ended: later words are not its own."""
         self._begun.pop(task.id, None)
+        if self._latest is task:
+            self._latest = None
 
     def lose(self) -> list[str]:
         """Drop all tasks, whose session was lost; return the ids of those that are not done."""
@@ -101,16 +107,20 @@ class Tasks:
         self._handed.clear()
         self._waiting.clear()
         self._pieces.clear()
-        self._latest = None
+        self._latest, self._taken_ms = None, 0
         for task in lost:
             task.is_lost = True
         return [task.id for task in lost]
 
     def heard(self, piece: Utterance) -> None:
         """Record a piece of the transcript."""
-        self._pieces.append(piece)
         if piece.speaker == "user" and self._latest is not None:
-            self._latest.pieces.append(piece)
+            if self._is_answered(self._latest, piece):
+                self._latest = None
+            else:
+                self._latest.pieces.append(piece)
+                self._taken_ms = piece.end_ms
+        self._pieces.append(piece)
 
     def delegated(self, delegation: Any) -> None:
         """Record a delegation; those to others than the program are ignored."""
@@ -123,14 +133,21 @@ class Tasks:
             and delegation.get("target", "client") == "client"
         ):
             self._latest = Task(task_id, self._asked())
+            if self._latest.pieces:
+                self._taken_ms = self._latest.pieces[-1].end_ms
             self._waiting.append(self._latest)
             if self.on_task is not None:
                 self.on_task()
 
+    def _is_answered(self, task: Task, piece: Utterance) -> bool:
+        """Return whether the model spoke in a pause between a task's words and these, which begin another."""
+        before = self._pieces[-1] if self._pieces else None
+        if before is None or before.speaker == "user" or not task.pieces:
+            return False
+        return piece.start_ms - task.pieces[-1].end_ms >= PAUSE_MS
+
     def _asked(self) -> list[Utterance]:
         """Return what the user said last: back to a pause in which the model spoke, or to the last task."""
-        latest = self._latest
-        taken = latest.pieces[-1].end_ms if latest is not None and latest.pieces else 0
         found: list[Utterance] = []
         has_model_spoken = False
         for piece in reversed(self._pieces):
@@ -138,7 +155,7 @@ class Tasks:
                 has_model_spoken = True
                 continue
             is_apart = bool(found) and found[-1].start_ms - piece.end_ms >= PAUSE_MS
-            if piece.start_ms < taken or (is_apart and has_model_spoken):
+            if piece.start_ms < self._taken_ms or (is_apart and has_model_spoken):
                 break
             found.append(piece)
             has_model_spoken = False

@@ -250,6 +250,41 @@ def test_words_that_follow_belong_to_the_latest_task() -> None:
     assert (first.words, second.words) == ("Check the door.", "And lock it.")
 
 
+@each(
+    "between, first_words",
+    [
+        ([said("output", 300, "Shall I lock it?"), said("input", 3000, "Yes.")], "Check."),
+        (
+            [
+                said("output", 300, "Sure,"),
+                said("input", 600, " please."),
+                said("output", 900, "Shall I lock it?"),
+            ]
+            + [said("input", 4000, "Yes.")],
+            "Check. please.",
+        ),
+    ],
+)
+def test_words_after_the_models_answer_belong_to_the_next_task(
+    between: list[dict[str, Any]], first_words: str
+) -> None:
+    session = after(said("input", 0, "Check."), delegated(1), *between, delegated(2))
+    first, second = (session.tasks.next() for _ in range(2))
+    assert first is not None and second is not None
+    assert (first.words, second.words) == (first_words, "Yes.")
+
+
+def test_words_after_a_task_is_done_belong_to_the_next_one() -> None:
+    session = after(said("input", 0, "Check."), delegated(1))
+    first = session.tasks.next()
+    assert first is not None
+    session.tasks.done(first)
+    session.apply(said("input", 2000, "And lock it."))
+    session.apply(delegated(2))
+    second = session.tasks.next()
+    assert second is not None and (first.words, second.words) == ("Check.", "And lock it.")
+
+
 def test_only_the_clients_tasks_count_and_each_once() -> None:
     other, mine = LiveSession(), LiveSession()
     other.tasks.claims = mine.tasks.claims
