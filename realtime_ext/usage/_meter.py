@@ -65,11 +65,11 @@ class Usage:
 
     @classmethod
     def of_backend(cls, response: Any) -> Usage:
-        """Read the usage of a response to which a Live model delegated.
+        """Read the usage of a response to which a Live model delegated, or of a decision.
 
         Args:
-            response: The Responses API's response, generated or a dict, which names its model. Tokens of
-                which the API states no modality are of text.
+            response: The Responses API's response, or the decision, generated or a dict, which names its
+                model. Tokens of which the API states no modality are of text.
         """
         usage = part(response, "usage")
         details = part(usage, "input_tokens_details")
@@ -170,7 +170,7 @@ class UsageMeter:
 
     It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
     transcriptions for their usage; an event that comes twice counts once. Other events are ignored. Of a Live
-    session it counts the seconds, and the tokens of its backend.
+    session it counts the seconds, and the tokens of its backend and of decisions.
 
     Args:
         model: The session's model, until an event names it. A sideband gets no `session.created`.
@@ -216,6 +216,8 @@ class UsageMeter:
             response = part(backend, "response")
             if part(backend, "type") in _BACKEND_ENDS and self._is_new(part(response, "id")):
                 self._usage += Usage.of_backend(response)
+        elif kind == "decision.event" and self._is_new(part(event, "event_id")):
+            self._usage += Usage.of_backend(part(part(event, "event"), "decision"))
 
     def _learn(self, session: Any) -> None:
         # What is off now may still have transcriptions under way, so a model is only ever replaced by

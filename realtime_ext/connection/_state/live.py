@@ -57,7 +57,7 @@ class LiveUsage:
         seconds: Seconds of its timeline, silence included, as far as the API has reported them: it does so
             about four times a minute, and when the session ends.
         model: Its model; None if it isn't known.
-        backend: What the models that it delegates to have used.
+        backend: What the models that it delegates to, and those that answer questions, have used.
         paused_seconds: Those of `seconds` in which it was paused.
     """
 
@@ -214,6 +214,8 @@ class LiveSession:
         elif kind == "response.event":
             self._responded(event.get("event"))
             self.backend.apply(event.get("delegation_id"), event.get("event"))
+        elif kind == "decision.event":
+            self._decided(event.get("event"))
         elif kind in ("session.started", "session.updated"):
             self._described(event.get("session"))
         elif kind == "session.delegation.created":
@@ -362,8 +364,18 @@ class LiveSession:
             self._responding[response_id] = None
         elif event.get("type") in _ENDS:
             self._responding.pop(response_id or "", None)
-        if event.get("type") in _ENDS and response.get("usage") is not None:
-            self.usage = attrs.evolve(self.usage, backend=self.usage.backend + Usage.of_backend(response))
+        if event.get("type") in _ENDS:
+            self._count(response)
+
+    def _decided(self, event: Any) -> None:
+        decision = event.get("decision") if isinstance(event, Mapping) else None
+        if isinstance(decision, Mapping):
+            self._count(decision)
+
+    def _count(self, work: JSON) -> None:
+        """Add what a response of the backend, or a decision, used."""
+        if work.get("usage") is not None:
+            self.usage = attrs.evolve(self.usage, backend=self.usage.backend + Usage.of_backend(work))
 
     def _acknowledged(self, kind: Any, event_id: str | None) -> None:
         """Fill the waiter of an append: the one that is named, or else the oldest of its kind."""

@@ -15,6 +15,7 @@ from realtime_ext.connection._state.live import (
 )
 from realtime_ext.connection._state.waiters import Waiter
 from realtime_ext.errors import APIStatusError, ConnectionClosedError
+from realtime_ext.usage import UsageMeter
 from tests.support.rows import each
 
 COMMENTARY, THINKING = "session.commentary.append", "session.thinking.append"
@@ -113,6 +114,23 @@ def test_usage_is_the_latest_time_and_the_sum_of_the_backends_tokens() -> None:
     assert session.close_reason is None
     session.apply({"type": "session.closed", "reason": "expired", "usage": {"seconds": 16.0}})
     assert (session.usage.seconds, session.close_reason) == (16.0, "expired")
+
+
+def test_tokens_of_decisions_are_counted_once_for_each() -> None:
+    used = {"input_tokens": 117, "output_tokens": 1, "input_tokens_details": {"cached_tokens": 0}}
+    decision = {"answers": [], "model": "gpt-5.6-luna", "usage": used}
+    event = {
+        "type": "decision.event",
+        "event_id": "event_1",
+        "event": {"type": "decision.completed", "decision": decision},
+    }
+    meter = UsageMeter()
+    for one in (event, event, {**event, "event_id": "event_2"}):
+        meter.observe(one)
+    session = after(event, event, {**event, "event_id": "event_2"}, {**event, "event": {"type": "new"}})
+    assert (session.usage.input_tokens, session.usage.output_tokens) == (234, 2)
+    assert meter.usage == session.usage.backend
+    assert [one.model for one in meter.usage.entries] == ["gpt-5.6-luna"]
 
 
 def test_seconds_in_standby_are_counted_apart() -> None:
