@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import audio, errors, events, sdp, sip, tools, types, usage, webhooks
-    from ._core.call import Call, LiveCall
+    from ._core.call import Call, LiveCall, LiveRecording
     from ._core.version import __version__
     from ._resources.client_secrets import ClientSecret
     from .client import AsyncRealtimeClient, RealtimeClient
@@ -72,6 +72,7 @@ __all__ = [
     "ConnectionClosedError",
     "InternalServerError",
     "LiveCall",
+    "LiveRecording",
     "LiveSessionBuilder",
     "MissingApiKeyError",
     "ModelDeprecationWarning",
@@ -118,6 +119,7 @@ _PLACES = {
     "ClientSecret": "_resources.client_secrets",
     "Connection": "connection",
     "LiveCall": "_core.call",
+    "LiveRecording": "_core.call",
     "LiveSessionBuilder": "session",
     "RealtimeClient": "client",
     "Reconnect": "connection",

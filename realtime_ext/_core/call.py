@@ -5,8 +5,10 @@ It must not send anything.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -55,6 +57,23 @@ class LiveCall:
     sdp_answer: str = attrs.field(default="", repr=lambda answer: f"<{len(answer)} characters>")
     location: str | None = None
     request_id: str | None = None
+
+
+class LiveRecording(bytes):
+    """The recording of a Live session: a WAV file in stereo, the user on the left, the model on the right."""
+
+    __slots__ = ()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file.
+
+        Args:
+            path: The file's path, such as `call.wav`; an existing file is replaced.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        Path(path).write_bytes(self)
 
 
 def check_call_id(call: object) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._core.arguments import QueryValue
-from .._core.call import Call, LiveCall
+from .._core.call import Call, LiveCall, LiveRecording
 from .._core.secrets import hidden
 from .._http.sending import AsyncHttp, asend
 from .._http.settings import RequestOptions
@@ -556,7 +556,7 @@ class AsyncLive(AsyncLiveConnections):
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> bytes:
+    ) -> LiveRecording:
         """Download the recording of a stored session. The API has it for 30 days after the session has ended.
 
         Args:
@@ -566,7 +566,8 @@ class AsyncLive(AsyncLiveConnections):
             extra_headers, extra_query: As for `calls.create`.
 
         Returns:
-            A WAV file in stereo: the user on the left, the model on the right; 6 MB a minute.
+            The bytes of a WAV file, with `save("call.wav")`: the user on the left, the model on the right;
+            6 MB a minute.
 
         Raises:
             ValueError: The id is empty, `.` or `..`.

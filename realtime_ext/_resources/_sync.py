@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._core.arguments import QueryValue
-from .._core.call import Call, LiveCall
+from .._core.call import Call, LiveCall, LiveRecording
 from .._core.secrets import hidden
 from .._http.sending import Http, send
 from .._http.settings import RequestOptions
@@ -554,7 +554,7 @@ class Live(LiveConnections):
         timeout: Timeout | None = None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, QueryValue] | None = None,
-    ) -> bytes:
+    ) -> LiveRecording:
         """Download the recording of a stored session. The API has it for 30 days after the session has ended.
 
         Args:
@@ -564,7 +564,8 @@ class Live(LiveConnections):
             extra_headers, extra_query: As for `calls.create`.
 
         Returns:
-            A WAV file in stereo: the user on the left, the model on the right; 6 MB a minute.
+            The bytes of a WAV file, with `save("call.wav")`: the user on the left, the model on the right;
+            6 MB a minute.
 
         Raises:
             ValueError: The id is empty, `.` or `..`.

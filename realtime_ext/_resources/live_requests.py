@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._core import json as _json
-from .._core.call import LiveCall, check_session_id
+from .._core.call import LiveCall, LiveRecording, check_session_id
 from .._core.schema import check, place
 from .._http.operation import Operation, control, encode_body, read_object, response_error
 from .calls import checked_offer, checked_status
@@ -147,7 +147,7 @@ def build_hangup(session_id: LiveCallLike, *, not_found_ok: bool = False) -> Ope
     return control("live.calls.hangup", request, is_end=True, not_found_ok=not_found_ok)
 
 
-def build_recording(session_id: LiveCallLike) -> Operation[bytes]:
+def build_recording(session_id: LiveCallLike) -> Operation[LiveRecording]:
     """Build the request of `recording`.
 
     Returns:
@@ -161,7 +161,7 @@ def build_recording(session_id: LiveCallLike) -> Operation[bytes]:
     return Operation(
         name="live.recording",
         request=download_live_session_recording.build_request(check_session_id(session_id)),
-        read=lambda response: response.content,
+        read=lambda response: LiveRecording(response.content),
         idempotent=True,
         longest=_LONGEST_RECORDING,
     )

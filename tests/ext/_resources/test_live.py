@@ -6,6 +6,7 @@ import io
 import json
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,13 +225,16 @@ def test_a_client_that_does_not_validate_leaves_sessions_to_the_api(sim: Simulat
 
 @IN_BOTH
 def test_the_recording_of_a_stored_session_is_a_wav_file(
-    sim: Simulator, receiver: Receiver, client: Any, runner: Runner
+    sim: Simulator, receiver: Receiver, client: Any, runner: Runner, tmp_path: Path
 ) -> None:
     _, data = ring(sim, receiver)
     runner.run(client.live.calls.accept(data, {**SESSION, "store": True}))
     runner.run(client.live.calls.hangup(data))
     sim.wait_for(lambda: sim.session(data.session_id).ended is not None, timeout=60)
-    with wave.open(io.BytesIO(runner.run(client.live.recording(data)))) as file:
+    recording = runner.run(client.live.recording(data))
+    recording.save(tmp_path / "call.wav")
+    assert (tmp_path / "call.wav").read_bytes() == recording
+    with wave.open(io.BytesIO(recording)) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 24_000, 2)
     with pytest.raises(NotFoundError):
         runner.run(client.live.recording("live_none"))
