@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from .._core.arguments import QueryValue
 from .._core.secrets import hidden
-from .._http.sending import AsyncHttp, Http
+from .._http.sending import AsyncHttp, Clock, Http
 from . import calls
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Opens(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
         from .. import connection
 
         return getattr(connection, self._prefix + name)(self._http, toolbox, **arguments)
+
+
+def use_clock(client: Opens[Any, Any, Any, Any, Any], clock: Clock) -> None:
+    """Give a client another clock, for tests."""
+    client._http.clock = clock
 
 
 def given(arguments: Mapping[str, Any], *but: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ Where realtime_ext is installed, pytest has these fixtures:
 
 `sample_offer()` is an SDP offer, `sample_webhook()` a signed webhook. `vcr_settings()` and `match_parts` are
 for recording HTTP with vcrpy; `record_session()` and `replay_session()`, which are realtime-simulator's,
-record WebSockets. `loopback_only()` is `no_network` outside of pytest. All of it is imported on first use;
+record WebSockets. `loopback_only()` is `no_network` outside of pytest. `hurry()` makes a client's time pass
+faster. All of it is imported on first use;
 what pytest loads in every run is `_fixtures`.
 """
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from realtime_simulator.pytest_plugin import realtime_simulator, realtime_simulator_options
 
     from ._cassettes import match_parts, vcr_settings
+    from ._clocks import hurry
     from ._fixtures import async_realtime_client, no_network, realtime_client
     from ._network import NetworkRefusedError, loopback_only
     from ._offers import sample_offer
@@ -37,6 +39,7 @@ __all__ = [
     "NetworkRefusedError",
     "SampleWebhook",
     "async_realtime_client",
+    "hurry",
     "loopback_only",
     "match_parts",
     "no_network",
@@ -61,6 +64,7 @@ _HOMES = {
     "NetworkRefusedError": "realtime_ext.testing._network",
     "SampleWebhook": "realtime_ext.testing._webhook_samples",
     "async_realtime_client": "realtime_ext.testing._fixtures",
+    "hurry": "realtime_ext.testing._clocks",
     "loopback_only": "realtime_ext.testing._network",
     "match_parts": "realtime_ext.testing._cassettes",
     "no_network": "realtime_ext.testing._fixtures",

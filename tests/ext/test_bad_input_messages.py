@@ -306,6 +306,9 @@ SAID_ELSEWHERE = [
     row("SipHeaders.addresses", "name", b"from", TypeError, "name", "bytes", "str"),
     row("SipAddress.parse", "text", "", ValueError, "''", "sip:alice@example.com"),
     row("sip.check_target_uri", "uri", "", ValueError, *SIP_URI, "''"),
+    row("testing.hurry", "client", None, TypeError, "client", "NoneType", "RealtimeClient"),
+    row("testing.hurry", "times", 0, ValueError, "times", "0", "positive"),
+    row("testing.hurry", "times", "10", TypeError, "times", "str", "number"),
     row("testing.vcr_settings", "secrets", "one", TypeError, "secrets", "str", "several"),
     row("testing.vcr_settings", "secrets", [""], ValueError, "secrets", "blank"),
 ]

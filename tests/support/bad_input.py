@@ -180,6 +180,7 @@ ELSEWHERE: Mapping[str, tuple[Callable[..., Any], Valid]] = {
     "SipAddress.parse": (SipAddress.parse, {"text": "<sip:a@b>"}),
     "SipAddress.parse_list": (SipAddress.parse_list, {"text": "<sip:a@b>"}),
     "sip.check_target_uri": (sip.check_target_uri, {"uri": "tel:+14155550123"}),
+    "testing.hurry": (testing.hurry, {"client": RealtimeClient(api_key="k"), "times": 10}),
     "testing.vcr_settings": (testing.vcr_settings, {"secrets": ["a-secret"]}),
 }
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from realtime_ext import testing
 from realtime_ext._core.time_limit import SLICE
 from realtime_ext._http.sending import Clock
 from tests.support.waiting import PATIENCE
@@ -20,15 +21,8 @@ NO_PINGS: dict[str, Any] = {"websocket_options": {"ping_interval": None}}
 
 
 def hurry(client: Any, times: float = 25) -> Any:
-    """Let a client's time pass so many times faster; return the client."""
-
-    async def asleep(seconds: float) -> None:
-        await asyncio.sleep(seconds / times)
-
-    client._http.clock = Clock(
-        now=time.time, monotonic=lambda: time.monotonic() * times, random=lambda: 0.0, asleep=asleep
-    )
-    return client
+    """Let a client's time pass so many times faster, more than users do; return the client."""
+    return testing.hurry(client, times)
 
 
 class ToldClock:

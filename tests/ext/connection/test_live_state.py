@@ -277,8 +277,8 @@ def test_words_that_follow_belong_to_the_latest_task() -> None:
                 said("output", 300, "Sure,"),
                 said("input", 600, " please."),
                 said("output", 900, "Shall I lock it?"),
-            ]
-            + [said("input", 4000, "Yes.")],
+                said("input", 4000, "Yes."),
+            ],
             "Check. please.",
         ),
     ],
