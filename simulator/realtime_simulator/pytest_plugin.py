@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from realtime_simulator._simulator.simulator import Simulator
 
 __all__ = [
+    "pytest_configure",
     "pytest_pyfunc_call",
     "realtime_simulator",
     "realtime_simulator_options",
@@ -33,6 +34,17 @@ def __dir__() -> list[str]:
 
 _SPEED = 20
 _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have this package imported as it is; pytest rewrites all modules of a plugin that is installed.
+
+    The simulator's thread imports modules while the test's thread imports others, and Python 3.11 raises
+    SystemError where two threads parse at once (https://github.com/python/cpython/issues/106905).
+    """
+    marked = getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", None)
+    if isinstance(marked, set):
+        marked.discard(__package__)
 
 
 @pytest.fixture

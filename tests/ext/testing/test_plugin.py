@@ -333,3 +333,19 @@ def test_a_sample_webhook_is_genuine_and_its_body_always_the_same() -> None:
     assert testing.sample_webhook(secret, webhook_id="wh_1").headers["webhook-id"] == "wh_1"
     with pytest.raises(ValueError, match="no webhook secret"):
         testing.sample_webhook()
+
+
+UNCHANGED = """
+import sys
+
+def test_it(realtime_simulator):
+    loader = sys.modules["realtime_simulator._simulator.simulator"].__loader__
+    assert type(loader).__name__ == "SourceFileLoader"
+"""
+
+
+def test_an_installed_simulator_is_imported_as_it_is(user: pytest.Pytester) -> None:
+    """Else pytest parses its modules in the simulator's thread, which Python 3.11 can't do in two threads."""
+    user.makepyfile(as_installed="import pytest; pytest.register_assert_rewrite('realtime_simulator')")
+    user.makepyfile(test_app=UNCHANGED)
+    user.runpytest_subprocess("-p", "as_installed", "-p", "realtime_ext.testing").assert_outcomes(passed=1)
