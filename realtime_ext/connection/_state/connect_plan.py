@@ -27,11 +27,12 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 # A call is often not ready some 100 ms after it was made or accepted; together these are 4.5 s.
 _NOT_READY = (0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
 _CAUSES = (
-    "the call to attach to was not found: it isn't ready yet, has ended, belongs to another project, or was "
-    "made with a client secret"
+    "the call to attach to was not found: it isn't ready yet, has ended, belongs to another project, was "
+    "made with a client secret, or is one of the Live API (client.live.attach)"
 )
 _LIVE_CAUSES = (
-    "the session to attach to was not found: it isn't ready yet, has ended, or belongs to another project"
+    "the session to attach to was not found: it isn't ready yet, has ended, belongs to another project, or is "
+    "a call of the Realtime API (client.connect)"
 )
 
 

@@ -260,7 +260,7 @@ def test_a_sideband_waits_for_its_call_to_be_ready(runner: Runner) -> None:
 @async_only
 def test_a_sideband_of_no_call_gives_up_and_says_why(runner: Runner) -> None:
     with ScriptedServer(refusals=((404, "", {}),) * 20) as server:
-        with pytest.raises(NotFoundError, match=r"has ended.*client secret"):
+        with pytest.raises(NotFoundError, match=r"has ended.*client secret.*client\.live\.attach"):
             connect(runner, server, call_id="rtc_1").__enter__()
     assert 2 <= len(server.requests) < 12
     assert sum(runner.sleeps) < 10
