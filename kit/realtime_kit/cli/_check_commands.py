@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ._failures import FAILED
-from ._options import Json, group, is_translation, read_bytes, read_json
+from ._options import Json, Live, group, is_translation, read_bytes, read_json
 from ._output import note, print_rows, write_bytes
 
 sessions: typer.Typer = group("Check sessions before they are sent.")
@@ -20,6 +20,7 @@ offers: typer.Typer = group("Check and repair SDP offers.")
 def check_session(
     file: Annotated[str, typer.Argument(help="The session, as JSON; - for standard input.")],
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    live: Live = False,
     as_json: Json = False,
 ) -> None:
     """List everything that would make the API refuse a session.
@@ -30,7 +31,7 @@ def check_session(
     from realtime_ext.session import resolve
 
     session = read_json(file)
-    kinds = ("translation",) if is_translation(session) else ("realtime", "transcription")
+    kinds = _live_kinds(session) if live else _kinds(session)
     problems: list[dict[str, Any]] = []
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
@@ -91,6 +92,16 @@ def repair(
         note(f"{file}: {'repaired' if after != before else 'nothing to repair'}")
         return
     write_bytes(after)
+
+
+def _kinds(session: dict[str, Any]) -> tuple[str, ...]:
+    return ("translation",) if is_translation(session) else ("realtime", "transcription")
+
+
+def _live_kinds(session: dict[str, Any]) -> tuple[str, ...]:
+    """Return the kind: an audio format is for WebSockets alone, standby and others are for all but them."""
+    audio = session.get("audio")
+    return ("live",) if isinstance(audio, dict) and "format" in audio else ("live_call",)
 
 
 def _row(severity: str, message: str, field: str | None = None) -> dict[str, Any]:

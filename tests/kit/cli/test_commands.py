@@ -198,6 +198,28 @@ def test_an_invalid_offer_gets_a_hint_about_what_to_send(simulator: Simulator) -
     assert hint.startswith("  hint: send the value")
 
 
+@each(
+    "session, problem",
+    [
+        ({"model": "gpt-live-1", "audio": {"format": {"type": "audio/pcmu", "rate": 8000}}}, None),
+        ({"model": "gpt-live-1.1", "idle_timeout_s": 30}, None),
+        ({"model": "gpt-live-1", "tools": []}, "tools"),
+        (
+            {
+                "model": "gpt-live-1",
+                "audio": {"format": {"type": "audio/pcmu", "rate": 8000}},
+                "idle_timeout_s": 30,
+            },
+            "idle_timeout_s",
+        ),
+    ],
+)
+def test_a_live_session_is_checked(session: dict[str, object], problem: str | None) -> None:
+    done = realtime_here("session", "check", "-", "--live", "--json", stdin=json.dumps(session))
+    assert done.status == (0 if problem is None else 1)
+    assert [row["field"] for row in json.loads(done.out)] == ([] if problem is None else [problem])
+
+
 def test_a_translations_session_is_checked_and_gets_its_secret(simulator: Simulator) -> None:
     session = json.dumps({"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}})
     assert realtime_here("session", "check", "-", stdin=session).status == 0
