@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
+
+from .files import private_opener
 
 SAFETY_HEADER = "OpenAI-Safety-Identifier"
 Api = Literal["realtime", "live"]
@@ -65,7 +66,7 @@ class LiveRecording(bytes):
     __slots__ = ()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file.
+        """Write it to a file that only its owner can read.
 
         Args:
             path: The file's path, such as `call.wav`; an existing file is replaced.
@@ -73,7 +74,8 @@ class LiveRecording(bytes):
         Raises:
             OSError: It can't be written.
         """
-        Path(path).write_bytes(self)
+        with open(path, "wb", opener=private_opener) as file:
+            file.write(self)
 
 
 def check_call_id(call: object) -> str:

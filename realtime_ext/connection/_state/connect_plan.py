@@ -31,8 +31,8 @@ _CAUSES = (
     "made with a client secret, or is one of the Live API (client.live.attach)"
 )
 _LIVE_CAUSES = (
-    "the session to attach to was not found: it isn't ready yet, has ended, belongs to another project, or is "
-    "a call of the Realtime API (client.connect)"
+    "the session to attach to was not found: it isn't ready yet, has ended, belongs to another project, or "
+    "is a call of the Realtime API (client.connect)"
 )
 
 

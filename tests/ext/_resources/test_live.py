@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import json
 import wave
 from collections.abc import Iterator
@@ -234,6 +235,8 @@ def test_the_recording_of_a_stored_session_is_a_wav_file(
     recording = runner.run(client.live.recording(data))
     recording.save(tmp_path / "call.wav")
     assert (tmp_path / "call.wav").read_bytes() == recording
+    if hasattr(os, "fchmod"):
+        assert (tmp_path / "call.wav").stat().st_mode & 0o777 == 0o600
     with wave.open(io.BytesIO(recording)) as file:
         assert (file.getnchannels(), file.getframerate(), file.getsampwidth()) == (2, 24_000, 2)
     with pytest.raises(NotFoundError):
