@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import json
+import os
 import wave
 from collections.abc import Iterator
 from pathlib import Path
