@@ -142,7 +142,7 @@ def _actions(output: Sequence[Mapping[str, Any]], said: Mapping[str, str], *, cu
                 yield Say(text + (_MORE if cut else ""), phase=item.get("phase"))
             case "function_call":
                 yield CallTool(str(item["name"]), str(item["arguments"]))
-            case "mcp_call":
+            case "mcp_call" | "mcp_approval_request":
                 error = item.get("error")
                 yield CallMcp(
                     server_label=str(item["server_label"]),
@@ -150,12 +150,6 @@ def _actions(output: Sequence[Mapping[str, Any]], said: Mapping[str, str], *, cu
                     arguments=str(item["arguments"]),
                     output=str(item.get("output") or ""),
                     error=None if error is None else str(error.get("message")),
-                )
-            case "mcp_approval_request":
-                yield CallMcp(
-                    server_label=str(item["server_label"]),
-                    name=str(item["name"]),
-                    arguments=str(item["arguments"]),
                 )
 
 

@@ -21,11 +21,7 @@ class Decoder:
     def __init__(self, format: str, rate: int = RATE) -> None:
         self.format = format
         self._odd = b""
-        self._resampler: Resampler | None = None
-        if format != PCM or rate != RATE:
-            from realtime_simulator._media.codecs import Resampler
-
-            self._resampler = Resampler(rate if format == PCM else G711_RATE, RATE)
+        self._resampler = _resampler(rate if format == PCM else G711_RATE, RATE)
 
     def push(self, data: bytes) -> bytes:
         """Return the sound as PCM16 mono at 24 kHz, whole samples only; half a sample waits for more data."""
@@ -49,11 +45,7 @@ class Encoder:
 
     def __init__(self, format: str, rate: int = RATE) -> None:
         self.format = format
-        self._resampler: Resampler | None = None
-        if format != PCM or rate != RATE:
-            from realtime_simulator._media.codecs import Resampler
-
-            self._resampler = Resampler(RATE, rate if format == PCM else G711_RATE)
+        self._resampler = _resampler(RATE, rate if format == PCM else G711_RATE)
 
     def push(self, pcm: bytes) -> bytes:
         """Return sound in the format; what the resampler keeps back comes with the next."""
@@ -64,6 +56,14 @@ class Encoder:
         from realtime_simulator._media.codecs import encode_g711
 
         return encode_g711(pcm, self.format)
+
+
+def _resampler(source: int, target: int) -> Resampler | None:
+    if source == target:
+        return None
+    from realtime_simulator._media.codecs import Resampler
+
+    return Resampler(source, target)
 
 
 def encode(pcm: bytes, format: str) -> bytes:

@@ -37,6 +37,8 @@ APPEND = "session.input_audio.append"
 OUTPUT = "session.output_audio.delta"
 INTERLEAVED_MS = 100
 """The length of each message of audio of both sides that alternate."""
+LEFT_OUT = re.compile(r"<(\d+) characters>")
+"""What a record has in place of base64."""
 _MOST = 100_000
 _LARGEST = 1e300
 """Whole numbers of JSON can be larger than a float."""

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
 
 from realtime_simulator._core.schema import value_at
-from realtime_simulator._recordings.lines import is_number
+from realtime_simulator._recordings.lines import LEFT_OUT, is_number
 from realtime_simulator._records.session import SessionRecord
 
-_LEFT_OUT = re.compile(r"<(\d+) characters>")
 _BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 _DELTAS = {
     "response.output_text.delta": "text",
     "response.output_audio_transcript.delta": "transcript",
 }
-_LIVE_WORDS = {"session.input_transcript.delta": "user", "session.output_transcript.delta": "assistant"}
+LIVE_WORDS = {"session.input_transcript.delta": "user", "session.output_transcript.delta": "assistant"}
 _UTTERANCE_MS = 1000
 VIEWS = ("session", "items", "audio", "tools")
 """The parts of a state that can be shown."""
@@ -164,8 +162,8 @@ class _Builder:
                 state.audio["made_seconds"] = round(state.audio["made_seconds"] + made, 3)
             case _ if kind in _DELTAS:
                 self._words(data, _DELTAS[kind], str(data.get("delta")))
-            case _ if kind in _LIVE_WORDS:
-                self._live_words(event, data, _LIVE_WORDS[kind])
+            case _ if kind in LIVE_WORDS:
+                self._live_words(event, data, LIVE_WORDS[kind])
 
     def _item(self, event: Event, given: Any, previous: Any, *, is_known: bool = False) -> None:
         """Add an item, or what is new of it; `is_known` if the conversation has told of it before."""
@@ -241,7 +239,7 @@ def _seconds(value: Any, format: str) -> float:
     """Return the length of sound in an event, also where a recording has left it out."""
     size = 0
     if isinstance(value, str):
-        if found := _LEFT_OUT.fullmatch(value):
+        if found := LEFT_OUT.fullmatch(value):
             size = int(found[1]) // 4 * 3
         else:
             try:

@@ -19,7 +19,7 @@ import yaml
 from realtime_simulator._engine.conversation import words_of
 from realtime_simulator._recordings import tape
 from realtime_simulator._records.session import SessionRecord
-from realtime_simulator._records.state import Event
+from realtime_simulator._records.state import LIVE_WORDS, Event
 from realtime_simulator._rehearsal.conversation import Moment
 from realtime_simulator._stepping import history
 from realtime_simulator.scrub import MASK, Scrubber
@@ -32,7 +32,6 @@ _MAIL_MASK = "someone@example.com"
 _MOST_WORDS = 12
 _PAUSE_SECONDS = 1.0
 _USER = "conversation.item.input_audio_transcription.completed"
-_DELTAS = {"session.input_transcript.delta": "user", "session.output_transcript.delta": "assistant"}
 _CUTS = ("conversation.item.truncated", "output_audio_buffer.cleared")
 
 
@@ -131,8 +130,8 @@ def _of_events(events: Sequence[Event]) -> Iterator[_Line]:
         if event.get("type") == "response.event" and isinstance(event.get("event"), Mapping):
             event = event["event"]
         kind = str(event.get("type"))
-        if kind in _DELTAS:
-            side, delta = _DELTAS[kind], str(event.get("delta", ""))
+        if kind in LIVE_WORDS:
+            side, delta = LIVE_WORDS[kind], str(event.get("delta", ""))
             if side in spoken and one.at - ends[side] < _PAUSE_SECONDS and delta.startswith(" "):
                 spoken[side].text += delta
             else:

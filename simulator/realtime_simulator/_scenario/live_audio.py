@@ -6,7 +6,6 @@ Recordings have little of the audio, so it is generated: a hum where the user sp
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,14 +14,13 @@ import attrs
 from realtime_simulator._core.schema import value_at
 from realtime_simulator._media.formats import encode
 from realtime_simulator._media.sounds import sound
-from realtime_simulator._recordings.lines import APPEND, is_number
+from realtime_simulator._recordings.lines import APPEND, LEFT_OUT, is_number
 from realtime_simulator._recordings.steps import Close, Exchange, Message, Open, Recording, Step
 
 PIECE_MS = 100
 """The length of audio that a recording does not tell."""
 Voices = Sequence[tuple[int, int]]
 """From where to where the user speaks on the timeline, in ms."""
-_LEFT_OUT = re.compile(r"<(\d+) characters>")
 _CUT_MS = 5
 """Audio in base64 that is shorter was cut."""
 _BYTES_PER_MS = {"audio/pcmu": 8, "audio/pcma": 8}
@@ -75,7 +73,7 @@ def audio_ms(event: Mapping[str, Any], format: Mapping[str, Any] | None = None) 
             return int(min(max(0, audio["$audio_ms"]), _LONGEST_MESSAGE_MS))
         size = next((value for key, value in audio.items() if "bytes" in str(key)), None)
     elif isinstance(audio, str):
-        if left_out := _LEFT_OUT.fullmatch(audio):
+        if left_out := LEFT_OUT.fullmatch(audio):
             return min(int(left_out[1][:12]) // 4 * 3 // max(1, per_ms), _LONGEST_MESSAGE_MS)
         try:
             size = len(base64.b64decode(audio))

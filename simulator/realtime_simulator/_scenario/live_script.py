@@ -4,7 +4,6 @@ timeline, and what its backend answers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ INPUT_WORDS = "session.input_transcript.delta"
 OUTPUT_WORDS = "session.output_transcript.delta"
 DELEGATION = "session.delegation.created"
 NESTED = "response.event"
+ENDS = ("response.completed", "response.failed", "response.incomplete")
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 FRAME_MS = 200
 _PAUSE_MS = 1000
@@ -207,7 +207,7 @@ def answers(messages: Sequence[Message]) -> Iterator[tuple[int, Sequence[Action]
 
 
 def _actions(events: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
-    end = next((event for event in events if event.get("type") in _ENDS), {})
+    end = next((event for event in events if event.get("type") in ENDS), {})
     tokens = value_at(end, "response", "usage", "output_tokens_details", "reasoning_tokens")
     if is_number(tokens) and tokens:
         yield Think(int(tokens))
@@ -220,9 +220,6 @@ def _actions(events: Sequence[Mapping[str, Any]]) -> Iterator[Action]:
     if end and end["type"] != "response.completed":
         code = value_at(end, "response", "error", "code")
         yield Fail(code, str(value_at(end, "response", "error", "message") or ""))
-
-
-_ENDS = ("response.completed", "response.failed", "response.incomplete")
 
 
 def _action(events: Sequence[Mapping[str, Any]]) -> Action:
@@ -266,7 +263,3 @@ _IMAGE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABc3UBGAAAAABJRU5E"
     "rkJggg=="
 )
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value)

@@ -21,7 +21,7 @@ from realtime_simulator._core.outgoing import SILENT, unlogged
 from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._recordings.tape import Side, message_value
 from realtime_simulator._server import body, thread as server
-from realtime_simulator._server.handshake import SUBPROTOCOL
+from realtime_simulator._server.handshake import SUBPROTOCOL, subprotocol_key
 from realtime_simulator.scrub import Scrubber
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from realtime_simulator._recordings import recording, tape
 
 logger: logging.Logger = logging.getLogger("realtime_simulator")
-_KEY_PREFIX = "openai-insecure-api-key."
 _PASSED_ON = (
     "openai-organization",
     "openai-project",
@@ -132,9 +131,7 @@ class Recorder:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             key = headers.get("api-key", "")
-        for name in subprotocols:
-            if name.startswith(_KEY_PREFIX):
-                key = name.removeprefix(_KEY_PREFIX)
+        key = subprotocol_key(subprotocols) or key
         if key == self._own_key and self._upstream_key is not None:
             return self._upstream_key
         if key:

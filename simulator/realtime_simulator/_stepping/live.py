@@ -29,7 +29,6 @@ _CLOSE, _CLOSED = "session.close", "session.closed"
 _OF_VIEW = ("model", "instructions", "audio", "delegation", "input", "store", "client")
 _OF_CALLS = ("transport.dtmf.send",)
 """Events of the client that a session without a telephone refuses."""
-_ENDS = ("response.completed", "response.failed", "response.incomplete")
 _PAUSE_MS = 600
 """Words of the model that are further apart belong to two utterances."""
 _PATIENCE = 8.0
@@ -299,7 +298,7 @@ class _Run:
             self._delegated.append(_delegation(event))
         elif kind == live_script.NESTED:
             inner = event["event"]["type"]
-            self._responding += (inner == "response.created") - (inner in _ENDS)
+            self._responding += (inner == "response.created") - (inner in live_script.ENDS)
         live_script.count(event, self._came)
         if kind not in (OUTPUT, "session.usage.updated"):
             self._news = now

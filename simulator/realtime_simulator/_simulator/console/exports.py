@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import pprint
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,12 +15,12 @@ import attrs
 
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._engine.conversation import words_of
+from realtime_simulator._recordings.lines import LEFT_OUT
 from realtime_simulator._recordings.recording import AUDIO_CHARACTERS, text_of
 from realtime_simulator._records.session import SessionEvent, SessionRecord, is_copy, kind_of
 from realtime_simulator._simulator.console.replay import scenario
 from realtime_simulator.scrub import Scrubber
 
-_LENGTH = re.compile(r"<(\d+) characters>")
 _SOUND = "A" * AUDIO_CHARACTERS
 _READ_ONLY = ("id", "object", "expires_at")
 _SPEECH = "(speech)"
@@ -65,7 +64,7 @@ def _line(session: SessionRecord, one: SessionEvent, scrub: Scrubber) -> dict[st
 
 
 def _with_length(value: Any) -> Any:
-    found = _LENGTH.fullmatch(value) if isinstance(value, str) else None
+    found = LEFT_OUT.fullmatch(value) if isinstance(value, str) else None
     return value if found is None else {"$audio_bytes": int(found[1]) // 4 * 3}
 
 
@@ -75,7 +74,7 @@ def _with_sound(value: Any) -> Any:
         return {key: _with_sound(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_with_sound(inner) for inner in value]
-    return _SOUND if isinstance(value, str) and _LENGTH.fullmatch(value) else value
+    return _SOUND if isinstance(value, str) and LEFT_OUT.fullmatch(value) else value
 
 
 # curl
