@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pkgutil
 from importlib import import_module
 from typing import Any
 
 import httpx
 import pytest
 from realtime_api import AuthenticatedClient
+from realtime_api.api import live, realtime
 from realtime_api.models import (
     LiveCallAcceptRequest,
     LiveCallAcceptSession,
@@ -61,6 +63,7 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], Any, str]] = {
         RealtimeCreateClientSecretRequest(session=SESSION),
         "/realtime/client_secrets",
     ),
+    "create_realtime_translation_call": ((), b"v=0\r\n", "/realtime/translations/calls"),
     "create_realtime_session": ((), RealtimeSessionCreateRequest(), "/realtime/sessions"),
     "create_realtime_transcription_session": (
         (),
@@ -117,6 +120,11 @@ def build(name: str, body: Any) -> Request:
     return request
 
 
+def test_every_operation_is_here() -> None:
+    names = {name for package in (live, realtime) for _, name, _ in pkgutil.iter_modules(package.__path__)}
+    assert names == OPERATIONS.keys()
+
+
 @each("name", OPERATIONS)
 def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
     _, body, path = OPERATIONS[name]
@@ -127,6 +135,8 @@ def test_build_request_returns_method_path_headers_and_bytes(name: str) -> None:
         assert (request.headers, request.content) == ({}, b"")
     elif name == "create_realtime_call":
         assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    elif isinstance(body, bytes):
+        assert (request.headers, request.content) == ({"Content-Type": "application/sdp"}, body)
     else:
         assert request.headers == {"Content-Type": "application/json"}
         assert json.loads(request.content) == body.to_dict()
