@@ -436,9 +436,9 @@ def test_a_tape_becomes_a_script_and_its_answers(tmp_path: Path, capsys: pytest.
 @each(
     "lines, message",
     [
-        ([{"at": 0}], "line 1: this is not a line of a transcript"),
+        ([{"at": 0, "role": "user"}, {"at": 1}], "line 2: this is not a line of a transcript"),
         ([{"at": 0, "role": "system", "text": "x"}], "the user says nothing in it"),
-        ([{"tape": 1, "upstream": "x"}, {"session": 2, "open": "/", "at": 0}], "allowed is one of 2, got 1"),
+        ([{"tape": 1, "upstream": "x"}, {"session": 2, "open": "/", "at": 0}], "it has no events"),
     ],
 )
 def test_a_file_that_is_not_a_recording_is_refused(
@@ -449,4 +449,4 @@ def test_a_file_that_is_not_a_recording_is_refused(
     assert message in capsys.readouterr().err
     file.write_text("no JSON")
     assert cli.main(["rehearse", "record", str(file)]) == 2
-    assert "neither a tape nor a transcript" in capsys.readouterr().err
+    assert "a recording is an object with a list of 'interactions'" in capsys.readouterr().err
