@@ -455,7 +455,7 @@ def test_the_rehearsed_app_passes_and_its_mistakes_are_found() -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
 def test_every_example_is_listed_and_run() -> None:

@@ -39,7 +39,7 @@ _BREATH_SECONDS = 1.0
 """A reply that is heard to its end may pause so long."""
 _TURN_SECONDS, _PATIENCE_SECONDS = 1.0, 6.0
 _ASIDE_LOUDNESS = 0.5
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
 _END_SECONDS = 10.0
 
 
