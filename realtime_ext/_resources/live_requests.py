@@ -66,7 +66,7 @@ def build_call(
     line = {"type": "sip", "destination": to, "trunk": _checked_trunk(trunk)}
     if check(place("LiveSIPTransport").fields["destination"], to):
         raise ValueError(f"to: expected + and 2 to 15 digits (E.164), got {to[:80]!r}")
-    body = {"session": resolved_live(session, validate), "transport": line}
+    body = {"session": _resolved_by_phone(session, validate), "transport": line}
     return Operation(
         name="live.calls.call",
         request=create_live.build_request(body=encode_body(body)),
@@ -89,7 +89,7 @@ def build_accept(
     """
     from realtime_api.api.live import accept_live_session
 
-    own = {"type": "live"} | resolved_live(session, validate)
+    own = {"type": "live"} | _resolved_by_phone(session, validate)
     request = accept_live_session.build_request(
         check_session_id(session_id), body=encode_body({"session": own})
     )
@@ -185,6 +185,15 @@ def resolved_live(session: LiveSessionLike, validate: bool, kind: str = "live_ca
     if isinstance(given, Mapping) and given.get("type") == "live":  # only accepting has it, which adds it
         given = {name: value for name, value in given.items() if name != "type"}
     return resolve(given, validate=validate, kinds=(kind,))
+
+
+def _resolved_by_phone(session: LiveSessionLike, validate: bool) -> dict[str, Any]:
+    """Return the session of a telephone call, which can't pause; as `resolved_live`."""
+    resolved = resolved_live(session, validate)
+    if resolved.keys() & {"idle_timeout_s", "wake_policy"}:
+        on_socket: Any = resolved
+        resolved_live(on_socket, validate, "live")  # refuses them with the reason
+    return resolved
 
 
 def _checked_trunk(trunk: LiveTrunkLike) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from realtime_ext import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    RealtimeClient,
     SessionConfigError,
     webhooks,
 )
@@ -222,6 +223,20 @@ def test_a_client_that_does_not_validate_leaves_sessions_to_the_api(sim: Simulat
     with pytest.raises(Exception, match="tools") as caught:
         runner.run(trusting.live.calls.create(OFFER, {**SESSION, "tools": []}))
     assert caught.value.status_code == 400  # type: ignore[attr-defined]
+
+
+@each("operation", ["accept", "call"])
+def test_standby_is_refused_for_telephone_calls(operation: str) -> None:
+    pausing = LiveSessionBuilder("gpt-live-1.1").standby(30)
+    with RealtimeClient(api_key="k", base_url="http://127.0.0.1:9") as client:
+        calls = client.live.calls
+        with pytest.raises(SessionConfigError) as caught:
+            if operation == "accept":
+                calls.accept("live_1", pausing)
+            else:
+                calls.call(pausing, to="+14155550123", trunk=TRUNK)
+    assert [problem.field for problem in caught.value.problems] == ["idle_timeout_s", "wake_policy"]
+    assert "standby is for WebRTC alone" in str(caught.value)
 
 
 @IN_BOTH
