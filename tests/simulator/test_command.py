@@ -200,6 +200,8 @@ def test_faults_and_scenarios_from_another_process(serving: Any, tmp_path: Path)
         (("scenario", "/none.yaml", "--api-key", "k"), 2, "none.yaml"),
         (("--brain", "http://127.0.0.1:1/v1"), 2, "--brain and --brain-model go together"),
         (("--ears", "nonsense"), 2, "ears: expected an http or https URL"),
+        (("--latency", "slow", "--pacing", "none"), 2, "not allowed with"),
+        (("--host", "192.0.2.1"), 1, "cannot listen on 192.0.2.1:8765: Cannot assign requested address\n"),
         (("--clock", "noon"), 2, "clock: 'noon' is not a time"),
         (("--key", "sk-alone"), 2, "--key: expected NAME=KEY"),
         (("--key", "a=sk-1", "--key", "a=sk-2"), 2, "--key: the project 'a' comes twice"),

@@ -345,9 +345,18 @@ def test_a_machine_that_stands_still_is_no_deviation_also_after_one(
     monkeypatch.setattr(play.Play, "_answer", late)
     interactions = load("written_turn")
     planted = copy.deepcopy(interactions[place(interactions, "response.created")])
-    planted["data"]["type"] = "planted"
+    planted["data"] |= {"type": "planted", "event_id": "event_planted"}
     interactions.insert(place(interactions, "conversation.item.added"), planted)
     assert all("planted" in difference for difference in found(tmp_path, interactions))
+
+
+def test_a_recording_that_contradicts_itself_is_a_difference(tmp_path: Path) -> None:
+    interactions = copy.deepcopy(load("written_turn"))
+    done = interactions[place(interactions, "response.done")]
+    done["data"]["response"]["usage"]["total_tokens"] = 1
+    (difference,) = found(tmp_path, interactions)
+    pointer = f"/interactions/{place(interactions, 'response.done')}/data"
+    assert difference.startswith(f"{pointer}: was recorded with total_tokens 1, though ")
 
 
 def test_events_that_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:
@@ -363,7 +372,9 @@ def test_events_that_the_service_leaves_unordered_may_come_in_any_order(tmp_path
 def test_runs_of_deltas_are_one(tmp_path: Path) -> None:
     interactions = load("written_turn")
     where = place(interactions, "response.output_text.delta")
-    interactions.insert(where, copy.deepcopy(interactions[where]))
+    more = copy.deepcopy(interactions[where])
+    more["data"] |= {"event_id": "event_more", "delta": ""}
+    interactions.insert(where, more)
     assert found(tmp_path, interactions) == []
 
 
@@ -539,7 +550,7 @@ def test_the_command_prints_differences_with_pointers(
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "refused_model.yaml: conforms (2 compared)",
-        "x.yaml: 1 differences (2 compared)",
+        "x.yaml: 1 difference (2 compared)",
         "  /interactions/1/code: recorded 4001, the simulator sends 4000",
     ]
     assert main(["conform", "--known", str(RECORDINGS / "refused_key.yaml")]) == 0

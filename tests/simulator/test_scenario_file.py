@@ -484,6 +484,7 @@ def test_an_invalid_time_is_refused(value: Any, error: type[Exception], message:
         ("clock: noon", "clock: clock: 'noon' is not a time"),
         ("clock: 2026-01-15 12:00:00", "a time zone is needed"),
         ("seed: x", "seed: expected a whole number"),
+        ("pacing: fast", "pacing: allowed is none, .*slow.*, or a mapping; got 'fast'"),
         ("responses: [{match: '(', say: x}]", r"responses\[0\].match: '\(' is not a regular expression"),
     ],
 )

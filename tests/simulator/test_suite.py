@@ -20,6 +20,7 @@ from realtime_simulator._suite import catalog, reports, runner, target as target
 from realtime_simulator._suite.check import CAPABILITIES, PRICES
 from realtime_simulator._suite.runner import Result
 from realtime_simulator._suite.target import Target
+from websockets.exceptions import ConnectionClosedError
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
@@ -187,6 +188,39 @@ def test_a_server_that_alters_events_fails_the_right_checks(
 
     monkeypatch.setattr(targets, "connect", altered)
     assert set(failed(run(sim, *areas.split(",")))) == wrong
+
+
+def test_an_error_that_is_missing_fails_its_own_checks(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = targets.connect
+
+    def refuse(event: Event) -> Event:
+        if event["type"] == "error":
+            raise ConnectionClosedError(None, None)
+        return event
+
+    async def refusing(*arguments: Any, **options: Any) -> Altered:
+        return Altered(await connect(*arguments, **options), refuse)
+
+    monkeypatch.setattr(targets, "connect", refusing)
+    assert set(failed(run(sim, "A01", "A02", "A06", "N01", "N02"))) == {"A06", "N02"}
+
+
+def test_a_wrong_order_is_named_once(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = targets.connect
+    types = {"response.content_part.added": "response.content_part.done"}
+    types |= {after: before for before, after in types.items()}
+
+    async def exchanging(*arguments: Any, **options: Any) -> Altered:
+        return Altered(
+            await connect(*arguments, **options),
+            lambda event: {**event, "type": types.get(event["type"], event["type"])},
+        )
+
+    monkeypatch.setattr(targets, "connect", exchanging)
+    said = failed(run(sim, "T01"))["T01"]
+    assert said == "expected response.content_part.added before response.output_text.delta"
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,8 @@ class RealtimePlay(Play[Connection]):
         self._comparison.events(connection.expected, events)
         if self._is_real and self._profile != "xai":  # whose service counts from elsewhere
             self._compare_edges(connection.expected, events)
+        for number, what in faults([one.event for one in connection.expected]):
+            self._comparison.add(connection.expected[number].pointer, f"was recorded with {what}")
         for number, what in faults(events, now=connection.begun, sent_ms=self._sent_ms(connection.steps)):
             self._comparison.add(
                 connection.steps[0].pointer, f"{events[number].get('type')} ({number + 1}.) has {what}"

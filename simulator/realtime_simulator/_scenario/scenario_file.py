@@ -581,6 +581,8 @@ def _speech(part: Located) -> Sequence[tuple[int, int]]:
 def _pacing(part: Located) -> Pacing:
     if isinstance(part.value, str) and part.value in ("none", *LATENCIES):
         return chosen_pacing(part.value)  # type: ignore[arg-type]
+    if isinstance(part.value, str):
+        part.refuse(f"allowed is none, {', '.join(LATENCIES)}, or a mapping; got {part.value!r}")
     fields = part.fields(("first_audio", "speed", "transcript"))
     return Pacing(**{name: one.number(0) for name, one in fields.items()})
 

@@ -127,7 +127,7 @@ class Socket:
             try:
                 event = await self.next()
             except Failed as failed:
-                after = ", ".join(seen[-12:]) or "nothing"
+                after = ", ".join(list(dict.fromkeys(reversed(seen)))[11::-1]) or "nothing"
                 raise Failed(f"expected {type}: {failed} (after {after})") from None
             if event["type"] == type:
                 return event

@@ -107,7 +107,8 @@ def run_conform(words: list[str], program: str) -> int:
             return 2
         for report in reports:
             known = f", {len(report.known)} knowingly different" if report.known else ""
-            verdict = "conforms" if report.conforms else f"{len(report.differences)} differences"
+            count = len(report.differences)
+            verdict = "conforms" if report.conforms else f"{count} difference{'s' if count > 1 else ''}"
             print_text(f"{report.name}: {verdict} ({report.compared} compared{known})", keep="")
             for difference in report.differences:
                 print_text(f"  {difference}", keep="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import ipaddress
 import json
 import logging
@@ -34,6 +35,7 @@ from realtime_simulator.cli._parsing import (
     PROGRAM,
     RECORD,
     REHEARSE,
+    STEP,
     Parser,
     Version,
     port,
@@ -55,9 +57,9 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         epilog=f"Control a running simulator: {program} {{{','.join(ACTIONS)}}} --help. "
         f"Record the service, and compare the simulator with it: {program} {{{RECORD},{CONFORM}}} --help. "
         f"Check any server: {program} {CONFORMANCE} --help. "
-        f"Rehearse a voice app: {program} {REHEARSE} --help",
+        f"Step through a session, and rehearse a voice app: {program} {{{STEP},{REHEARSE}}} --help",
     )
-    parser.words = (*ACTIONS, RECORD, CONFORM, CONFORMANCE, REHEARSE)
+    parser.words = (*ACTIONS, RECORD, CONFORM, CONFORMANCE, STEP, REHEARSE)
     add = parser.add_argument
     add("--version", action=Version, nargs=0, help="print the version")
     add("--port", type=port, default=PORT, help=f"port to listen on; 0 chooses a free one ({PORT})")
@@ -89,12 +91,13 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
     add("--ears-model", metavar="M", help="its model (gpt-transcribe)")
     add("--voice", metavar="URL", help="endpoint that speaks (VOICE_API_KEY)")
     add("--voice-model", metavar="M", help="its model (gpt-4o-mini-tts)")
-    add(
+    pace = parser.add_mutually_exclusive_group().add_argument
+    pace(
         "--latency",
         choices=LATENCIES,
         help="latencies measured with a model, with a reproducible spread (--seed); instead of --pacing",
     )
-    add("--pacing", default="real", choices=("real", "none"), help="like the service, or immediately (real)")
+    pace("--pacing", default="real", choices=("real", "none"), help="like the service, or immediately (real)")
     add("--first-audio", type=seconds, metavar="SECONDS", help="until a response's first output (0.3)")
     add("--speed", type=seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 immediately (12)")
     add("--seed", type=int, metavar="N", help="makes ids reproducible")
@@ -147,7 +150,8 @@ def run(words: list[str], program: str) -> int:
                 print_error(program, reason_of(error))
             else:
                 message = f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-                print_error(program, message, "--port 0 chooses a free port")
+                hint = "--port 0 chooses a free port" if error.errno == errno.EADDRINUSE else ""
+                print_error(program, message, hint)
             return 1
         with _logging(options):
             try:
