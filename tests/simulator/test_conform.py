@@ -373,7 +373,9 @@ def test_runs_of_deltas_are_one(tmp_path: Path) -> None:
     interactions = load("written_turn")
     where = place(interactions, "response.output_text.delta")
     more = copy.deepcopy(interactions[where])
-    more["data"] |= {"event_id": "event_more", "delta": ""}
+    more["data"]["event_id"] = more["data"]["event_id"][:-1] + "0"
+    text = more["data"]["delta"]
+    more["data"]["delta"], interactions[where]["data"]["delta"] = text[:1], text[1:]
     interactions.insert(where, more)
     assert found(tmp_path, interactions) == []
 
