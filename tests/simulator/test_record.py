@@ -5,9 +5,7 @@ import json
 import os
 import re
 import signal
-import socket as sockets
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from realtime_simulator import Simulator
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._recordings import recording
@@ -24,8 +21,6 @@ from realtime_simulator._server.player import differences
 from realtime_simulator.cli import main
 from realtime_simulator.scrub import Scrubber
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 from websockets.sync.client import ClientConnection, connect
 
 from tests.simulator.checking import fits, types
@@ -449,31 +444,3 @@ def test_only_its_owner_can_read_what_is_recorded(tape: Path, is_tape: bool) -> 
     written = Writer(tape, "wss://api.openai.com/v1") if is_tape else recording.Writer(tape)
     written.end()
     assert tape.stat().st_mode & 0o777 == 0o600
-
-
-def test_what_comes_after_the_clients_close_is_not_recorded(tmp_path: Path) -> None:
-    def answer(listener: sockets.socket) -> None:
-        """Send an event before the close that answers the client's."""
-        link, _ = listener.accept()
-        with link:
-            protocol = ServerProtocol()
-            while protocol.close_rcvd is None:
-                protocol.receive_data(link.recv(65_536))
-                for one in protocol.events_received():
-                    if isinstance(one, Request):
-                        protocol.send_response(protocol.accept(one))
-                if protocol.close_rcvd is not None:
-                    late = json.dumps({"type": "late"}).encode()
-                    link.sendall(bytes((0x81, len(late))) + late)
-                for data in protocol.data_to_send():
-                    link.sendall(data)
-
-    file = tmp_path / "closed.yaml"
-    with sockets.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=[listener], daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        with Simulator(record=file, upstream=url, upstream_key="sk-x") as recorder, dial(recorder):
-            pass
-        thread.join()
-    assert [one["kind"] for one in yaml.safe_load(file.read_text())["interactions"]] == ["open", "close"]

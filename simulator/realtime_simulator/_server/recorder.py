@@ -174,8 +174,6 @@ class Recorder:
         back = asyncio.get_running_loop().create_task(_back(websocket, upstream, write))
         try:
             done, _ = await asyncio.wait({forth, back}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (forth, back):
-                task.cancel()  # what comes after the close is not part of the recording
             by: Side = "server" if back in done else "client"
             code, reason = (back if back in done else forth).result()
             self._tape.close(session, time.monotonic() - begun, code, self._scrubber.text(reason), by)
