@@ -422,7 +422,7 @@ def test_a_file_can_express_what_python_can() -> None:
         ("responses:\n  - say: yes", r"expected a text, or .*got true or false"),
         ("responses:\n  - saay: x", r"responses\[0\].saay: unknown field; known are match"),
         ("respnses:\n  - say: x", r"line 1: respnses: unknown field; .*; did you mean 'responses'\?"),
-        ("responses:\n  - match: x", r"line 2: responses\[0\]: one of say, call_tool.* got none"),
+        ("responses:\n  - match: x", r"line 2: responses\[0\]: one of say, call_tool.* got match"),
         ("responses:\n  - {say: x, fail: y}", r"only one; got say, fail"),
         ("responses:\n  - {say: x, arguments: {}}", r"arguments: 'say' doesn't go with it"),
         ("responses:\n  - {match: '(', say: x}", r"match: .* is not a regular expression"),
