@@ -61,7 +61,7 @@ class Opens(Generic[ConnectingT, AnsweringT, DialingT, AudioInT, AudioOutT]):
 
 
 def use_clock(client: Opens[Any, Any, Any, Any, Any], clock: Clock) -> None:
-    """Give a client another clock, for tests."""
+    """Replace the clock of a client in a test."""
     client._http.clock = clock
 
 

@@ -12,9 +12,8 @@ Where realtime_ext is installed, pytest has these fixtures:
 
 `sample_offer()` is an SDP offer, `sample_webhook()` a signed webhook. `vcr_settings()` and `match_parts` are
 for recording HTTP with vcrpy; `record_session()` and `replay_session()`, which are realtime-simulator's,
-record WebSockets. `loopback_only()` is `no_network` outside of pytest. `hurry()` makes a client's time pass
-faster. All of it is imported on first use;
-what pytest loads in every run is `_fixtures`.
+record WebSockets. `loopback_only()` is `no_network` outside of pytest. `hurry()` speeds up the clock
+of a client. All of it is imported on first use; what pytest loads in every run is `_fixtures`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ ClientT = TypeVar("ClientT", bound="RealtimeClient | AsyncRealtimeClient")
 
 
 def hurry(client: ClientT, times: float = 10) -> ClientT:
-    """Let time pass faster for the connections that a client opens from now on; return the client.
+    """Speed up the clock of a client, for the connections that it opens from now on; return the client.
 
     Audio is sent faster, pauses before a new attempt are shorter, and so is the silence after which a task
     of a Live session is finished. The simulator's time is its own: a call's passes by its `line_speed`.

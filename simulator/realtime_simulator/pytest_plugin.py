@@ -37,7 +37,7 @@ _REMOVED = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have this package imported as it is; pytest rewrites all modules of a plugin that is installed.
+    """Exclude this package from assertion rewriting, which pytest applies to installed plugins.
 
     The simulator's thread imports modules while the test's thread imports others, and Python 3.11 raises
     SystemError where two threads parse at once (https://github.com/python/cpython/issues/106905).

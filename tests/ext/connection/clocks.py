@@ -21,7 +21,7 @@ NO_PINGS: dict[str, Any] = {"websocket_options": {"ping_interval": None}}
 
 
 def hurry(client: Any, times: float = 25) -> Any:
-    """Let a client's time pass so many times faster, more than users do; return the client."""
+    """Speed up the clock of a client much more than users do; return the client."""
     return testing.hurry(client, times)
 
 

@@ -460,7 +460,7 @@ async def test_notes_of_former_owners_are_removed(make_fleet: MakeFleet, model: 
 async def test_what_a_lost_owner_has_noted_is_not_forgotten_by_the_next(
     make_fleet: MakeFleet, model: Simulator, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """Nobody saw the first function call; the second worker dies while one that came as it attached runs."""
+    """A first function call comes while no worker is attached; the second worker dies in another one."""
     fleets, till, attached = [make_fleet() for _ in range(3)], Till(), []
     await fleets[0].migrate()
     call = ring(model)
