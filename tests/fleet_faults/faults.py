@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.fleet_faults.scenario import Run
 
 WORKERS = 4
+TIME_TO_LIVE = 4.0  # seconds, that of the fleet
 # In a database on a full disk, rows that fit into their pages can still be changed: owners renew and can do
 # nothing else. Other errors strike any statement, and are over when it is repeated.
 BREAKING = """
@@ -55,9 +56,10 @@ async def kill_two(run: Run) -> None:
 async def suspend(run: Run) -> None:
     """Suspend the busiest worker for longer than it may act, or for not quite so long."""
     victim = run.busiest()
-    run.strike("suspended", victim)
+    seconds = run.chance.choice((1.5, 3.2, 5.0, 9.0))
+    run.strike("suspended", victim if seconds > TIME_TO_LIVE else None)  # otherwise it may keep its calls
     with suspended(victim):
-        await asyncio.sleep(run.chance.choice((1.5, 3.2, 5.0, 9.0)))
+        await asyncio.sleep(seconds)
 
 
 async def suspend_all(run: Run) -> None:

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime_ext.connection import send_gate
 from realtime_ext.errors import (
-    APIConnectionError,
-    APIStatusError,
     ConflictError,
     NotFoundError,
     RealtimeError,
@@ -446,16 +444,11 @@ class OwnedCall:
         await self._write(state="accepting")
         try:
             await call_api(self.api).accept(self._client, self.id, session)
-        except NotFoundError:
-            self._is_gone = True
-            raise
-        except ConflictError:
-            if not was_tried:  # accepted outside of this fleet
+        except (NotFoundError, ConflictError):
+            if not was_tried:  # it is over, or was accepted outside of this fleet
                 self._is_gone = True
                 raise
-        except (APIStatusError, APIConnectionError) as error:
-            if not error.may_have_applied:
-                raise  # attaching tells otherwise whether it was accepted
+            # An attempt whose answer was lost may have accepted it; attaching tells whether it is over.
         await self._write(state="accepted")
 
     async def _write(self, *, state: CallState | None = None, data: Any = None) -> None:

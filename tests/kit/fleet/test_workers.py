@@ -353,6 +353,33 @@ async def test_a_crash_on_the_way_to_the_call_loses_nothing(
 
 
 @run_async
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [("connection_reset", {}), ("server_error", {"status": 500}), ("reset_mid_body", {})],
+    ids=["lost before it arrives", "failed", "accepted, and its answer lost"],
+)
+async def test_a_call_is_not_lost_with_the_request_to_accept_it(
+    make_fleet: MakeFleet, simulator: Simulator, fault: str, settings: dict[str, Any]
+) -> None:
+    fleet = make_fleet()
+    await fleet.migrate()
+    call = ring(simulator)
+
+    @fleet.on_call
+    async def phone(owned: OwnedCall) -> None:
+        async with owned.open(SESSION):
+            assert owned.is_new, "the caller was not greeted yet"
+
+    async with client_of(simulator) as client, Working(fleet, client):
+        with simulator.fault(fault, on="calls.accept", times=1, **settings) as lost:
+            await fleet.offer(call.id)
+            record = await until(lambda: ended(fleet, call.id))
+        assert lost.hits == 1
+        assert (record.outcome, record.failures) == ("done", 0)
+    assert call.ended == "hangup"
+
+
+@run_async
 async def test_a_caller_who_hangs_up_does_not_count_as_a_failure(
     make_fleet: MakeFleet, simulator: Simulator
 ) -> None:
