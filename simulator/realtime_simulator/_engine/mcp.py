@@ -3,7 +3,7 @@ ever contacted; their answers are scripted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +14,51 @@ from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import ToolsNeeded
 from realtime_simulator._engine.shared import Shared
 from realtime_simulator._engine.turn import Action, CallMcp
+
+APPROVAL = "mcp_approval_response"
+
+
+class Approvals:
+    """Calls of MCP servers' tools that wait for the client's approval, with what follows them."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Sequence[Action]] = {}
+
+    @staticmethod
+    def needed(call: CallMcp, tools: Iterable[Mapping[str, Any]]) -> bool:
+        """Return whether a session with these tools requires approval of a call."""
+        if call.approval_request_id is not None:
+            return False
+        for tool in tools:
+            if tool.get("server_label") == call.server_label:
+                return _asks(tool.get("require_approval") or "always", call.name)
+        return True
+
+    def hold(self, request_id: str, actions: Sequence[Action]) -> None:
+        """Hold the actions that follow an approval: the call itself and the rest of the answer."""
+        first, *rest = actions
+        assert isinstance(first, CallMcp)
+        self._held[request_id] = [attrs.evolve(first, approval_request_id=request_id), *rest]
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        """Refuse an approval without a request.
+
+        Raises:
+            ApiProblem: The request does not exist, or has been answered.
+        """
+        if item.get("type") == APPROVAL and item["approval_request_id"] not in self._held:
+            raise ApiProblem(
+                f"No approval request with id '{item['approval_request_id'][:80]}' waits for an answer.",
+                code="invalid_value",
+                param="item.approval_request_id",
+            )
+
+    def answered(self, item: Mapping[str, Any]) -> Sequence[Action]:
+        """Return the actions that an approval permits; none for a refusal or another kind of item."""
+        if item.get("type") != APPROVAL:
+            return ()
+        actions = self._held.pop(item["approval_request_id"])
+        return actions if item["approve"] else ()
 
 
 class Mcp:
@@ -26,7 +71,7 @@ class Mcp:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._listed: set[str] = set()
-        self._held: dict[str, Sequence[Action]] = {}
+        self.approvals = Approvals()
 
     def configure(self) -> None:
         """List the tools of servers that are new in the session."""
@@ -64,42 +109,9 @@ class Mcp:
         previous = shared.conversation.previous_when_done(item)
         shared.emit({"type": "conversation.item.done", "previous_item_id": previous, "item": item.view()})
 
-    # Approval
-
     def needs_approval(self, call: CallMcp) -> bool:
         """Return whether the session requires approval of this call."""
-        if call.approval_request_id is not None:
-            return False
-        for tool in self._shared.config["tools"]:
-            if tool.get("server_label") == call.server_label:
-                return _asks(tool.get("require_approval") or "always", call.name)
-        return True
-
-    def hold(self, request_id: str, actions: Sequence[Action]) -> None:
-        """Hold the actions that follow an approval: the call itself and the rest of the answer."""
-        first, *rest = actions
-        assert isinstance(first, CallMcp)
-        self._held[request_id] = [attrs.evolve(first, approval_request_id=request_id), *rest]
-
-    def check(self, item: Mapping[str, Any]) -> None:
-        """Refuse an approval without a request.
-
-        Raises:
-            ApiProblem: The request does not exist, or has been answered.
-        """
-        if item["type"] == "mcp_approval_response" and item["approval_request_id"] not in self._held:
-            raise ApiProblem(
-                f"No approval request with id '{item['approval_request_id'][:80]}' waits for an answer.",
-                code="invalid_value",
-                param="item.approval_request_id",
-            )
-
-    def answered(self, item: Mapping[str, Any]) -> Sequence[Action]:
-        """Return the actions that an approval permits; none for a refusal or another kind of item."""
-        if item["type"] != "mcp_approval_response":
-            return ()
-        actions = self._held.pop(item["approval_request_id"])
-        return actions if item["approve"] else ()
+        return self.approvals.needed(call, self._shared.config["tools"])
 
 
 def _allowed(tools: Any) -> Sequence[str]:

@@ -165,7 +165,7 @@ class Response:
                     yield from self._output.call(action)
                 elif isinstance(action, CallMcp):
                     if self._mcp.needs_approval(action):
-                        self._mcp.hold(self._output.ask_approval(action), [action, *answer.rest])
+                        self._mcp.approvals.hold(self._output.ask_approval(action), [action, *answer.rest])
                         break
                     yield from self._output.call_mcp(action)
                 elif isinstance(action, Say):

@@ -299,11 +299,11 @@ class Session(BaseSession):
         self._mcp.configure()
 
     def _create_item(self, event: Mapping[str, Any]) -> None:
-        self._mcp.check(event["item"])
+        self._mcp.approvals.check(event["item"])
         calls = (item.data.get("call_id") for item in self.conversation)
         refusals.check_item(event["item"], calls, profile=self._settings.profile)
         self._items.create(event)
-        if actions := self._mcp.answered(event["item"]):
+        if actions := self._mcp.approvals.answered(event["item"]):
             self._respond(actions)
 
     def _clear_output(self, event: Mapping[str, Any]) -> None:

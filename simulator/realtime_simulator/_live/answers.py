@@ -79,15 +79,24 @@ class Answers:
         self._asked = self._shared.ids.new("turn")
         self._shared.effect(AnswerNeeded(self._asked, self._turn()))
 
-    def ask_backend(self, response_id: str, use: Callable[[Sequence[Action]], Say | None]) -> None:
+    def ask_backend(
+        self,
+        response_id: str,
+        use: Callable[[Sequence[Action]], Say | None],
+        known: Sequence[Action] = (),
+    ) -> None:
         """Request the backend's answer to a response.
 
         Args:
             response_id: The response.
             use: Takes the whole answer; returns the message to speak, if there is one.
+            known: The answer, if it need not be requested.
         """
         self._requests[response_id] = _Request(use)
-        self._shared.effect(AnswerNeeded(response_id, self._turn(backend=True)))
+        if known:
+            self.take(response_id, known, whole=True)
+        else:
+            self._shared.effect(AnswerNeeded(response_id, self._turn(backend=True)))
 
     def speak(self, text: str) -> None:
         """Say a text as soon as it has its sound, after what is being said; nothing in a script."""

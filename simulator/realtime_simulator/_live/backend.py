@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.problem import ApiProblem
-from realtime_simulator._engine.turn import Action, CallTool, Fail, Output, Say, Think
+from realtime_simulator._engine.mcp import APPROVAL, Approvals
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Output, Say, Think
 from realtime_simulator._live.backend_response import Account, BackendResponse
 from realtime_simulator._live.shared import Shared
 
 _COMPLETES_SECONDS = 0.3
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_GOES_ON = (*_OUTPUTS, APPROVAL)
 
 
 class Backend:
@@ -23,12 +25,15 @@ class Backend:
 
     Args:
         shared: The session's shared state.
-        ask: Requests the model's answer to a response.
+        ask: Requests the model's answer to a response, of which the client may have approved a part already.
         on_idle: Called when a response has ended, and nothing follows by itself or waits for outputs.
     """
 
     def __init__(
-        self, shared: Shared, ask: Callable[[BackendResponse], None], on_idle: Callable[[], None]
+        self,
+        shared: Shared,
+        ask: Callable[[BackendResponse, Sequence[Action]], None],
+        on_idle: Callable[[], None],
     ) -> None:
         self._shared = shared
         self._ask = ask
@@ -39,6 +44,8 @@ class Backend:
         self._current: BackendResponse | None = None
         self._pending: dict[str, str] = {}
         self._requested = False
+        self._approvals = Approvals()
+        self._approved: list[Action] = []
 
     @property
     def working(self) -> bool:
@@ -67,8 +74,10 @@ class Backend:
         """Add an item to its input.
 
         Raises:
-            ApiProblem: It is the output of an unknown call.
+            ApiProblem: It is the output of an unknown call, or approves what was not asked for.
         """
+        self._approvals.check(item)
+        self._approved += self._approvals.answered(item)
         if item.get("type") in _OUTPUTS:
             if item.get("call_id") not in self._called():
                 raise ApiProblem(
@@ -92,7 +101,7 @@ class Backend:
             raise self.outputs_required()
         if self._current is not None and self._current.running:
             self._requested = True
-        elif self._current is not None and self._items and self._items[-1].get("type") in _OUTPUTS:
+        elif self._current is not None and self._items and self._items[-1].get("type") in _GOES_ON:
             self._continue(self._current.delegation)
         else:
             delegate()
@@ -109,7 +118,7 @@ class Backend:
         if not response.running:
             return None
         said: Say | None = None
-        for action in actions:
+        for place, action in enumerate(actions):
             if isinstance(action, Fail):
                 self._fail(response, action)
                 return None
@@ -117,6 +126,14 @@ class Backend:
                 response.reasoning += action.tokens
             elif isinstance(action, CallTool):
                 self._pending[response.call(action)] = response.id
+            elif isinstance(action, CallMcp):
+                if Approvals.needed(action, self._shared.config.backend.get("tools") or ()):
+                    self._approvals.hold(response.ask_approval(action), actions[place:])
+                    break
+                response.call_mcp(action)
+                if action is actions[-1]:  # the model goes on with its result
+                    self._ask(response, ())
+                    return said
             elif isinstance(action, Output):
                 response.put_out(action)
                 if action.text:
@@ -131,7 +148,8 @@ class Backend:
     def _continue(self, delegation: str) -> None:
         response = self.begin(delegation)
         response.start()
-        self._ask(response)
+        approved, self._approved = self._approved, []
+        self._ask(response, approved)
 
     def _complete(self, response: BackendResponse) -> None:
         if not response.running:

@@ -9,7 +9,7 @@ import attrs
 
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._engine.plan import pieces
-from realtime_simulator._engine.turn import CallTool, Fail, Output
+from realtime_simulator._engine.turn import CallMcp, CallTool, Fail, Output
 from realtime_simulator._engine.usage import text_tokens
 from realtime_simulator._live.shared import Shared
 
@@ -94,18 +94,43 @@ class BackendResponse:
             "name": call.name,
         }
         place = self._add_item(item)
-        at = {"item_id": item["id"], "output_index": place}
-        for start in range(0, len(call.arguments), 16):
-            delta = call.arguments[start : start + 16]
-            self._send(
-                "response.function_call_arguments.delta",
-                delta=delta,
-                obfuscation=self._shared.ids.obfuscation(delta),
-                **at,
-            )
-        self._send("response.function_call_arguments.done", arguments=call.arguments, **at)
+        self._send_arguments("function_call", call.arguments, item_id=item["id"], output_index=place)
         self._end_item({**item, "status": "completed", "arguments": call.arguments}, place)
         return call_id
+
+    def ask_approval(self, call: CallMcp) -> str:
+        """Request the client's approval of a call of an MCP server's tool; return the request's id."""
+        item = {
+            "id": self._shared.ids.new("mcpr", 50),
+            "type": "mcp_approval_request",
+            "arguments": call.arguments,
+            "name": call.name,
+            "server_label": call.server_label,
+        }
+        self._end_item(item, self._add_item(item))
+        return str(item["id"])
+
+    def call_mcp(self, call: CallMcp) -> None:
+        """Call a tool of an MCP server's."""
+        item = {
+            "id": self._shared.ids.new("mcp", 50),
+            "type": "mcp_call",
+            "status": "in_progress",
+            "approval_request_id": call.approval_request_id,
+            "arguments": "",
+            "error": None,
+            "name": call.name,
+            "output": None,
+            "server_label": call.server_label,
+        }
+        place = self._add_item(item)
+        at = {"item_id": item["id"], "output_index": place}
+        self._send("response.mcp_call.in_progress", **at)
+        self._send_arguments("mcp_call", call.arguments, **at)
+        outcome = "completed" if call.error is None else "failed"
+        self._send(f"response.mcp_call.{outcome}", **at)
+        result = {"output": call.output} if call.error is None else {"error": call.error}
+        self._end_item({**item, "status": outcome, "arguments": call.arguments, **result}, place)
 
     def say(self, text: str) -> None:
         """Write a message."""
@@ -152,6 +177,13 @@ class BackendResponse:
         self._made += 1
         self._send("response.output_item.added", item=item, output_index=place)
         return place
+
+    def _send_arguments(self, kind: str, arguments: str, **at: Any) -> None:
+        for start in range(0, len(arguments), 16):
+            delta = arguments[start : start + 16]
+            padding = self._shared.ids.obfuscation(delta)
+            self._send(f"response.{kind}_arguments.delta", delta=delta, obfuscation=padding, **at)
+        self._send(f"response.{kind}_arguments.done", arguments=arguments, **at)
 
     def _end_item(self, item: dict[str, Any], place: int) -> None:
         self._remember(item)

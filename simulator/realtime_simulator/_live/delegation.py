@@ -144,8 +144,10 @@ class Delegation:
         self._answers.speak(_HOLDING)
         self.begin()
 
-    def _ask(self, response: BackendResponse) -> None:
-        self._answers.ask_backend(response.id, lambda actions: self._backend.answer(response, actions))
+    def _ask(self, response: BackendResponse, approved: Sequence[Action] = ()) -> None:
+        self._answers.ask_backend(
+            response.id, lambda actions: self._backend.answer(response, actions), approved
+        )
 
     def _new_id(self) -> str:
         return self._shared.ids.new("item")

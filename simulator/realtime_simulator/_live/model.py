@@ -12,7 +12,7 @@ from realtime_simulator._core.problem import ApiProblem
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import AudioOut
 from realtime_simulator._engine.plan import Utterance, pieces
-from realtime_simulator._engine.turn import Action, CallTool, Delegate, Fail, Pause, Say
+from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Delegate, Fail, Pause, Say
 from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.decisions import Decisions
 from realtime_simulator._live.delegation import Delegation
@@ -188,9 +188,9 @@ class Model:
                 self._voice.say(action if isinstance(action, Utterance) else Utterance(action.text))
             case Pause(seconds):
                 self._silent_until = start + int(seconds * RATE)
-            case CallTool():
+            case CallTool() | CallMcp():
                 calls: list[Action] = [action]
-                while self._answers.todo and isinstance(self._answers.todo[0], CallTool):
+                while self._answers.todo and isinstance(self._answers.todo[0], CallTool | CallMcp):
                     calls.append(self._answers.todo.popleft())
                 self._acknowledge()
                 self._delegation.begin(calls)

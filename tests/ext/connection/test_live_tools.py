@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from realtime_simulator import Simulator, call_tool, speech
+from realtime_simulator import Simulator, call_mcp, call_tool, sequence, speech
 
 from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder, RealtimeClient
 from realtime_ext.connection import LiveConnection
@@ -106,6 +106,41 @@ def test_all_outputs_come_before_one_request(sim: Simulator, client: RealtimeCli
         own = [one for one in types if one.startswith("response.")]
         assert own == ["response.item.create"] * 3 + ["response.create"]
         assert len(outputs(sim, connection.session_id)) == 3
+
+
+@each(
+    "require, approves, spoken_at_last",
+    [("never", True, "mild"), ("always", True, "mild"), ("always", False, "sorry")],
+)
+def test_a_tool_of_an_mcp_server_is_called_if_it_is_approved(
+    client: RealtimeClient, sim: Simulator, require: Any, approves: bool, spoken_at_last: str
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def approve(request: Any) -> bool:
+        asked.append((request.name, request.arguments))
+        return approves
+
+    def answer(turn: Any) -> Any:
+        called = [item["output"] for item in turn.items if item["type"] == "mcp_call"]
+        return f"It is {called[-1]}." if called else "I am sorry."
+
+    asks = call_mcp("weather", "forecast", {"city": "Ghent"}, output="mild")
+    sim.on_response(sequence(asks, answer))
+    session = SESSION.mcp("weather", server_url="https://weather.example/mcp", require_approval=require)
+    with client.live.connect(session) as connection:
+        connection.run_tools([], approve=approve)
+        connection.send_audio(ASKED)
+        spoken(connection, spoken_at_last)
+        sent = sim.session(connection.session_id).sent
+    events = [event["event"] for event in sent if event["type"] == "response.event"]
+    assert asked == ([("forecast", '{"city": "Ghent"}')] if require == "always" else [])
+    calls = [one["item"] for one in events if one["type"] == "response.output_item.done"]
+    done = [item for item in calls if item["type"] == "mcp_call"]
+    assert [(item["output"], item["error"]) for item in done] == ([("mild", None)] if approves else [])
+    assert len({event["response"]["id"] for event in events if "response" in event}) == (
+        1 if require == "never" else 2
+    )
 
 
 def test_errors_are_outputs(sim: Simulator, client: RealtimeClient) -> None:
