@@ -13,6 +13,8 @@ from realtime_simulator import Simulator
 from tests.support.paths import ROOT, SAMPLES
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 GENERATED = ROOT / "generated"
 DOCS = GENERATED / "docs"
 PAGE = (DOCS / "RealtimeApi.md").read_text(encoding="utf-8")

@@ -24,6 +24,8 @@ from tests.simulator.live_recordings import RECORDINGS, Lines, Tape, load, write
 from tests.simulator.wire import LiveSocket
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 
 def report(tmp_path: Path, lines: Lines) -> Any:
     (found,) = conform.conform(write(tmp_path / "live.jsonl", lines))
@@ -70,7 +72,6 @@ def test_a_recording_may_end_before_the_session(tmp_path: Path, name: str, share
     assert found(tmp_path, lines[: int(len(lines) * share)]) == []
 
 
-@pytest.mark.slow
 def test_a_slow_machine_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settle = Play._settle
 
@@ -225,7 +226,6 @@ PLANTED: list[tuple[str, str, Callable[[Lines], Any], str]] = [
 
 
 @each("name, plant, wanted", [one[1:] for one in PLANTED], ids=[one[0] for one in PLANTED])
-@pytest.mark.slow
 def test_a_planted_deviation_is_found(
     tmp_path: Path, name: str, plant: Callable[[Lines], Any], wanted: str
 ) -> None:

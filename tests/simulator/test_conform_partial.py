@@ -16,6 +16,8 @@ from realtime_simulator.cli import main
 from tests.simulator.test_conform import RECORDINGS, Interactions, events, found, load, place, profile
 from tests.support.rows import each
 
+pytestmark = pytest.mark.slow
+
 
 def without_sent(interactions: Interactions, *types: str) -> Interactions:
     return [one for one in interactions if one.get("direction") != "sent" or one["data"]["type"] not in types]
