@@ -139,8 +139,8 @@ class RunningCalls:
             on_connection: Called with the connection once it is open, async or not. When it returns, events
                 are still read, for the tools and for handlers that it registered with `on`.
             tools: A toolbox, or functions to create one from. The call's session declares them already.
-            api: The API that the call is of, `realtime` or `live`; None for that of a `Call` or `LiveCall`,
-                and for an id the Realtime API.
+            api: The API that the call is of, `realtime` or `live`; None for that which the call tells: an id of
+                the Live API begins with `live_`.
 
         Returns:
             The task, which only raises its cancellation.
@@ -149,7 +149,8 @@ class RunningCalls:
             RealtimeError: The calls are being ended, or this one is running already.
             TypeError, ValueError: The id can't be one.
         """
-        way = call_api(api or ("live" if isinstance(call, LiveCall) else "realtime"))
+        is_live = hasattr(call, "session_id") or (isinstance(call, str) and call.startswith("live_"))
+        way = call_api(api or ("live" if is_live else "realtime"))
         call_id = way.check_id(call)
         return self.run(call_id, self._attend(way, call_id, on_connection, tools))
 

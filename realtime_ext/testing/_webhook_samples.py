@@ -37,7 +37,7 @@ def sample_webhook(
 
     Args:
         secret: What it is signed with, `whsec_…`; None for OPENAI_WEBHOOK_SECRET.
-        call_id: The call's id.
+        call_id: The call's id; `live_…` for one that is announced to the Live API.
         caller: Who calls: the SIP header `From`.
         called: Who is called: the SIP header `To`.
         webhook_id: The delivery's id; a random one unless given.
@@ -51,13 +51,14 @@ def sample_webhook(
         response = app_client.post("/webhook", content=body, headers=headers)
         ```
     """
+    is_live = call_id.startswith("live_")
     event = {
         "object": "event",
         "id": "evt_sample",
-        "type": "realtime.call.incoming",
+        "type": "live.transport.incoming" if is_live else "realtime.call.incoming",
         "created_at": 1_767_225_600,
         "data": {
-            "call_id": call_id,
+            **({"type": "sip", "session_id": call_id} if is_live else {"call_id": call_id}),
             "sip_headers": [
                 {"name": "From", "value": caller},
                 {"name": "To", "value": called},

@@ -90,7 +90,7 @@ def test_sessions_are_ended_when_the_app_shuts_down(hangs_up: bool, ended: str |
 
 
 @run_async
-async def test_a_live_call_is_attached_to_by_its_type_or_by_the_name_of_the_api() -> None:
+async def test_a_live_call_is_attached_to_by_its_type_or_its_id() -> None:
     async with serving(session=SESSION, api="live") as app:
         made = await app.calls.client.live.calls.create(sample_offer(), SESSION)
         assert isinstance(made, LiveCall)
@@ -98,9 +98,10 @@ async def test_a_live_call_is_attached_to_by_its_type_or_by_the_name_of_the_api(
         app.calls.attach(made, connections.append)
         await until(lambda: [type(one) for one in connections] == [AsyncLiveConnection])
         other = await app.calls.client.live.calls.create(sample_offer(), SESSION)
-        app.calls.attach(other.session_id, connections.append, api="live")
+        app.calls.attach(other.session_id, connections.append)
         await until(lambda: len(connections) == 2)
         assert app.calls.call_ids == [made.session_id, other.session_id]
+        assert type(connections[1]) is AsyncLiveConnection
 
 
 @run_async

@@ -9,7 +9,7 @@ import sys
 import tomllib
 
 import pytest
-from realtime_api.models import WebhookRealtimeCallIncoming
+from realtime_api.models import WebhookLiveTransportIncoming, WebhookRealtimeCallIncoming
 from realtime_simulator import Simulator
 
 from realtime_ext import testing, webhooks
@@ -331,6 +331,9 @@ def test_a_sample_webhook_is_genuine_and_its_body_always_the_same() -> None:
     ]
     assert testing.sample_webhook(secret).body == testing.sample_webhook(secret).body
     assert testing.sample_webhook(secret, webhook_id="wh_1").headers["webhook-id"] == "wh_1"
+    live = webhooks.unwrap(*testing.sample_webhook(secret, call_id="live_1"), secret)
+    assert isinstance(live, WebhookLiveTransportIncoming)
+    assert (live.data.session_id, live.data.type) == ("live_1", "sip")
     with pytest.raises(ValueError, match="no webhook secret"):
         testing.sample_webhook()
 
