@@ -139,8 +139,8 @@ class RunningCalls:
             on_connection: Called with the connection once it is open, async or not. When it returns, events
                 are still read, for the tools and for handlers that it registered with `on`.
             tools: A toolbox, or functions to create one from. The call's session declares them already.
-            api: The API that the call is of, `realtime` or `live`; None for that which the call tells: an id of
-                the Live API begins with `live_`.
+            api: The API that the call is of, `realtime` or `live`; None for the one that the call tells:
+                ids of the Live API begin with `live_`.
 
         Returns:
             The task, which only raises its cancellation.

@@ -441,7 +441,7 @@ def test_a_file_can_express_what_python_can() -> None:
         ),
         ("pacing: quick", "pacing: "),
         ("heard: [x, 3]", r"heard\[1\]: expected a text"),
-        ("faults: [{name: flood}]", r"faults\[0\]: name: unknown fault 'flood'"),
+        ("faults: [{name: flood}]", r"faults\[0\].name: name: unknown fault 'flood'"),
         ("faults: [{name: slow, rate: 2}]", "rate: allowed is"),
         ("faults: [{rate: 1}]", "'name' is needed"),
         ("mcp_servers: {shop: [{}]}", r"mcp_servers.shop\[0\]: 'name' is needed"),

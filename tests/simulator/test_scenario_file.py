@@ -486,12 +486,18 @@ def test_an_invalid_time_is_refused(value: Any, error: type[Exception], message:
         ("seed: x", "seed: expected a whole number"),
         ("pacing: fast", "pacing: allowed is none, .*slow.*, or a mapping; got 'fast'"),
         ("responses: [{match: '(', say: x}]", r"responses\[0\].match: '\(' is not a regular expression"),
+        ("faults: [{name: slow, seconds: -1}]", r"faults\[0\].seconds: seconds: allowed is a number"),
     ],
 )
 def test_errors_in_a_file_name_the_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "play.yaml").write_text(text)
     with pytest.raises(ScenarioError, match=r"^play.yaml, line 1: .*" + message):
         Simulator().load_scenario(tmp_path / "play.yaml")
+
+
+def test_the_field_of_a_fault_that_is_wrong_has_the_line(sim: Simulator) -> None:
+    with pytest.raises(ScenarioError, match="line 4: "):
+        sim.play_scenario("faults:\n  - name: slow\n    on: connect\n    seconds: -1\n")
 
 
 def test_speech_is_where_the_scenario_places_it(sim: Simulator, tmp_path: Path) -> None:

@@ -139,13 +139,13 @@ class Located:
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse it for an error that its value causes."""
+        """Refuse it, or the field that the message begins with, for an error that its value causes."""
         try:
             yield
         except ScenarioError:
             raise
         except (TypeError, ValueError) as error:
-            self.refuse(str(error))
+            self.parts.get(str(error).partition(":")[0], self).refuse(str(error))
 
     def fields(
         self, known: Collection[str] | None, needed: Mapping[str, str] | None = None
