@@ -19,6 +19,7 @@ from realtime_simulator._rehearsal.conversation import Conversation, Moment, fin
 from realtime_simulator._rehearsal.phone import ScriptedPhone
 from realtime_simulator.rehearsal import Caller, Latency, Rehearsal, RehearsalFailure, Script, Times, ToolUse
 
+from realtime_ext import AsyncRealtimeClient
 from tests.support.paths import ROOT
 from tests.support.rows import each
 from tests.support.waiting import PATIENCE
@@ -175,6 +176,13 @@ def test_failures_show_the_conversation(line: Line) -> None:
         "the guest: the caller did not hear 'Bonjour' within 1 s"
     )
     assert "did not hang up within 1 s" in failure(line, lambda caller: caller.expects_hangup(within=1))
+
+    async def referred(caller: Caller) -> None:
+        async with AsyncRealtimeClient() as client:
+            await client.calls.refer(caller.call.id, "tel:+14155550111")
+        await caller.expects_hangup(within=1)
+
+    assert "referred the caller to tel:+14155550111, who stays without an on_refer" in failure(line, referred)
 
     async def nothing_to_interrupt(caller: Caller) -> None:
         await caller.stays_silent(1)

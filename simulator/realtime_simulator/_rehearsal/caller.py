@@ -449,7 +449,11 @@ class Caller:
         begun = self._phone.time
         ended = await self._true(lambda: self._phone.is_over, begun + within)
         if not ended:
-            self.fail(f"the app did not hang up within {within:g} s")
+            refers = self._transport.call.refers if self._transport.call is not None else ()
+            hint = (
+                f"; it referred the caller to {refers[-1]}, who stays without an on_refer" if refers else ""
+            )
+            self.fail(f"the app did not hang up within {within:g} s{hint}")
         if self._phone.reason not in ("hangup", "referred"):
             self.fail("the app did not hang up: the call ended otherwise")
 
