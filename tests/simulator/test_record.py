@@ -398,6 +398,22 @@ def test_a_refused_handshake_is_recorded(tmp_path: Path, upstream: Simulator) ->
     assert list(map(str, report.differences)) == [] and report.compared == 1
 
 
+@each("is_tape", [True, False], ids=["tape", "recording"])
+def test_events_that_come_behind_the_close_are_kept_but_not_demanded(tape: Path, is_tape: bool) -> None:
+    path = tape if is_tape else tape.with_suffix(".yaml")
+    writer = Writer(path, "wss://api.openai.com/v1") if is_tape else recording.Writer(path)
+    for _ in range(2):
+        session = writer.begin("/v1/realtime", {"model": "gpt-realtime"})
+        writer.close(session, 0.2, 1000, "", "client")
+        writer.message(session, 0.2, "server", {"type": "response.output_text.delta", "delta": "Hello"})
+    writer.end()
+    assert path.read_text().count("Hello") == 2
+    reports = conform(path)
+    assert [str(one) for report in reports for one in report.differences] == []
+    unread = [what for report in reports for what in report.unread]
+    assert len(unread) == 2 and all("1 message left out" in what for what in unread)
+
+
 def test_audio_is_shortened_in_recordings(tmp_path: Path, upstream: Simulator) -> None:
     path = tmp_path / "spoken.yaml"
     address, key = upstream.base_url, upstream.api_key

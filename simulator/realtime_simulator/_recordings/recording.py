@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import attrs
 import yaml
 
 from realtime_simulator._recordings import lines, tape
@@ -86,7 +87,7 @@ def read(path: str | os.PathLike[str]) -> Sequence[Recording]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
             raise RecordingError(f"{name}: /interactions/{number} is not an interaction: {what}") from error
-    return [Recording(name=name, steps=steps)]
+    return [_until_closes(Recording(name=name, steps=steps))]
 
 
 class Writer:
@@ -196,6 +197,33 @@ def _step(fields: Mapping[str, Any], pointer: str) -> Step:
     return Message(pointer=f"{pointer}/data", direction=fields["direction"], data=data, at=at)
 
 
+def _until_closes(recording: Recording) -> Recording:
+    """Return a recording without what was under way when its connection closed: nobody has received it.
+
+    Where a connection has an `open`, so has the next one.
+    """
+    steps: list[Step] = []
+    late: dict[str, list[Step]] = {}
+    closed: Step | None = None
+    is_open = False
+    for step in recording.steps:
+        if isinstance(step, Message) and closed is not None:
+            late.setdefault(closed.pointer, []).append(step)
+            continue
+        if isinstance(step, Open):
+            is_open, closed = True, None
+        elif isinstance(step, Close) and is_open:
+            closed = step
+        steps.append(step)
+    unread = [_left_out(found[0].pointer, len(found)) for found in late.values()]
+    return attrs.evolve(recording, steps=steps, unread=[*recording.unread, *unread])
+
+
+def _left_out(pointer: str, count: int) -> str:
+    messages = "1 message" if count == 1 else f"{count} messages"
+    return f"{pointer}: {messages} left out, under way when the connection closed"
+
+
 def _of_tape(name: str, session: tape.RecordedSession) -> Recording:
     pointer = f"/{session.number}"
     if session.refused is not None:
@@ -227,4 +255,5 @@ def _of_tape(name: str, session: tape.RecordedSession) -> Recording:
         steps.append(
             Close(pointer=f"{pointer}/close", code=close.code, reason=close.reason, by=close.by, at=close.at)
         )
-    return Recording(name=f"{name}, session {session.number}", steps=steps)
+    unread = [_left_out(f"{pointer}/close", session.late)] if session.late else []
+    return Recording(name=f"{name}, session {session.number}", steps=steps, unread=unread)

@@ -71,7 +71,8 @@ class RecordedSession:
         number: Its number on the tape, from 1.
         path: The address without its query.
         query: The query, a value a name.
-        messages: All messages, in order.
+        messages: All messages until it closed, in order.
+        late: How many more were under way then.
         close: How it ended; None if the tape ends before.
         refused: The status and the body of a handshake that was refused.
     """
@@ -80,6 +81,7 @@ class RecordedSession:
     path: str
     query: Mapping[str, str]
     messages: list[Message] = attrs.field(factory=list)
+    late: int = 0
     close: Close | None = None
     refused: tuple[int, Any] | None = None
 
@@ -176,15 +178,19 @@ def _add_line(line: Mapping[str, Any], number: int, sessions: dict[int, Recorded
         )
         return
     recorded, at = sessions[line["session"]], float(line["at"])
+    side: Side
     if "refused" in line:
         recorded.refused = (int(line["refused"]), line.get("body"))
     elif "close" in line:
-        side: Side = "client" if line.get("by") == "client" else "server"
+        side = "client" if line.get("by") == "client" else "server"
         recorded.close = Close(at=at, code=int(line["close"]), reason=str(line.get("reason", "")), by=side)
-    elif "server" in line:
-        recorded.messages.append(Message(side="server", at=at, value=line["server"]))
     else:
-        recorded.messages.append(Message(side="client", at=at, value=line["client"]))
+        side = "server" if "server" in line else "client"
+        message = Message(side=side, at=at, value=line[side])
+        if recorded.close is None:
+            recorded.messages.append(message)
+        else:
+            recorded.late += 1
 
 
 def message_value(content: str | bytes) -> Any:
