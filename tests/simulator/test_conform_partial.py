@@ -84,6 +84,55 @@ def test_an_event_whose_subject_is_no_object_is_refused_by_its_place(
         found(tmp_path, interactions)
 
 
+@each(
+    "name, type, path",
+    [
+        ("written_turn", "response.done", "response.status"),
+        ("written_turn", "response.done", "response.output"),
+        ("written_turn", "response.created", "response.id"),
+        ("written_turn", "response.output_text.delta", "item_id"),
+        ("written_turn", "response.output_text.delta", "delta"),
+        ("voice_live_tool_round", "response.done", "response.output[0].arguments"),
+        ("voice_live_tool_round", "response.output_item.done", "item.name"),
+        ("spoken_turn", "input_audio_buffer.committed", "item_id"),
+        ("spoken_turn", "input_audio_buffer.speech_started", "audio_start_ms"),
+    ],
+)
+def test_a_field_without_which_an_event_cannot_be_played_is_named(
+    tmp_path: Path, name: str, type: str, path: str
+) -> None:
+    interactions = load(name)
+    event = events(interactions, type)[0]
+    number = next(number for number, one in enumerate(interactions) if one.get("data") is event)
+    *outer, field = re.findall(r"\w+", path)
+    for key in outer:
+        event = event[int(key) if key.isdigit() else key]
+    what = re.escape(f"x.yaml: /interactions/{number}/data: '{path}' of {type} is missing or not a")
+    event[field] = None
+    with pytest.raises(RecordingError, match=what):
+        found(tmp_path, interactions)
+    del event[field]
+    with pytest.raises(RecordingError, match=what):
+        found(tmp_path, interactions)
+
+
+@each(
+    "details, difference",
+    [
+        (None, "/data/response/status_details: recorded null"),
+        ({"type": "failed", "error": None}, "/data/response/status_details/error: recorded null"),
+        ({"type": "failed", "error": {"type": None, "code": "x"}}, "/error/type: recorded null"),
+    ],
+)
+def test_a_null_in_the_details_of_a_failed_response_is_a_difference(
+    tmp_path: Path, details: Any, difference: str
+) -> None:
+    interactions = load("written_turn")
+    response = events(interactions, "response.done")[0]["response"]
+    response.update(status="failed", status_details=details)
+    assert any(difference in one for one in found(tmp_path, interactions))
+
+
 @pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round", "written_turn"])
 def test_a_setting_that_a_service_refuses_is_left_out_where_it_refuses_others(
     tmp_path: Path, name: str

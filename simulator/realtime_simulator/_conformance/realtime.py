@@ -20,6 +20,7 @@ from realtime_simulator._conformance.comparison import Expected, is_partial
 from realtime_simulator._conformance.play import LOOK_SECONDS, WRONG_KEY, Connection, Play, Steps
 from realtime_simulator._consistency import faults
 from realtime_simulator._core.profile import PROFILES, ProfileName
+from realtime_simulator._core.schema import value_at
 from realtime_simulator._engine.config import DEFAULT_MODEL
 from realtime_simulator._engine.messages import without_nulls
 from realtime_simulator._engine.turn import Action, Heard, Pacing, Transcript
@@ -42,13 +43,40 @@ _PLACEHOLDER = re.compile(r"<client-id-\d+>")
 _OWN_ID = re.compile(r"[0-9a-f]{24}")
 _CALL = re.compile(r"sess_u\d+_.+")
 _MODEL_IN_TEXT = re.compile(r'Model "([^"]+)"')
-_OBJECTS = {
-    "session": ("session.created", "session.updated"),
-    "response": ("response.created", "response.done"),
-    "item": ("response.output_item.", "conversation.item.added", "conversation.item.done"),
-    "error": ("error",),
+_OBJECTS = ("session", "response", "item", "error")
+"""The fields that are objects or null in events of any type."""
+_NEEDED: Mapping[str, Mapping[str, type]] = {
+    "session.created": {"session": Mapping},
+    "session.updated": {"session": Mapping},
+    "response.created": {"response": Mapping, "response.id": str},
+    "response.done": {
+        "response": Mapping,
+        "response.id": str,
+        "response.status": str,
+        "response.output": list,
+    },
+    "response.output_item.added": {"response_id": str, "item": Mapping, "item.id": str},
+    "response.output_item.done": {"response_id": str, "item": Mapping, "item.id": str},
+    "conversation.item.added": {"item": Mapping},
+    "conversation.item.done": {"item": Mapping},
+    "conversation.item.input_audio_transcription.completed": {"item_id": str},
+    "conversation.item.input_audio_transcription.failed": {"item_id": str, "error": Mapping},
+    "input_audio_buffer.committed": {"item_id": str},
+    **{kind: {"item_id": str, "delta": str} for kind in scripts.WORDS},
+    "session.input_transcript.delta": {"delta": str},
+    "session.output_transcript.delta": {"delta": str},
+    **{kind: {field: float} for kind, field in scripts.EDGES.items()},
+    "error": {"error": Mapping},
 }
-"""The fields that are objects, with how the types of the events begin that must have them."""
+"""The fields without which an event can't be played, by its type; `float` is any number."""
+_NEEDED_CALL: Mapping[str, type] = {"name": str, "arguments": str}
+_NEEDED_MCP: Mapping[str, type] = {"server_label": str, **_NEEDED_CALL}
+_NEEDED_OF_ITEMS = {
+    "function_call": _NEEDED_CALL,
+    "mcp_call": _NEEDED_MCP,
+    "mcp_approval_request": _NEEDED_MCP,
+}
+_KINDS: Mapping[type, str] = {Mapping: "an object", list: "a list", str: "a text", float: "a number"}
 _MODEL_WITHOUT_PHASES = "gpt-realtime"
 _CAUSES = ("response.create", "input_audio_buffer.committed")
 """The events that cause a response."""
@@ -274,22 +302,33 @@ class RealtimePlay(Play[Connection]):
 
 
 def _check_shape(name: str, message: Message) -> None:
-    """Check what a received event is about: its session, response, item or error, or an edge of speech.
+    """Check that a received event has what its replay depends on.
 
     Raises:
         RecordingError: It is missing, or of another type.
     """
-    for field, kinds in _OBJECTS.items():
-        value = message.data.get(field)
-        if not isinstance(value, Mapping) and (value is not None or message.type.startswith(kinds)):
+
+    def check(path: str, value: Any, kind: type) -> None:
+        if not (is_number(value) if kind is float else isinstance(value, kind)):
             raise RecordingError(
-                f"{name}: {message.pointer}: '{field}' of {message.type} is missing or not an object"
+                f"{name}: {message.pointer}: '{path}' of {message.type} is missing or not {_KINDS[kind]}"
             )
-    edge = scripts.EDGES.get(message.type)
-    if edge is not None and not is_number(message.data.get(edge)):
-        raise RecordingError(
-            f"{name}: {message.pointer}: '{edge}' of {message.type} is missing or not a number"
-        )
+
+    for field in _OBJECTS:
+        if message.data.get(field) is not None:
+            check(field, message.data[field], Mapping)
+    for path, kind in _NEEDED.get(message.type, {}).items():
+        check(path, value_at(message.data, *path.split(".")), kind)
+    items: dict[str, Any] = {}
+    if message.type == "response.output_item.done":
+        items["item"] = message.data["item"]
+    elif message.type == "response.done":
+        output = message.data["response"]["output"]
+        items = {f"response.output[{number}]": item for number, item in enumerate(output)}
+    for path, item in items.items():
+        check(path, item, Mapping)
+        for field, kind in _NEEDED_OF_ITEMS.get(str(item.get("type")), {}).items():
+            check(f"{path}.{field}", item.get(field), kind)
 
 
 def _settings(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,10 +25,11 @@ from realtime_simulator._recordings.steps import Message, Recording, RecordingEr
 APPEND_MS = 100
 """The length of an appended piece of sound where nothing determines it."""
 _PREFIX = "conversation.item.input_audio_transcription."
-_WORDS = tuple(
+WORDS = tuple(
     f"response.{name}.delta"
     for name in ("output_text", "text", "output_audio_transcript", "audio_transcript")
 )
+"""The events that have a part of what the model says."""
 _APPENDS = ("input_audio_buffer.append", "session.input_audio_buffer.append")
 EDGES = {
     "input_audio_buffer.speech_started": "audio_start_ms",
@@ -104,7 +105,7 @@ def _answers(received: Sequence[Message]) -> Iterator[Answer]:
             begun.append(event["response"]["id"])
         elif message.type == "response.done":
             done[event["response"]["id"]] = event["response"]
-        elif message.type in _WORDS:
+        elif message.type in WORDS:
             said[event["item_id"]] = said.get(event["item_id"], "") + event["delta"]
     made = _made(received)
     for response_id in begun:
@@ -113,8 +114,8 @@ def _answers(received: Sequence[Message]) -> Iterator[Answer]:
         status = response["status"] if response is not None else "completed"
         actions = list(_actions(output, said, cut=status != "completed"))
         if status == "failed":
-            error = (response or {}).get("status_details", {}).get("error") or {}
-            kind = str(error.get("type", "server_error"))
+            error = ((response or {}).get("status_details") or {}).get("error") or {}
+            kind = str(error.get("type") or "server_error")
             actions.append(Fail(error.get("code"), str(error.get("message") or ""), type=kind))
         if response is not None:
             details = (response.get("usage") or {}).get("output_token_details") or {}
@@ -158,7 +159,7 @@ def _words(received: Sequence[Message]) -> Iterator[Transcript]:
     for message in received:
         event = message.data
         if message.type == _PREFIX + "completed":
-            heard[event["item_id"]] = Transcript(str(event["transcript"] or ""))
+            heard[event["item_id"]] = Transcript(str(event.get("transcript") or ""))
         elif message.type == _PREFIX + "failed":
             heard[event["item_id"]] = Transcript(
                 error=str(event["error"].get("message")),
