@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_the_groups_of_a_match_are_put_into_the_answer() -> None:
         responses:
           - match: 'room (\w+) for (?P<nights>\d+) nights(, please)?'
             all:
-              - {say: "Room {1}, {nights} nights{3}. {0} {other}"}
+              - {say: "Room {1}, {nights} nights{3}."}
               - {call_tool: book, arguments: {room: "{1}"}}
               - {call_tool: book, arguments: '{"nights": {nights}}'}
               - {call_mcp: shop, name: buy, arguments: {n: "{2}"}, output: "bought {2}"}
@@ -141,7 +142,7 @@ def test_the_groups_of_a_match_are_put_into_the_answer() -> None:
     )
     answer = ask(script, turn("Room Seven for 3 nights"))
     assert answer == [
-        Say("Room Seven, 3 nights. {0} {other}"),
+        Say("Room Seven, 3 nights."),
         call_tool("book", {"room": "Seven"}),
         CallTool("book", '{"nights": 3}'),
         call_mcp("shop", "buy", {"n": "3"}, output="bought 3"),
@@ -150,6 +151,28 @@ def test_the_groups_of_a_match_are_put_into_the_answer() -> None:
     assert ask(script, turn("say hello")) == [Say("hello!")]
     quoted = ask(script, turn('say "no" \\'))
     assert json.loads(quoted[0].arguments) == {"text": '"no" \\'}
+
+
+@each(
+    "answer, message",
+    [
+        ("say: 'Room {room}, {0}'", r"responses[0].say: the match has no group 'room'; it has 1, nights"),
+        ("say: '{night}'", "no group 'night'; it has 1, nights; did you mean 'nights'?"),
+        ("{call_tool: book, arguments: {name: ['{2}']}}", "responses[0].arguments.name[0]: the match has"),
+        ("{call_tool: book, arguments: '{\"n\": {2}}'}", "responses[0].arguments: the match has no"),
+        ("{call_mcp: s, name: n, output: '{2}'}", "responses[0].output: "),
+        ("{fail: x, message: '{2}'}", "responses[0].message: "),
+        ("all: [{say: '{1}'}, {say: '{2}'}]", "responses[0].all[1].say: "),
+        ("steps: [{all: [{say: '{2}'}]}]", "responses[0].steps[0].all[0].say: "),
+    ],
+)
+def test_a_group_that_the_match_does_not_have_is_refused(answer: str, message: str) -> None:
+    rule = answer if answer.startswith("{") else "{" + answer + "}"
+    match = "match: '(?P<nights>\\d+) nights', "
+    with pytest.raises(ScenarioError, match="^play.yaml, line 3: .*" + re.escape(message)):
+        parse("responses:\n\n  - {" + match + rule[1:], "play.yaml")
+    with pytest.raises(ScenarioError, match="it has none"):
+        parse("responses: [{match: nights, say: '{nights}'}]")
 
 
 def test_an_answer_without_groups_stays_as_it_is() -> None:

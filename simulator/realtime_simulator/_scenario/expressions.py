@@ -42,6 +42,7 @@ class Expression:
             raise ValueError(f"{pattern[:200]!r} is not a regular expression: {error}") from error
         self.pattern = pattern
         self.groups: int = self._compiled.groups
+        self.names: list[str] = [*map(str, range(1, self.groups + 1)), *self._compiled.groupindex]
 
     def search(self, text: str, budget: Budget) -> Found | None:
         """Return the first match, or None.

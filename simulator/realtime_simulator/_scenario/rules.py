@@ -46,7 +46,8 @@ Voice = Callable[[str, str], bytes | Awaitable[bytes]]
 MAX_OUTPUT = 500
 """Characters of a tool's output that are repeated."""
 _MAX_SESSIONS = 1000
-_PLACE = re.compile(r"\{(\w+)\}")
+PLACE: re.Pattern[str] = re.compile(r"\{(\w+)\}")
+"""Where a group of a match is put into a text."""
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -338,7 +339,7 @@ def _with_groups(action: Action, groups: _Groups) -> Action:
                 return found[0]
             return json.dumps(group, ensure_ascii=False)[1:-1] if json_text else group
 
-        return _PLACE.sub(value, text)
+        return PLACE.sub(value, text)
 
     match action:
         case Say():

@@ -66,6 +66,7 @@ from realtime_simulator._scenario import built_in_mcp
 from realtime_simulator._scenario.callers import CallerAct, Referral, check_keys
 from realtime_simulator._scenario.expressions import Expression
 from realtime_simulator._scenario.rules import (
+    PLACE,
     Answer,
     Behavior,
     Match,
@@ -96,6 +97,7 @@ _ACTIONS: Mapping[str, Sequence[str]] = {
     "steps": ("repeat",),
 }
 _CONDITIONS = ("match", "after_tool", "times")
+_WITHOUT_GROUPS = ("match", "call_tool", "call_mcp", "name", "fail", "wav")
 _DELAY = "delay"
 _WAV = {"wav": "a sound file's path"}
 
@@ -393,6 +395,7 @@ def _rule(part: Located) -> FileRule:
     match: Match | None = None
     if "match" in fields:
         match = _pattern(fields["match"])
+        _check_groups(part, Expression(match).names)
     elif "after_tool" in fields:
         match = _after(fields["after_tool"].text())
     return FileRule(_answer(part, fields), match, times, delay)
@@ -536,6 +539,25 @@ def _pattern(part: Located) -> str:
     with part.refusing():
         Expression(part.text())
     return part.text()
+
+
+def _check_groups(part: Located, names: Sequence[str], without: Collection[str] = _WITHOUT_GROUPS) -> None:
+    """Refuse a text of an answer that names a group which its match does not have.
+
+    Args:
+        part: The rule, or a part of it.
+        names: The groups.
+        without: The fields that no groups are put into.
+    """
+    if isinstance(part.value, str):
+        for name in PLACE.findall(part.value):
+            if name not in names:
+                near = did_you_mean(name, names)
+                part.refuse(f"the match has no group {name!r}; it has {', '.join(names) or 'none'}{near}")
+        return
+    for field, inner in part.parts.items():
+        if field not in without:
+            _check_groups(inner, names, () if field == "arguments" else without)
 
 
 def _after(tool: str) -> Callable[[Turn], bool]:
