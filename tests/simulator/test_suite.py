@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import socket
@@ -30,7 +31,7 @@ from tests.support.waiting import PATIENCE
 
 SECONDS = 60.0
 Event = dict[str, Any]
-Alteration = Callable[[Event], Event]
+Alteration = Callable[[Event], Event | None]
 
 
 def run(sim: Simulator, *only: str, profile: str = "openai", budget: float | None = None) -> Sequence[Result]:
@@ -99,14 +100,16 @@ def test_every_check_fails_on_a_server_without_the_api() -> None:
 
 
 class Altered:
-    """A WebSocket whose events are altered, as if the server had sent them so."""
+    """A WebSocket whose events are altered, as if the server had sent them so; None is not sent."""
 
     def __init__(self, websocket: Any, alter: Alteration) -> None:
         self._websocket, self._alter = websocket, alter
         self.send, self.close = websocket.send, websocket.close
 
     async def recv(self) -> str:
-        return json.dumps(self._alter(json.loads(await self._websocket.recv())))
+        while (event := self._alter(json.loads(await self._websocket.recv()))) is None:
+            pass
+        return json.dumps(event)
 
 
 def put(type: str, path: str, value: Any) -> Alteration:
@@ -153,7 +156,7 @@ def errors() -> set[str]:
             "turns,all events",
             {"Z03"},
         ),
-        (put("response.output_audio.delta", "delta", "AAA"), "output audio", {"A04"}),
+        (put("response.output_audio.delta", "delta", "AAA"), "output audio", {"A04", "A08"}),
         (put("response.output_audio_transcript.delta", "delta", "x"), "output audio", {"A02"}),
         (put("conversation.item.truncated", "audio_end_ms", 0), "interruption", {"N01"}),
         (put("response.function_call_arguments.delta", "delta", "x"), "tools", {"F02"}),
@@ -188,6 +191,26 @@ def test_a_server_that_alters_events_fails_the_right_checks(
 
     monkeypatch.setattr(targets, "connect", altered)
     assert set(failed(run(sim, *areas.split(",")))) == wrong
+
+
+@pytest.mark.parametrize(
+    ("kind", "every", "wrong"), [("output_text", 10, {"T02", "Z03"}), ("output_audio", 5, {"A08"})]
+)
+def test_a_delta_that_is_missing_now_and_then_is_noticed(
+    kind: str, every: int, wrong: set[str], fresh: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = targets.connect
+
+    async def dropping(*arguments: Any, **options: Any) -> Altered:
+        number = itertools.count(1)
+
+        def drop(event: Event) -> Event | None:
+            return event if event["type"] != f"response.{kind}.delta" or next(number) % every else None
+
+        return Altered(await connect(*arguments, **options), drop)
+
+    monkeypatch.setattr(targets, "connect", dropping)
+    assert set(failed(run(fresh, "T01", "T02", "A01", "A02", "A04", "A08", "Z03"))) == wrong
 
 
 def test_an_error_that_is_missing_fails_its_own_checks(

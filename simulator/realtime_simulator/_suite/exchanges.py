@@ -6,10 +6,12 @@ import base64
 import binascii
 import contextlib
 import json
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from realtime_simulator._media.speech import RATE
 from realtime_simulator._suite.check import Check, Run, add, check
 from realtime_simulator._suite.sessions import text
 from realtime_simulator._suite.target import Event, Failed, Target, expect, field
@@ -20,12 +22,15 @@ _SET = {"type": "object", "properties": {"degrees": {"type": "integer"}}, "requi
 _TOOL = {"type": "function", "name": "set_heating", "description": "Set the heating.", "parameters": _SET}
 _CONVERSATION = ("conversation",)
 _BRIEF = "Answer with one short sentence."
+_REPEAT = "Repeat this: one two three four five six seven eight nine ten eleven twelve thirteen fourteen."
+_LENGTH = re.compile(r"Audio content of (\d+)ms")
+_ROUNDED_MS = 20
 
 
 async def _text(target: Target) -> Sequence[Event]:
     async with target.session() as socket:
         await socket.update(output_modalities=["text"], instructions=_BRIEF)
-        await socket.create_item(text("user", "Say hello."))
+        await socket.create_item(text("user", _REPEAT))  # in many deltas, or a lost one is not noticed
         start = len(socket.events)
         await socket.send("response.create", response={"metadata": {"check": "text"}})
         await socket.until("response.done")
@@ -253,6 +258,18 @@ async def audio_tokens(target: Target) -> None:
     response = field(one(await target.shared("audio", _audio), "response.done"), "response")
     got = field(field(response, "usage"), "output_token_details").get("audio_tokens")
     expect(isinstance(got, int) and got > 0, f"expected output audio tokens, got {got!r}")
+
+
+@check("A08", "output audio", "the deltas are as long as the audio that can be truncated", "reports of users",
+       uses=("audio",))  # fmt: skip
+async def length(target: Target) -> None:
+    events = await target.shared("audio", _audio)
+    messages = [str(field(event, "error").get("message")) for event in of(events, "error")]
+    known = [int(found[1]) for message in messages if (found := _LENGTH.match(message))]
+    expect(known, "no error tells how long the audio is")
+    deltas = [str(event.get("delta")) for event in of(events, "response.output_audio.delta")]
+    got = sum(len(delta) // 4 * 3 - delta.count("=") for delta in deltas) * 1000 // (RATE * 2)
+    expect(abs(got - known[0]) <= _ROUNDED_MS, f"the deltas have {got} ms, the item {known[0]} ms")
 
 
 @check("N01", "interruption", "an answer can be truncated to what was heard", _DESCRIBED, uses=("audio",))
