@@ -7,6 +7,7 @@ from array import array
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from realtime_simulator._media import codecs, voice
 from realtime_simulator._media.codecs import Resampler
@@ -151,17 +152,40 @@ def test_utterances_are_cached_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(len(speech.pcm) for speech in known if speech is not None) <= 100_000
 
 
-def test_received_packets_are_resampled_as_one_stream_through_silence_and_speech() -> None:
+def received() -> tuple[list[bytes], bytes]:
+    """Return Opus packets of silence and speech, and their sound as FFmpeg decodes and resamples it."""
     pcm = tone(440, 24000, 0.2) + bytes(24000) + tone(600, 24000, 0.2) + bytes(9600)
     packets = codecs.encode_opus(pcm) + [SILENCE] * 20 + codecs.encode_opus(pcm)
     packets += [packets[5]] * 5 + [SILENCE] * 5
-    decoder = codecs.PacketDecoder("audio/opus")
-    found = b"".join(map(decoder.push, packets))
     inner = av.CodecContext.create("libopus", "r")
     inner.format, inner.layout, inner.sample_rate = "s16", "mono", 48000
     resampler = av.AudioResampler(format="s16", layout="mono", rate=24000)
     frames = [frame for packet in packets for frame in inner.decode(av.Packet(packet))]
-    assert found == b"".join(codecs.samples(resampler.resample(frame)) for frame in frames)
+    return packets, b"".join(codecs.samples(resampler.resample(frame)) for frame in frames)
+
+
+def test_received_packets_are_decoded_as_one_stream_through_silence_and_speech() -> None:
+    packets, expected = received()
+    assert codecs.libopus() is not None
+    decoder = codecs.PacketDecoder("audio/opus")
+    found = b"".join(map(decoder.push, packets))
+    assert len(found) == 960 * len(packets)
+    wave, other = (np.frombuffer(pcm[: len(expected)], "<i2").astype(float) for pcm in (found, expected))
+    assert np.std(wave - other) < 0.02 * np.std(other), "the same sound, at the same time"
+
+
+def test_ffmpeg_decodes_packets_where_libopus_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    packets, expected = received()
+    monkeypatch.setattr(codecs, "libopus", lambda: None)
+    decoder = codecs.PacketDecoder("audio/opus")
+    assert b"".join(map(decoder.push, packets)) == expected
+
+
+def test_an_invalid_packet_is_refused_and_the_next_decoded() -> None:
+    decoder = codecs.PacketDecoder("audio/opus")
+    with pytest.raises(av.FFmpegError):
+        decoder.push(b"\xff")
+    assert decoder.push(SILENCE) == bytes(960)
 
 
 def test_an_empty_packet_does_not_end_the_stream() -> None:

@@ -1,8 +1,16 @@
-"""FFmpeg codecs for packets of 20 ms and whole utterances: Opus, G.711, and a resampler between rates."""
+"""FFmpeg codecs for packets of 20 ms and whole utterances: Opus, G.711, and a resampler between rates.
+
+Received Opus is decoded by the libopus of PyAV's wheels, which FFmpeg uses too, but always at 48 kHz: it
+decodes to 24 kHz by itself, so that nothing is resampled. Where it is missing, FFmpeg does both.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import fractions
+import functools
+from collections.abc import Callable
+from pathlib import Path
 
 import av
 from av import CodecContext
@@ -17,6 +25,8 @@ _CODECS = {
     "audio/pcma": ("pcm_alaw", G711_RATE),
 }
 _G711_PACKET_BYTES = G711_RATE // 50 * 2
+_LONGEST_OPUS = 6 * PACKET_SAMPLES
+"""The samples of the longest Opus packet, 120 ms (RFC 6716 §2.1.4)."""
 
 
 class Resampler:
@@ -77,14 +87,14 @@ class PacketDecoder:
 
     def __init__(self, format: str) -> None:
         self.format = format
-        self._codec = _codec(*_CODECS[format], "r")
-        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        library = libopus() if format == "audio/opus" else None
+        self._decode = _by_ffmpeg(format) if library is None else _by_libopus(library)
         self._was_silent = False
         self._silence: bytes | None = None
         self._silent_sound = b""
 
     def push(self, payload: bytes) -> bytes:
-        """Return a packet's sound, PCM16 mono at 24 kHz, as far as the resampler has finished it.
+        """Return a packet's sound, PCM16 mono at 24 kHz, as far as a resampler has finished it.
 
         Raises:
             av.FFmpegError: It is not a packet of this format.
@@ -94,12 +104,51 @@ class PacketDecoder:
         if not payload:
             return b""  # FFmpeg would take it for the end of the stream
         self._silence = None
-        frames = self._codec.decode(av.Packet(payload))
-        sound = b"".join([samples(self._resampler.resample(frame)) for frame in frames])
+        sound = self._decode(payload)
         was_silent, self._was_silent = self._was_silent, not any(sound)
         if was_silent and self._was_silent:  # neither codec nor resampler has anything left to come
             self._silence, self._silent_sound = payload, sound
         return sound
+
+
+def _by_ffmpeg(format: str) -> Callable[[bytes], bytes]:
+    codec = _codec(*_CODECS[format], "r")
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+
+    def decode(payload: bytes) -> bytes:
+        return b"".join([samples(resampler.resample(frame)) for frame in codec.decode(av.Packet(payload))])
+
+    return decode
+
+
+def _by_libopus(library: ctypes.CDLL) -> Callable[[bytes], bytes]:
+    # A state without pointers to anything else: it is released like any buffer.
+    state = ctypes.create_string_buffer(library.opus_decoder_get_size(1))
+    library.opus_decoder_init(state, RATE, 1)
+    sound = ctypes.create_string_buffer(_LONGEST_OPUS * 2)
+    view = memoryview(sound)
+
+    def decode(payload: bytes) -> bytes:
+        found = library.opus_decode(state, payload, len(payload), sound, _LONGEST_OPUS, 0)
+        if found < 0:
+            raise av.InvalidDataError(found, "not an Opus packet")
+        return view[: found * 2].tobytes()
+
+    return decode
+
+
+@functools.cache
+def libopus() -> ctypes.CDLL | None:
+    """Return the library that PyAV's wheels have beside FFmpeg; None if there is none."""
+    package = Path(av.__file__).parent
+    for folder in (package.with_name("av.libs"), package / ".dylibs"):
+        for file in folder.glob("libopus[.-]*"):
+            try:
+                library = ctypes.CDLL(str(file))
+                return library if library.opus_decode and library.opus_decoder_init else None
+            except (OSError, AttributeError):
+                return None
+    return None
 
 
 def samples(frames: list[AudioFrame]) -> bytes:
