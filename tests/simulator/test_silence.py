@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from realtime_simulator._calls.line import Line, LineHandlers
 from realtime_simulator._core.clock import ManualClock
 from realtime_simulator._core.ids import Ids
@@ -19,8 +20,10 @@ from realtime_simulator._engine.session import Session
 from realtime_simulator._engine.settings import SessionSettings
 from realtime_simulator._engine.turn import AT_ONCE
 from realtime_simulator._records.session import SessionLog
+from realtime_simulator._sessions import driver
 from realtime_simulator._sessions.driver import SessionDriver
 
+from tests.simulator.sounds import silence, vowel
 from tests.support.rows import each
 
 QUIET = bytes(960)
@@ -47,6 +50,7 @@ class Call:
             clock=self.clock,
             settings=SimpleNamespace(keep_audio=0.0),
             records=SimpleNamespace(changed=lambda: None),
+            behavior=SimpleNamespace(hearing=lambda heard: "Yes."),
         )
         self.driver = SessionDriver(
             self.session, SessionLog("sess_1", "sip"), services, on_end=lambda code, reason: None
@@ -100,6 +104,33 @@ def test_a_session_hears_speech_two_packets_at_a_time_and_the_last_one_with_the_
     call.driver.receive(json.dumps({"type": "input_audio_buffer.commit"}))
     *_, last = call.session.conversation
     assert last.audio == loud * 7
+
+
+def edges_of(call: Call, pcm: bytes) -> list[tuple[str, int]]:
+    """Return the edges of the turns in sound, each with the number of the packet at which it is reported."""
+    found: list[tuple[str, int]] = []
+    for number, start in enumerate(range(0, len(pcm), 960)):
+        call.driver.hear(pcm[start : start + 960])
+        kinds = [event["type"] for event in call.driver.log.record.sent if ".speech_" in event["type"]]
+        found += [(kind, number) for kind in kinds[len(found) :]]
+    return found
+
+
+@each("detection", [{"type": "server_vad", "silence_duration_ms": 20}, {"type": "semantic_vad"}])
+def test_a_turn_is_heard_in_fewer_steps_and_ends_no_later(
+    monkeypatch: pytest.MonkeyPatch, detection: Mapping[str, Any]
+) -> None:
+    initial = {"audio": {"input": {"turn_detection": {**detection, "create_response": False}}}}
+    pcm = silence(0.5) + vowel(4) + silence(1.5) + vowel(1.02) + silence(1.5)
+    call = Call(initial)
+    found = edges_of(call, pcm)
+    other = Call(initial)
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "_MOST", 2)
+        expected = edges_of(other, pcm)
+    assert [kind for kind, _ in found] == [kind for kind, _ in expected] and len(found) == 4
+    assert [at for _, at in found] == pytest.approx([due for _, due in expected], abs=1)
+    assert call.times_heard < 0.5 * other.times_heard
 
 
 def test_what_a_client_sends_finds_all_silence_heard() -> None:

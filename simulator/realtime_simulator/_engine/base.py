@@ -129,9 +129,12 @@ class BaseSession(ABC):
 
     # For each kind of session to override; without that, the input is ignored
 
-    @property
-    def awaits_voice(self) -> bool:
-        """Whether silence of the user changes nothing, so that it may be heard a little later."""
+    def changes_nothing(self, *, quiet: bool) -> bool:
+        """Whether 100 ms of the user change nothing, so that they may be heard a little later.
+
+        Args:
+            quiet: Whether they are silence.
+        """
         return False
 
     @abstractmethod

@@ -182,10 +182,16 @@ class InputAudio:
         """Whether the user is in the middle of a turn."""
         return self._vad is not None and self._vad.speaking
 
-    @property
-    def awaits_voice(self) -> bool:
-        """Whether the detector listens, and the user is silent."""
-        return isinstance(self._vad, VoiceActivity) and not self._vad.speaking
+    def changes_nothing(self, *, quiet: bool) -> bool:
+        """Whether 100 ms of the user change nothing: silence of one who is silent, or anything of one who
+        speaks, since a turn ends, and a pause begins, after more silence than that.
+
+        Args:
+            quiet: Whether they are silence.
+        """
+        if not isinstance(self._vad, VoiceActivity):
+            return False
+        return self._vad.silent_ms == 0 if self._vad.speaking else quiet
 
     def configure(self) -> None:
         """Apply the session's turn detection."""

@@ -122,9 +122,8 @@ class Session(BaseSession):
         if not self.ended:
             self.input.hear(pcm)
 
-    @property
-    def awaits_voice(self) -> bool:
-        return self.input.awaits_voice
+    def changes_nothing(self, *, quiet: bool) -> bool:
+        return self.input.changes_nothing(quiet=quiet)
 
     def press(self, key: str, unix: float) -> None:
         """Report that a key of the telephone was pressed: `0` to `9`, `*`, `#`, `A` to `D`."""

@@ -8,6 +8,7 @@ before them count, and ends after the configured silence. Buffers and events are
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -198,6 +199,7 @@ class PlacedSpeech:
                 yield edge
 
 
+@functools.cache
 def _voice() -> ModuleType:
     """Return what measures sound; numpy, which it needs, is loaded with the first that is not silent."""
     from realtime_simulator._engine import voice_measures

@@ -13,6 +13,8 @@ _STEP = 3  # 24 kHz to 8 kHz
 _SIZE = RATE // 50 // _STEP
 Wave = NDArray[np.float64]
 _AVERAGE: Wave = np.full(_STEP, 1 / (32768.0 * _STEP))
+_MEAN: Wave = np.full(_SIZE, 1 / _SIZE)
+_MEAN_OF_TWO: Wave = np.full(2 * _SIZE, 1 / (2 * _SIZE))
 _WINDOW = np.hanning(2 * _SIZE + 1)[:-1]
 _FFT = 512
 _LOWEST = 6  # in steps of 15.6 Hz: lower frequencies are not a voice
@@ -47,14 +49,14 @@ def wave(pcm: bytes) -> Wave:
 
 def level(now: Wave) -> float:
     """Return how loud a stretch is, in dB below full scale."""
-    power = float(now @ now) / _SIZE - (float(np.add.reduce(now)) / _SIZE) ** 2
+    power = float(now @ now) / _SIZE - float(now @ _MEAN) ** 2
     return 10 * math.log10(max(power, 0.0) + 1e-12)
 
 
 def voicing(before: Wave, now: Wave) -> float:
     """Return how well two stretches repeat themselves at the pitch of a voice, up to 1."""
     both = np.concatenate((before, now))
-    both -= np.add.reduce(both) / len(both)
+    both -= both @ _MEAN_OF_TWO
     both *= _WINDOW
     spectrum = np.fft.rfft(both, _FFT)
     repeated = _CORRELATION @ (spectrum.real**2 + spectrum.imag**2).astype(np.float32)

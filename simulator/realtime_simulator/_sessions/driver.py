@@ -38,9 +38,10 @@ from realtime_simulator._sessions.work import Work
 logger: logging.Logger = logging.getLogger("realtime_simulator")
 event_log: logging.Logger = logging.getLogger("realtime_simulator.events")
 """A line for each event of each session."""
-_MOST_QUIET, _MOST_SOUND = 5, 2
-"""How many packets of silence, or of anything else, a session hears at once: each time has its price."""
-_QUIET = [bytes(number * PACKET_SAMPLES * 2) for number in range(_MOST_QUIET + 1)]
+_MOST, _MOST_URGENT = 5, 2
+"""How many packets a session hears at once where they change nothing, and where they may: each time has its
+price."""
+_QUIET = [bytes(number * PACKET_SAMPLES * 2) for number in range(_MOST + 1)]
 """Silence, by its packets; there are no other objects of it, so that sessions can keep much."""
 Send = Callable[[Mapping[str, Any]], None]
 Ended = Callable[[int, str], None]
@@ -140,15 +141,15 @@ class SessionDriver:
         """Process sound from the peer's track, PCM16 mono at 24 kHz."""
         self.log.audio_in.add(pcm, self._services.clock.unix())
         self._unheard.append(pcm)
-        # Most packets of callers are silence, of which nothing comes.
-        changes_nothing = pcm == _QUIET[1] and self.session.awaits_voice
-        if len(self._unheard) >= (_MOST_QUIET if changes_nothing else _MOST_SOUND):
+        # Most packets of callers are silence, or go on with a turn.
+        changes_nothing = self.session.changes_nothing(quiet=pcm == _QUIET[1])
+        if len(self._unheard) >= (_MOST if changes_nothing else _MOST_URGENT):
             self._hear_rest()
 
     def _hear_rest(self) -> None:
         """Pass the sound that has been collected to the session."""
         if self._unheard:
-            quiet, pcm = _QUIET[min(len(self._unheard), _MOST_QUIET)], b"".join(self._unheard)
+            quiet, pcm = _QUIET[min(len(self._unheard), _MOST)], b"".join(self._unheard)
             self._unheard.clear()
             if pcm == quiet:
                 pcm = quiet
