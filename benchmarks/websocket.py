@@ -49,7 +49,7 @@ LIMITS = {
         ("round trip", "official", "round_trip", 0.7),
     ),
     "asyncio": (
-        ("audio deltas received per second", "bare", "receive", 0.88),
+        ("audio deltas received per second", "bare", "receive", 0.95),
         ("20 ms chunks sent per second", "bare", "send", 0.92),
         ("round trip", "bare", "round_trip", 1.25),
     ),

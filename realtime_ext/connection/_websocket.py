@@ -11,7 +11,7 @@ import functools
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,18 +37,19 @@ CLOSE_TIMEOUT = 4.0  # seconds; the library's own limit is below that
 LOST = "the connection was lost"
 PINGS = ("ping_interval", "ping_timeout")
 
+_WHOLE_TEXT = 0x81  # the first byte of a text message in one frame, not compressed (RFC 6455 §5.2)
 _KNOWN = frozenset(inspect.signature(client.connect).parameters)
 
 
 class _Inbox:
     """Passes messages on as frames arrive, in place of the library's own queue."""
 
-    __slots__ = ("_early", "_end", "_on_end", "_on_message", "_parts")
+    __slots__ = ("_early", "_end", "_on_end", "_parts", "on_message")
 
     def __init__(self) -> None:
         self._early: list[Message] = []  # messages that arrive before `start`
         self._end: ConnectionClosed | None = None
-        self._on_message: OnMessage = self._early.append
+        self.on_message: OnMessage = self._early.append
         self._on_end: Callable[[ConnectionClosed], object] | None = None
         self._parts: bytearray | None = None
 
@@ -56,13 +57,13 @@ class _Inbox:
         """Add a frame with data; the library calls this."""
         data: Any = frame.data
         if frame.fin and self._parts is None:
-            self._on_message(data)
+            self.on_message(data)
             return
         parts = bytearray() if self._parts is None else self._parts
         parts += data
         self._parts = None if frame.fin else parts
         if frame.fin:
-            self._on_message(parts)
+            self.on_message(parts)
 
     def close(self) -> None:
         """Do nothing; the library calls this before it knows how the connection ended."""
@@ -71,7 +72,7 @@ class _Inbox:
         """Report how the connection ended."""
         self._end = error
         if self._on_end is not None:
-            on_end, self._on_end, self._on_message = self._on_end, None, _ignore
+            on_end, self._on_end, self.on_message = self._on_end, None, _ignore
             on_end(error)
 
     def start(self, on_message: OnMessage, on_end: Callable[[ConnectionClosed], object]) -> None:
@@ -79,7 +80,7 @@ class _Inbox:
         for message in self._early:
             on_message(message)
         self._early.clear()
-        self._on_message, self._on_end = on_message, on_end
+        self.on_message, self._on_end = on_message, on_end
         if self._end is not None:
             self.end(self._end)
 
@@ -94,6 +95,11 @@ INTERNALS = (
     "recv_messages.close",
     "protocol.send_text",
     "protocol.close_exc",
+    "protocol.events",
+    "protocol.reader.at_eof",
+    "protocol.reader.buffer",
+    "protocol.reader.eof",
+    "process_event",
     "send_data",
     "drain",
     "paused",
@@ -131,15 +137,53 @@ class _Socket(client.ClientConnection):
 
     inbox: _Inbox | None = None
     _closing: Countdown | None = None
+    _is_fragmented = False  # whether further frames belong to the message that came last
 
-    def __init__(self, *args: Any, clock: Clock, **options: Any) -> None:
+    def __init__(self, *args: Any, clock: Clock, limits_size: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self._clock = clock
+        self._limits_size = limits_size
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if _has_internals(self):
             self.inbox = self.recv_messages = _Inbox()  # type: ignore[assignment]
+            if not self._limits_size:
+                self.protocol.reader.at_eof = self._take_messages  # type: ignore[method-assign]
+
+    def _take_messages(self) -> Generator[None, None, bool]:
+        """Take text messages from the reader's buffer, as long as they are whole and below 64 KiB.
+
+        The library calls this between two frames, as the reader's `at_eof`, which says whether the data has
+        ended. It parses all other frames; for these it would take longer than decoding JSON.
+        """
+        protocol, reader = self.protocol, self.protocol.reader
+        buffer = reader.buffer
+        while True:
+            if protocol.state is State.OPEN and not self._is_fragmented:
+                at, end = 0, len(buffer)
+                while end - at > 3 and buffer[at] == _WHOLE_TEXT and (size := buffer[at + 1]) <= 126:
+                    start = at + 2
+                    if size == 126:
+                        size, start = buffer[start] << 8 | buffer[start + 1], start + 2
+                    if start + size > end:
+                        break
+                    at = start + size
+                    protocol.events.append(buffer[start:at])  # type: ignore[arg-type]
+                del buffer[:at]
+            if buffer:
+                if not buffer[0] & 0x08:  # a part of a message
+                    self._is_fragmented = not buffer[0] & 0x80
+                return False
+            if reader.eof:
+                return True
+            yield
+
+    def process_event(self, event: Any) -> None:
+        if type(event) is bytearray and self.inbox is not None:
+            self.inbox.on_message(event)
+        else:
+            super().process_event(event)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -389,7 +433,8 @@ async def open_link(
         now=http.clock.now,
         random=http.clock.random,
     )
-    create: Any = functools.partial(_Socket, clock=http.clock)
+    limits_size = "max_size" in link_options.options
+    create: Any = functools.partial(_Socket, clock=http.clock, limits_size=limits_size)
     own: dict[str, str] = {} if safety_identifier is None else {SAFETY_HEADER: safety_identifier}
     if settings.dialect == "beta":
         own["openai-beta"] = "realtime=v1"
