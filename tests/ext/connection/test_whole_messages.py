@@ -10,6 +10,7 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
+from realtime_ext._http.sending import Clock
 from realtime_ext.connection._websocket import _Socket
 from tests.support.rows import each
 
@@ -47,7 +48,7 @@ def received(pieces: list[bytes], *, limits_size: bool) -> tuple[list[bytes], ob
 
     async def receive() -> tuple[list[bytes], object]:
         protocol = ClientProtocol(parse_uri("ws://host/"))
-        socket: Any = _Socket(protocol, clock=None, limits_size=limits_size, ping_interval=None)
+        socket: Any = _Socket(protocol, clock=Clock(), limits_size=limits_size, ping_interval=None)
         socket.connection_made(Transport())
         protocol.send_request(protocol.connect())
         head = (
