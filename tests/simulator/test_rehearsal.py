@@ -182,7 +182,7 @@ def test_failures_show_the_conversation(line: Line) -> None:
             await client.calls.refer(caller.call.id, "tel:+14155550111")
         await caller.expects_hangup(within=1)
 
-    assert "referred the caller to tel:+14155550111, who stays without an on_refer" in failure(line, referred)
+    assert "'tel:+14155550111', which has no outcome yet" in failure(line, referred)
 
     async def nothing_to_interrupt(caller: Caller) -> None:
         await caller.stays_silent(1)

@@ -449,13 +449,19 @@ class Caller:
         begun = self._phone.time
         ended = await self._true(lambda: self._phone.is_over, begun + within)
         if not ended:
-            refers = self._transport.call.refers if self._transport.call is not None else ()
-            hint = (
-                f"; it referred the caller to {refers[-1]}, who stays without an on_refer" if refers else ""
-            )
-            self.fail(f"the app did not hang up within {within:g} s{hint}")
+            self.fail(f"the app did not hang up within {within:g} s{self._pending_referral()}")
         if self._phone.reason not in ("hangup", "referred"):
             self.fail("the app did not hang up: the call ended otherwise")
+
+    def _pending_referral(self) -> str:
+        """Return a hint if the app has referred the caller and the referral has no outcome yet."""
+        call = self._transport.call
+        if call is None or not call.refers or call.refer_status is not None:
+            return ""
+        return (
+            f"; it referred the caller to {call.refers[-1]!r}, which has no outcome yet: set one with "
+            "simulator.on_refer(200), or with 'refer: {status: 200}' in the scenario"
+        )
 
     def never_heard(self, *patterns: str | re.Pattern[str]) -> None:
         """Check that the app has said nothing that matches a pattern so far.
