@@ -22,7 +22,7 @@ TASKS: dict[str, tuple[dict[str, Any], int]] = {
 # As far ahead as with the Realtime API, but for audio in: the package reads events of two fields faster than
 # others, and bare websockets with orjson are 3.7 times as fast as that.
 LIMITS = (
-    ("Live: audio deltas received per second", "receive", 2.4),
+    ("Live: audio deltas received per second", "receive", 3.5),
     ("Live: 20 ms chunks sent per second", "send", 4.0),
     ("Live: round trip", "round_trip", 0.7),
 )

@@ -2,7 +2,8 @@
 
 They count time in which this process ran. A laptop sleeps, a container is throttled: what arrived meanwhile
 is not late. So a limit waits in slices, and a stop of any length counts as one slice at most; and what has
-arrived is processed before the limit takes effect.
+arrived is processed before the limit takes effect. After a stop, a slice more is left for the rest of what
+was sent meanwhile.
 """
 
 from __future__ import annotations
@@ -66,7 +67,14 @@ class Countdown:
     def _wait(self) -> None:
         seconds = min(self._left, self._slice)
         self._left -= seconds
-        self._timer = self._call_later(seconds, self._wait if self._left > 0 else self._look)
+        due = asyncio.get_running_loop().time() + seconds
+        self._timer = self._call_later(seconds, self._wait if self._left > 0 else lambda: self._end(due))
+
+    def _end(self, due: float) -> None:
+        if asyncio.get_running_loop().time() >= due + SLICE:  # the process was stopped
+            self._timer = self._call_later(SLICE, self._look)
+        else:
+            self._look()
 
     def _look(self) -> None:
         if self._looks == 0:

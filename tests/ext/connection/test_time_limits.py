@@ -28,6 +28,22 @@ def test_a_stop_counts_as_one_slice_and_what_has_arrived_comes_first() -> None:
     asyncio.run(main())
 
 
+def test_after_a_stop_a_slice_is_left_for_what_was_sent_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        over, timers, loop = asyncio.Event(), ToldTimers(), asyncio.get_running_loop()
+        Countdown(20.0, over.set, call_later=timers.call_later, is_real=True)
+        now = loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + 80.0)
+        timers.advance(20.0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not over.is_set()
+        timers.advance(SLICE)
+        await over.wait()
+
+    asyncio.run(main())
+
+
 def silent(peer: Peer) -> None:
     """Greet, and take nothing: not even pings."""
     peer.send("session.created", session={})
