@@ -152,7 +152,7 @@ class _Socket(client.ClientConnection):
                 self.protocol.reader.at_eof = self._take_messages  # type: ignore[method-assign]
 
     def _take_messages(self) -> Generator[None, None, bool]:
-        """Take text messages from the reader's buffer, as long as they are whole and below 64 KiB.
+        """Take text messages of up to 64 KiB from the reader's buffer, if all of their bytes have arrived.
 
         The library calls this between two frames, as the reader's `at_eof`, which says whether the data has
         ended. It parses all other frames; for these it would take longer than decoding JSON.

@@ -198,7 +198,7 @@ def _step(fields: Mapping[str, Any], pointer: str) -> Step:
 
 
 def _until_closes(recording: Recording) -> Recording:
-    """Return a recording without what was under way when its connection closed: nobody has received it.
+    """Return a recording without the messages after its connection was closed: nobody has received them.
 
     Where a connection has an `open`, so has the next one.
     """
