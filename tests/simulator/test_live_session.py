@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_simulator import Simulator, call_tool, delegate, speech
+from realtime_simulator import Simulator, call_mcp, call_tool, delegate, speech
 from realtime_simulator._engine.turn import REAL, Fail
 from websockets.exceptions import InvalidStatus
 
@@ -42,6 +42,25 @@ def until_nested(socket: LiveSocket, type: str) -> dict[str, Any]:
 def error(socket: LiveSocket) -> dict[str, Any]:
     found: dict[str, Any] = socket.until("error")["error"]
     return found
+
+
+@each("answer", [{}, {"approval_request_id": ["x"], "approve": True}, {"approval_request_id": "mcpr_1"}])
+def test_an_approval_that_nobody_asked_for_is_refused(sim: Simulator, answer: dict[str, Any]) -> None:
+    with LiveSocket(sim, delegation=RESPONSES) as socket:
+        socket.send("response.item.create", item={"type": "mcp_approval_response", **answer})
+        assert error(socket)["param"] == "item.approval_request_id"
+
+
+def test_the_same_tool_of_an_mcp_server_is_called_twice(sim: Simulator) -> None:
+    server = {"type": "mcp", "server_label": "shop", "server_url": "https://shop.example/mcp"}
+    responses = {"model": "gpt-5.6-sol", "tools": [{**server, "require_approval": "never"}]}
+    once = call_mcp("shop", "buy", output="bought")
+    sim.on_response("Done.")
+    sim.on_response([once, once], times=1)
+    with LiveSocket(sim, delegation={"type": "responses", "responses": responses}) as socket:
+        socket.send("response.create")
+        until_nested(socket, "response.completed")
+        assert nested(socket).count("mcp_call.completed") == 2
 
 
 # Start

@@ -44,14 +44,19 @@ class Approvals:
         """Refuse an approval without a request.
 
         Raises:
-            ApiProblem: The request does not exist, or has been answered.
+            ApiProblem: The request does not exist, or has been answered; or the answer is neither yes nor no.
         """
-        if item.get("type") == APPROVAL and item["approval_request_id"] not in self._held:
+        if item.get("type") != APPROVAL:
+            return
+        request_id = item.get("approval_request_id")
+        if not isinstance(request_id, str) or request_id not in self._held:
             raise ApiProblem(
-                f"No approval request with id '{item['approval_request_id'][:80]}' waits for an answer.",
+                f"No approval request with id '{str(request_id)[:80]}' waits for an answer.",
                 code="invalid_value",
                 param="item.approval_request_id",
             )
+        if not isinstance(item.get("approve"), bool):
+            raise ApiProblem("Expected true or false.", code="invalid_type", param="item.approve")
 
     def answered(self, item: Mapping[str, Any]) -> Sequence[Action]:
         """Return the actions that an approval permits; none for a refusal or another kind of item."""

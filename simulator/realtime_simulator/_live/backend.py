@@ -131,7 +131,7 @@ class Backend:
                     self._approvals.hold(response.ask_approval(action), actions[place:])
                     break
                 response.call_mcp(action)
-                if action is actions[-1]:  # the model goes on with its result
+                if place == len(actions) - 1:  # the model goes on with its result
                     self._ask(response, ())
                     return said
             elif isinstance(action, Output):
