@@ -6,7 +6,7 @@ It must not own calls: `web` does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -157,3 +157,12 @@ def call_api(api: Api) -> CallApi:
     if api not in _APIS:
         raise ValueError(f"api: expected 'realtime' or 'live', got {api!r}")
     return _APIS[api]
+
+
+def api_of(call: object) -> CallApi:
+    """Return the API that a call is of, by its type or its id; the Realtime API if neither tells."""
+    if isinstance(call, str):
+        is_live = call.startswith("live_")
+    else:
+        is_live = "session_id" in call if isinstance(call, Mapping) else hasattr(call, "session_id")
+    return call_api("live" if is_live else "realtime")

@@ -20,8 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
-from realtime_ext import LiveCall
-from realtime_ext.client import AsyncRealtimeClient, call_id_of
+from realtime_ext.client import AsyncRealtimeClient
 from realtime_ext.errors import (
     APITimeoutError,
     BadRequestError,
@@ -33,7 +32,7 @@ from realtime_ext.errors import (
 from realtime_ext.tasks import TimeLimit, contained
 from realtime_ext.webhooks import Api, Deduplicator
 
-from ._call_apis import CallApi, call_api
+from ._call_apis import CallApi, api_of, call_api
 from ._core.starlette import MAX_BODY_BYTES, JSONResponse, Request, Response, error_response, read_body
 from .incoming import Endpoint, IncomingCall, webhook_endpoint
 
@@ -149,12 +148,11 @@ class RunningCalls:
             RealtimeError: The calls are being ended, or this one is running already.
             TypeError, ValueError: The id can't be one.
         """
-        is_live = hasattr(call, "session_id") or (isinstance(call, str) and call.startswith("live_"))
-        way = call_api(api or ("live" if is_live else "realtime"))
+        way = api_of(call) if api is None else call_api(api)
         call_id = way.check_id(call)
         return self.run(call_id, self._attend(way, call_id, on_connection, tools))
 
-    def run(self, call: CallLike | LiveCall, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+    def run(self, call: CallLike | LiveCallLike, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Run a coroutine for a call in the background, such as a phone call's `answer` block.
 
         Args:
@@ -169,7 +167,7 @@ class RunningCalls:
             TypeError, ValueError: The id can't be one.
         """
         try:
-            call_id = call_id_of(call.session_id if isinstance(call, LiveCall) else call)
+            call_id = api_of(call).check_id(call)
             if self._is_closing:
                 raise RealtimeError(f"{call_id} can't begin: the app is shutting down")
             if call_id in self._tasks:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from realtime_api.models import LiveTransportIncomingData
 from realtime_kit.web import IncomingCall, RunningCalls, router
 from realtime_simulator import Heard, Simulator, call_tool, sequence
 
@@ -102,6 +103,19 @@ async def test_a_live_call_is_attached_to_by_its_type_or_its_id() -> None:
         await until(lambda: len(connections) == 2)
         assert app.calls.call_ids == [made.session_id, other.session_id]
         assert type(connections[1]) is AsyncLiveConnection
+
+
+@run_async
+async def test_work_is_run_for_a_live_call_by_its_type_or_its_id() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    incoming_data = {"type": "incoming", "session_id": "live_2", "sip_headers": []}
+    async with serving(session=None, api="live", on_incoming=print) as app:
+        app.calls.run("live_1", work())
+        app.calls.run(LiveTransportIncomingData.from_dict(incoming_data), work())
+        app.calls.run(cast("Any", {**incoming_data, "session_id": "live_3"}), work())
+        assert app.calls.call_ids == ["live_1", "live_2", "live_3"]
 
 
 @run_async
