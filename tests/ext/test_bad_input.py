@@ -102,6 +102,7 @@ def _model(builder: type) -> str:
     return "gpt-live-1" if builder is LiveSessionBuilder else "gpt-realtime-2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda builder: builder.__name__)
 def test_builders_refuse_junk(builder: type, subtests: pytest.Subtests) -> None:
     def check(argument: tuple[str, str]) -> None:

@@ -176,6 +176,7 @@ def texts_of(path: Path) -> str:
     return text + "\n" + flat(yaml.safe_load(text))
 
 
+@pytest.mark.slow
 @each("path", PATHS)
 def test_no_snapshot_holds_a_secret(path: Path) -> None:
     text = texts_of(path)

@@ -81,6 +81,7 @@ def test_threads_that_use_a_new_client_at_once_share_one_httpx_client() -> None:
         assert used[0].is_closed
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of connections whose loop was closed before them
 def test_a_client_is_used_in_one_event_loop_after_another() -> None:

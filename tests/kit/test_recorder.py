@@ -107,6 +107,7 @@ def test_an_interruption_within_other_audio_leaves_silence_there(tmp_path: Path)
     assert [at(right, t) for t in (0.9, 1.1, 1.9, 2.1, 3.9)] == [1000, 0, 0, 3000, 3000]
 
 
+@pytest.mark.slow
 def test_a_long_conversation_is_written_as_it_goes(tmp_path: Path) -> None:
     tape = Tape(tmp_path)
     for second in range(0, 600, 10):
@@ -155,6 +156,7 @@ def test_a_file_is_needed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["words.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_conversation_is_recorded_and_its_transcript_is_the_connections(tmp_path: Path) -> None:
     def book(nights: int) -> str:
         """Book a room.

@@ -111,6 +111,7 @@ def incoming_live(event_type: str, session_id: str = "live_1") -> bytes:
 # Offers
 
 
+@pytest.mark.slow
 @run_async
 async def test_a_pages_call_has_its_tools_run_and_ends_with_the_page() -> None:
     booked: list[str] = []
@@ -620,6 +621,7 @@ async def test_a_webhook_whose_headers_come_twice_counts_as_what_was_signed(name
     await client.aclose()
 
 
+@pytest.mark.slow
 @run_async
 async def test_a_phone_call_is_answered_and_ended_with_the_app() -> None:
     talking = asyncio.Event()

@@ -47,6 +47,7 @@ def body_shape(kind: str, body: str) -> Any:
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "mode"), PAIRS)
 def test_the_simulator_answers_as_the_snapshot_does(case: Case, mode: str) -> None:
     path: Path = FOLDER / mode / f"{case.name}.yaml"

@@ -92,6 +92,7 @@ def test_a_type_that_contains_itself_is_compared_once() -> None:
     assert len(differences) < 4, json.dumps([str(one) for one in differences])
 
 
+@pytest.mark.slow
 def test_a_new_field_and_a_new_value_are_offered_as_patches_that_apply() -> None:
     named = {"$defs": {"LiveWakePolicy": an_object(type={"const": "speech"})}}
     newer = an_object(type={"const": "speech"}, linger_s={"anyOf": [{"type": "integer"}, {"type": "null"}]})

@@ -359,6 +359,7 @@ def test_a_recording_that_contradicts_itself_is_a_difference(tmp_path: Path) -> 
     assert difference.startswith(f"{pointer}: was recorded with total_tokens 1, though ")
 
 
+@pytest.mark.slow
 def test_events_that_the_service_leaves_unordered_may_come_in_any_order(tmp_path: Path) -> None:
     interactions = load("spoken_turn")
     words = [
@@ -391,6 +392,7 @@ def test_intended_differences_are_counted_and_have_a_reason() -> None:
     assert all(known.reason for known in KNOWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round", "azure_tool_round"])
 @pytest.mark.parametrize("value", [None, "agent", {"enabled": True}])
 def test_a_setting_may_be_unknown_where_a_service_shows_more_of_them(
@@ -405,6 +407,7 @@ def test_a_setting_may_be_unknown_where_a_service_shows_more_of_them(
     assert bool(found(tmp_path, interactions, name)) == is_openai
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["xai_tool_round", "voice_live_tool_round"])
 @pytest.mark.parametrize("setting", ["tools", "tool_choice", "instructions"])
 def test_a_setting_of_every_service_is_compared(tmp_path: Path, name: str, setting: str) -> None:
@@ -515,6 +518,7 @@ def test_real_sound_is_judged_by_the_edges_of_speech(monkeypatch: pytest.MonkeyP
     assert any("nothing was recorded here" in one.what for one in twice.differences)
 
 
+@pytest.mark.slow
 def test_a_recordings_own_audio_is_played_where_it_is_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -620,6 +624,7 @@ def test_a_sideband_ends_with_its_call(tmp_path: Path, code: int, reason: str) -
     assert found(tmp_path, [*interactions, close]) == []
 
 
+@pytest.mark.slow
 def test_failed_transcripts_and_answers_are_replayed(tmp_path: Path) -> None:
     path = tmp_path / "failing.yaml"
     with Simulator(pacing="none", espeak=False, profile="azure") as upstream:

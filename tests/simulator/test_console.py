@@ -48,6 +48,7 @@ def fresh() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.mark.slow
 def test_the_page_and_its_files_are_served_without_the_key_and_hold_no_key(sim: Simulator) -> None:
     origin = sim.base_url.removesuffix("/v1")
     before = len(sim.requests)
@@ -423,6 +424,7 @@ def test_the_pieces_of_audio_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(track.pieces) == 3 and track.pieces[-1].end == 48_000
 
 
+@pytest.mark.slow
 def test_truncated_audio_is_not_played() -> None:
     with Simulator(espeak=False, keep_audio=True, pacing=Pacing(first_audio=0, speed=100)) as simulator:
         simulator.on_response("A long answer that is interrupted early on. " * 4)
@@ -608,6 +610,7 @@ def words_of(record: SessionRecord) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 def test_a_program_meets_the_same_service_again_when_a_session_is_replayed(fresh: Simulator) -> None:
     fresh.on_speech(lambda heard: "Book a room.")
     answers = [
@@ -716,6 +719,7 @@ def loudest(record: SessionRecord) -> int:
     return max(SessionLog.of(record).audio_in.peaks, default=0)
 
 
+@pytest.mark.slow
 def test_a_phone_call_is_replayed_with_its_caller() -> None:
     def call(simulator: Simulator, acts: bool) -> SessionRecord:
         with receiving() as receiver:

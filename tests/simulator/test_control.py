@@ -52,6 +52,7 @@ def done(response: httpx.Response) -> dict:
     return response.json()
 
 
+@pytest.mark.slow
 def test_a_callers_audio_is_streamed_until_the_call_ends(sim: Simulator, control: httpx.Client) -> None:
     with receiving() as receiver:
         call = sim.incoming_call(receiver.url, line_speed=20)

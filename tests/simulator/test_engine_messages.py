@@ -22,6 +22,7 @@ def test_depth_is_bounded_where_nothing_behind_can_fail() -> None:
         assert caught.value.code == "invalid_json"
 
 
+@pytest.mark.slow
 def test_size_is_bounded() -> None:
     event = {"type": "input_audio_buffer.append", "audio": ""}
     room = messages.MAX_EVENT_BYTES - len(json.dumps(event))

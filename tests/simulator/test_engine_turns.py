@@ -114,6 +114,7 @@ def test_the_eagerness_sets_the_pause_of_semantic_detection(eagerness: str, turn
     assert types(events).count("input_audio_buffer.speech_stopped") == turns
 
 
+@pytest.mark.slow
 @each(
     "words, eagerness, pause_ms",
     [

@@ -175,6 +175,7 @@ def test_accept_answers_200_to_anything_and_the_call_fails_later(sim: Simulator,
         sim.wait_for(lambda: incoming.ended == "failed" or incoming.ended == "peer")
 
 
+@pytest.mark.slow
 def test_the_other_side_hangs_up(sim: Simulator, api: httpx.Client) -> None:
     with sim.fault("peer_hangup", times=1, seconds=300):
         assert call(api).status_code == 201
@@ -279,6 +280,7 @@ def test_a_request_may_request_its_own_fault(sim: Simulator, api: httpx.Client) 
             connection.recv(10)
 
 
+@pytest.mark.slow
 def test_faults_may_be_limited_to_an_operation_a_number_and_a_rate(sim: Simulator, api: httpx.Client) -> None:
     fault = sim.fault("gateway_520", on="calls.create", times=2)
     assert api.post(SECRETS, json={}).status_code == 200

@@ -32,6 +32,7 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.mark.slow
 def test_the_installed_aiortc_has_all_internals_that_are_used(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +194,7 @@ def test_rtcp_reports_sent_and_received_packets(sim: Simulator) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_reordered_packets_are_decoded_in_order(sim: Simulator) -> None:
     async def main() -> None:
         async with Caller(sim) as caller:

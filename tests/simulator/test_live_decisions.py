@@ -130,6 +130,7 @@ def test_a_delta_of_a_transcript_triggers_its_questions(sim: Simulator) -> None:
     assert event["trigger_id"] and event["delegation_id"] is None
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_is_late_and_is_cancelled_by_an_append() -> None:
     with Simulator(pacing="none", clock=1_800_000_000) as sim:
         sim.on_speech(lambda heard: WORDS if heard.finished else None)

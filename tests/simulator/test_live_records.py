@@ -57,6 +57,7 @@ def get(sim: Simulator, path: str) -> httpx.Response:
     return httpx.get(f"{base}/simulator/{path}", headers=headers, trust_env=False)
 
 
+@pytest.mark.slow
 def test_the_console_shows_a_live_session(recorded: tuple[Simulator, LiveSocket]) -> None:
     sim, socket = recorded
     (shown,) = get(sim, "sessions").json()["sessions"]
@@ -69,6 +70,7 @@ def test_the_console_shows_a_live_session(recorded: tuple[Simulator, LiveSocket]
     assert "response.output_text.done We open at eight." in summaries
 
 
+@pytest.mark.slow
 def test_a_live_session_is_exported(recorded: tuple[Simulator, LiveSocket]) -> None:
     sim, socket = recorded
     export = f"sessions/{socket.session['id']}/export"
@@ -99,6 +101,7 @@ def test_a_live_session_is_replayed(recorded: tuple[Simulator, LiveSocket]) -> N
     assert sim.sessions[-1].replay_of == socket.session["id"]
 
 
+@pytest.mark.slow
 def test_an_export_of_a_session_in_real_time_conforms(tmp_path: Path) -> None:
     with Simulator(pacing=REAL, clock=1_800_000_000) as sim, LiveSocket(sim) as socket:
         session = sim.session(socket.session["id"])

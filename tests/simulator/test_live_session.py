@@ -160,6 +160,7 @@ def test_both_directions_have_the_format_of_the_start(
         assert len(socket.audio()) == pytest.approx(3 * size, abs=size // 5)
 
 
+@pytest.mark.slow
 def test_the_user_stops_the_model(sim: Simulator) -> None:
     sim.on_response(
         "This answer goes on and on and on, much longer than anybody wants to listen to it today."
@@ -195,6 +196,7 @@ def test_the_timeline_stops_2700_ms_after_the_audio_and_resumes_with_it() -> Non
         assert socket.all("session.usage.updated")[0]["usage"] == {"seconds": 3.0}
 
 
+@pytest.mark.slow
 def test_a_session_of_the_simulated_clock_is_the_same_each_time() -> None:
     def session() -> list[dict[str, Any]]:
         with Simulator(pacing="none", clock=1_800_000_000, seed=7) as sim, LiveSocket(sim) as socket:
@@ -316,6 +318,7 @@ def test_a_tool_round_has_the_recorded_order(sim: Simulator) -> None:
         assert socket.spoken() == "Let me see.forecast answered: 14 degrees"
 
 
+@pytest.mark.slow
 def test_a_tool_of_an_earlier_turn_does_not_answer_a_later_one(sim: Simulator, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text(
@@ -491,6 +494,7 @@ def output_for(call_id: str) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": "mild"}
 
 
+@pytest.mark.slow
 def test_a_question_waits_for_the_continuation_while_outputs_are_missing(sim: Simulator) -> None:
     answers = iter(
         [[call_tool("forecast", {"city": "A"})], [call_tool("forecast", {"city": "B"})], ["It is mild."]]

@@ -62,6 +62,7 @@ def test_any_text_makes_some_sound(text: str) -> None:
     assert len(voice.synthesize(text)) >= 960 and len(voice.synthesize(text)) % 960 == 0
 
 
+@pytest.mark.slow
 def test_opus_packets_are_twenty_milliseconds_and_decode_to_the_same_audio() -> None:
     pcm = voice.synthesize(SENTENCE)
     packets = codecs.encode_opus(pcm)

@@ -112,6 +112,7 @@ def test_a_session_is_passed_through_and_played_again(upstream: Simulator, tape:
     assert len(sound) > 24000
 
 
+@pytest.mark.slow
 def test_a_tape_is_readable_lines_without_secrets(upstream: Simulator, tape: Path) -> None:
     with record(upstream, tape) as recorder:
         own, theirs = recorder.api_key, upstream.api_key

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+import pytest
 from realtime_simulator import Simulator
 from realtime_simulator._engine.refusals import TABLE, transcription_models, voices
 
@@ -163,6 +164,7 @@ EXAMPLES: dict[str, list[tuple[Example, dict[str, object]]]] = {
 }
 
 
+@pytest.mark.slow
 @each("name", TABLE)
 def test_every_refusal_of_the_table_is_made_in_its_words(name: str, sim: Simulator) -> None:
     row = TABLE[name]

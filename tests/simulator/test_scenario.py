@@ -523,6 +523,7 @@ def test_a_simulator_plays_a_file_and_rules_added_while_it_runs(tmp_path: Path) 
         assert (said(bye), said(other)) == ("Bye.", "You said: else")
 
 
+@pytest.mark.slow
 def test_a_file_sets_users_words_pace_and_failures(tmp_path: Path) -> None:
     sim = Simulator(pacing="none", espeak=False)
     sim.play_scenario(
@@ -546,6 +547,7 @@ def test_a_file_sets_users_words_pace_and_failures(tmp_path: Path) -> None:
         sim.wait_for(lambda: "response.output_item.added" in call.session.types_sent())
 
 
+@pytest.mark.slow
 @each("bracket", ["[", "{a: ", "[{a: "])
 def test_a_file_that_is_nested_too_deep_is_refused_before_it_is_read(bracket: str) -> None:
     for depth in (300, 100_000):

@@ -339,6 +339,7 @@ def keys_of(call: Any) -> str:
     return "".join(event["event"] for event in call.session.sent if event["type"] == dtmf)
 
 
+@pytest.mark.slow
 def test_a_caller_presses_keys_speaks_and_hangs_up(
     sim: Simulator, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -441,6 +442,7 @@ def conversation(make: Callable[[], Simulator]) -> list[str]:
     return frames
 
 
+@pytest.mark.slow
 def test_with_a_seed_and_a_fixed_clock_two_runs_have_the_same_bytes() -> None:
     def by_argument() -> Simulator:
         return Simulator(pacing="none", espeak=False, seed=7, clock="2026-01-15T12:00:00Z")

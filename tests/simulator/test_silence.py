@@ -67,6 +67,7 @@ class Call:
             pass
 
 
+@pytest.mark.slow
 @each(
     "initial, kept",
     [
@@ -116,6 +117,7 @@ def edges_of(call: Call, pcm: bytes) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.mark.slow
 @each("detection", [{"type": "server_vad", "silence_duration_ms": 20}, {"type": "semantic_vad"}])
 def test_a_turn_is_heard_in_fewer_steps_and_ends_no_later(
     monkeypatch: pytest.MonkeyPatch, detection: Mapping[str, Any]
@@ -176,6 +178,7 @@ def test_a_buffer_of_pieces_reads_like_one_of_bytes() -> None:
         assert buffer.read(buffer.start, buffer.end) == kept
 
 
+@pytest.mark.slow
 def test_tiny_pieces_are_kept_together() -> None:
     buffer = InputBuffer()
     tracemalloc.start()

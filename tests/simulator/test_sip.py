@@ -218,6 +218,7 @@ def test_a_webrtc_call_can_be_neither_accepted_nor_referred(sim: Simulator, api:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_the_callers_words_reach_the_session_and_the_models_answer_the_caller(
     sim: Simulator, api: httpx.Client, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_tape_has_the_session_the_items_the_audio_and_the_tools_of_each_moment
     assert kinds.index("function_call") + 1 == kinds.index("function_call_output")
 
 
+@pytest.mark.slow
 def test_audio_is_counted_and_followed(tape: History) -> None:
     speaking = state_after(tape.events[: number_of(tape, "input_audio_buffer.speech_started")]).audio
     assert speaking["user_speaks"] and speaking["heard_seconds"] > 0.5
@@ -376,6 +377,7 @@ def test_options_that_need_others_are_refused(words: list[str], capsys: pytest.C
     assert left.value.code == 2 and "need" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_rehearsed_call_is_stepped_through(tmp_path: Path) -> None:
     import asyncio
 

@@ -102,6 +102,7 @@ def test_without_a_change_a_session_stays_as_it_was(live: History, part: float) 
     assert ran.name == f"{live.name}, run on from {number}"
 
 
+@pytest.mark.slow
 def test_an_output_and_the_answer_to_it_are_changed(live: History) -> None:
     event = place_of(live, "response.item.create")
     changed = {**event.data, "item": {**event.data["item"], "output": "never"}}
@@ -116,6 +117,7 @@ def test_an_output_and_the_answer_to_it_are_changed(live: History) -> None:
     assert said(again.events) == f"{LOOKS}We open at nine.{MORE}" and outputs(again) == [("hours", "never")]
 
 
+@pytest.mark.slow
 def test_an_utterance_alone_is_changed(live: History) -> None:
     ran = run_on(live, 1, Change(answer="One moment, please."))
     check(ran, live, 1)
@@ -143,6 +145,7 @@ def test_the_output_of_a_call_that_is_not_made_is_not_sent(live: History) -> Non
     assert {one for one in sent if "audio" not in one} == {"session.commentary.append", "session.close"}
 
 
+@pytest.mark.slow
 def test_a_scenario_answers_from_there_on(live: History, tmp_path: Path) -> None:
     scenario = tmp_path / "answers.yaml"
     scenario.write_text(

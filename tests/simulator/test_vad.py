@@ -40,6 +40,7 @@ HUM = mixed([tone(3, 60 * number, amplitude=6000 // number) for number in range(
 CLICK = b"\xff\x7f" * 24
 
 
+@pytest.mark.slow
 @each(
     "sound",
     [

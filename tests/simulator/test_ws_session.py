@@ -309,6 +309,7 @@ def test_an_event_of_no_shape_of_its_dialect_is_refused(profile: Any, event: dic
     assert "error" in types
 
 
+@pytest.mark.slow
 def test_large_frames_pass_in_both_directions(sim: Simulator) -> None:
     sound = vowel() * 60
     with Socket(sim) as socket:
@@ -321,6 +322,7 @@ def test_large_frames_pass_in_both_directions(sim: Simulator) -> None:
         assert base64.b64decode(shown["content"][0]["audio"]) == sound
 
 
+@pytest.mark.slow
 def test_an_event_that_is_too_large_is_refused_and_a_huge_frame_ends_the_connection(sim: Simulator) -> None:
     with Socket(sim) as socket:
         socket.send("input_audio_buffer.append", audio="A" * (15 * 1024 * 1024))
@@ -376,6 +378,7 @@ def test_no_log_has_keys_or_payloads(sim: Simulator, caplog: pytest.LogCaptureFi
     assert any(record.name == "realtime_simulator" for record in server)
 
 
+@pytest.mark.slow
 def test_many_sessions_at_once_lose_nothing(sim: Simulator) -> None:
     sockets = [Socket(sim) for _ in range(20)]
     try:

@@ -30,6 +30,7 @@ def sideband(sim: Simulator) -> Socket:
     return Socket(sim, f"call_id={sim.calls[0].id}")
 
 
+@pytest.mark.slow
 def test_a_sideband_and_the_data_channel_see_the_same_events(sim: Simulator) -> None:
     sim.on_response(lambda turn: say("hello"))
 
@@ -51,6 +52,7 @@ def test_a_sideband_and_the_data_channel_see_the_same_events(sim: Simulator) -> 
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_caller_gets_what_a_sideband_began_before_its_data_channel_was_open(sim: Simulator) -> None:
     sim.on_response(lambda turn: say("hello"))
 
@@ -69,6 +71,7 @@ def test_a_caller_gets_what_a_sideband_began_before_its_data_channel_was_open(si
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_events_are_not_kept_without_end_for_a_data_channel_that_does_not_open(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_call_that_has_expired_closes_its_sidebands() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_caller_who_speaks_is_heard_and_answered(sim: Simulator) -> None:
     sim.on_speech(lambda heard: "hum")
 

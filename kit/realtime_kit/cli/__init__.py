@@ -25,11 +25,11 @@ def main() -> None:
     for name in ("realtime_ext", "realtime_kit"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
-        from ._commands import app
+        from ._commands import command
         from ._output import inert_log
 
         with inert_log():
-            status = app(prog_name="realtime", standalone_mode=False)
+            status = command()(prog_name="realtime", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
         from ._failures import explain
         from ._output import note, note_traceback

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,3 +97,9 @@ app.command()(translate)
 app.command()(tail)
 app.command()(listen)
 app.command()(doctor)
+
+
+@cache
+def command() -> Any:
+    """Return the command with all that are below it; making them takes longer than running most of them."""
+    return typer.main.get_command(app)

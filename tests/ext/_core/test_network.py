@@ -64,6 +64,7 @@ def test_a_server_on_this_machine_is_reached_without_the_proxy(runner: Runner) -
             assert connection.ask("Hi").status == "completed"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("proxied")
 @pytest.mark.parametrize("proxied", [UNREACHABLE, UNUSABLE], indirect=True)
 @pytest.mark.parametrize("options", [{}, {"httpx_args": {"mounts": {"all://elsewhere.example": None}}}])

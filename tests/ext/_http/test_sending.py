@@ -396,6 +396,7 @@ CLIENTS = ["own client", "client of the user"]
 CONNECTIONS = ["a new connection", "a connection that was used"]
 
 
+@pytest.mark.slow
 def test_a_server_that_trickles_does_not_hold_a_call(runner: Runner, subtests: pytest.Subtests) -> None:
     def check(case: tuple[str, str, str]) -> None:
         part, whose, connection = case
@@ -491,6 +492,7 @@ def test_an_operation_has_a_limit_over_all_attempts_and_pauses(runner: Runner) -
     assert runner.sleeps == [50.0]  # 57 s; a second pause would be 107, and 3 attempts have 3 · 20 + 2 · 8
 
 
+@pytest.mark.slow
 @each("packed", [False, True])
 def test_an_answer_that_is_too_long_is_refused_while_it_is_read(runner: Runner, packed: bool) -> None:
     body = bytes(17 * 2**20)

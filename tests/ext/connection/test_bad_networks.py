@@ -75,6 +75,7 @@ def test_invalid_frames_end_the_connection_with_a_reason(runner: Runner) -> None
     assert caught.value.code == 1002
 
 
+@pytest.mark.slow
 @async_only
 def test_frames_of_20_mb_come_through(runner: Runner) -> None:
     def script(peer: Peer) -> None:

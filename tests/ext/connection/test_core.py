@@ -252,6 +252,7 @@ def test_the_budget_warns_once_and_ends_the_connection(caplog: pytest.LogCapture
     assert sum("the limit is" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.slow
 @each("message", [b'{"type":"a"}', b'{"type":"a","a":[' + b"[]," * 340 + b"[]]}"])
 def test_small_and_nested_events_count_for_the_memory_that_they_take(message: bytes) -> None:
     core = protocol(max_queue_bytes=2**20)

@@ -431,6 +431,7 @@ def test_azure_is_reached_with_its_own_header_and_any_deployment() -> None:
             raise AssertionError
 
 
+@pytest.mark.slow
 def test_azures_phone_calls_are_announced_and_answered_as_openais() -> None:
     with simulator_of("azure") as simulator, receiving() as receiver:
         call = simulator.incoming_call(receiver.url)

@@ -63,6 +63,7 @@ def asynchronously(sim: Simulator, act: Any, *, late: float = 0.0, **options: An
     return heard
 
 
+@pytest.mark.slow
 @each("late", [0.0, 0.4], ids=["on time", "late"])
 @each("text", [False, True], ids=["bytes", "base64"])
 def test_a_file_is_sent_in_real_time_without_drift(sim: Simulator, late: float, text: bool) -> None:
@@ -136,6 +137,7 @@ def test_audio_sent_during_a_file_follows_it(sim: Simulator) -> None:
     assert asynchronously(sim, both, idle_audio=False).audio == b"\1\0" * SECOND + b"\2\0" * 480
 
 
+@pytest.mark.slow
 @each("late", [0.0, 0.7], ids=["on time", "late"])
 def test_silence_has_the_length_of_the_time_that_passes(sim: Simulator, late: float) -> None:
     async def wait(connection: Any, clock: ToldClock) -> None:

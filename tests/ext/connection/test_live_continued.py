@@ -61,6 +61,7 @@ def items(sim: Simulator, session_id: str) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @async_only
 @each("unmuted", [False, True])
 @each("stored", [True, False])
@@ -96,6 +97,7 @@ def test_a_request_that_is_lost_with_its_link_says_that_the_connection_continues
         assert "the connection reconnects: send it again" in str(lost.value)
 
 
+@pytest.mark.slow
 @each("stored", [True, False], ids=["by a fork", "by its history"])
 def test_a_lost_session_continues_in_another(runner: Runner, sim: Simulator, stored: bool) -> None:
     session = SESSION.store() if stored else SESSION.history([("user", "I am in room 12.")])
@@ -162,6 +164,7 @@ def test_a_session_that_cannot_be_forked_continues_with_its_history(runner: Runn
         ]
 
 
+@pytest.mark.slow
 @async_only
 @each("stored", [True, False])
 def test_the_way_to_continue_is_chosen_by_name(runner: Runner, sim: Simulator, stored: bool) -> None:

@@ -154,6 +154,7 @@ def test_a_task_is_worked_on_once_over_all_connections(sim: Simulator, client: R
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 def test_the_model_is_told_of_a_handler_that_fails(
     sim: Simulator, client: RealtimeClient, caplog: pytest.LogCaptureFixture
 ) -> None:

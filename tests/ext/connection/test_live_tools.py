@@ -57,6 +57,7 @@ def outputs(sim: Simulator, session_id: str) -> list[str]:
     return [event["item"]["output"] for event in received if event["type"] == "response.item.create"]
 
 
+@pytest.mark.slow
 def test_a_tool_is_declared_run_and_spoken_about(sim: Simulator, client: RealtimeClient) -> None:
     calls: list[Any] = []
 
@@ -78,6 +79,7 @@ def test_a_tool_is_declared_run_and_spoken_about(sim: Simulator, client: Realtim
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 def test_the_async_client_does_the_same(sim: Simulator) -> None:
     async def forecast(city: str) -> str:
         """Return the weather of a city."""
@@ -96,6 +98,7 @@ def test_the_async_client_does_the_same(sim: Simulator) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_all_outputs_come_before_one_request(sim: Simulator, client: RealtimeClient) -> None:
     cities = ["Ghent", "Mons", "Liège"]
     sim.on_response([call_tool("forecast", {"city": city}) for city in cities], times=1)
@@ -108,6 +111,7 @@ def test_all_outputs_come_before_one_request(sim: Simulator, client: RealtimeCli
         assert len(outputs(sim, connection.session_id)) == 3
 
 
+@pytest.mark.slow
 @each(
     "require, approves, spoken_at_last",
     [("never", True, "mild"), ("always", True, "mild"), ("always", False, "sorry")],
@@ -167,6 +171,7 @@ def test_two_connections_run_a_call_once(sim: Simulator, client: RealtimeClient)
         assert len(outputs(sim, connection.session_id)) == 1
 
 
+@pytest.mark.slow
 def test_a_sideband_declares_its_tools_and_runs_them(sim: Simulator, client: RealtimeClient) -> None:
     with (
         client.live.connect(SESSION) as connection,
@@ -176,6 +181,7 @@ def test_a_sideband_declares_its_tools_and_runs_them(sim: Simulator, client: Rea
         spoken(connection, "mild in Ghent")
 
 
+@pytest.mark.slow
 def test_a_fork_has_the_tools_that_it_is_given(client: RealtimeClient) -> None:
     with client.live.connect(SESSION.store()) as connection:
         pass

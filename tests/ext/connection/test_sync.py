@@ -150,6 +150,7 @@ def test_a_time_limit_holds_beside_a_thread_that_waits_without_one() -> None:
         assert not waiting.is_alive()
 
 
+@pytest.mark.slow
 def test_threads_whose_time_limits_pass_lose_no_event() -> None:
     """Whatever a thread gave up waiting for is there for the next, and wakes it."""
     count, seen = 200, list[int]()

@@ -62,6 +62,7 @@ def test_audio_of_any_size_arrives_or_is_contents_of(runner: Runner, as_text: bo
     assert end != b""
 
 
+@pytest.mark.slow
 def test_audio_after_the_end_is_given_back_whole(runner: Runner) -> None:
     with ScriptedServer(lambda peer: peer.close(1011, "broken")) as server:
         with connect(runner, server) as connection:

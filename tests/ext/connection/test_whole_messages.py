@@ -6,6 +6,7 @@ import asyncio
 import struct
 from typing import Any
 
+import pytest
 from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
@@ -86,6 +87,7 @@ STREAMS = {
 }
 
 
+@pytest.mark.slow
 @each("name", list(STREAMS))
 def test_a_stream_cut_anywhere_gives_what_the_library_makes_of_it(name: str) -> None:
     stream = STREAMS[name] + LAST

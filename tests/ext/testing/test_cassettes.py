@@ -125,6 +125,7 @@ SECRETS: Sequence[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @each("options, secret", [row[1:] for row in SECRETS], ids=[row[0] for row in SECRETS])
 def test_a_secret_is_not_written_in_a_request(tape: Tape, options: dict[str, Any], secret: str) -> None:
     request = httpx.Request("POST", **{"url": f"{BASE}/realtime/calls", **options})

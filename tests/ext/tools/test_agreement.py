@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
+import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec import Meta
 
@@ -74,6 +75,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     annotations=st.lists(PARAMETERS, min_size=1, max_size=2),

@@ -168,6 +168,7 @@ def test_the_simulator_prints_its_own_help(words: tuple[str, ...], shown: str) -
     assert done.out.startswith(shown)
 
 
+@pytest.mark.slow
 def test_a_missing_database_is_one_line_and_a_hint() -> None:
     done = realtime_here("fleet", "ls", "--dsn", "postgresql://127.0.0.1:1/calls")
     assert (done.status, done.out) == (3, "")

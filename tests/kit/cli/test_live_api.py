@@ -131,6 +131,7 @@ def test_options_that_live_does_not_have_are_refused(option: tuple[str, str], me
     assert done.status == 2 and message in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.early
 def test_a_file_is_said_and_answered_and_both_sides_are_kept(simulator: Simulator, tmp_path: Path) -> None:
     simulator.on_speech(lambda heard: "Is breakfast included?" if heard.finished else None)
@@ -148,6 +149,7 @@ def test_a_file_is_said_and_answered_and_both_sides_are_kept(simulator: Simulato
     assert len(record.with_suffix(".jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.early
 def test_the_model_says_typed_words(simulator: Simulator) -> None:
     done = realtime_here("talk", "--live", "Good morning to you.", simulator=simulator)

@@ -97,6 +97,7 @@ def test_a_database_is_needed() -> None:
     assert "--dsn" in realtime_fleet("ls", status=2)
 
 
+@pytest.mark.slow
 def test_an_unavailable_database_is_reported() -> None:
     said = realtime_fleet("ls", status=3, dsn="postgresql://127.0.0.1:9/none")
     assert said.startswith("realtime: the database failed: connection failed: ")

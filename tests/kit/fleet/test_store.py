@@ -104,6 +104,7 @@ async def test_a_renewal_returns_what_was_claimed_by_which_attempt(make_fleet: M
         ]
 
 
+@pytest.mark.slow
 @run_async
 async def test_calls_of_a_dead_worker_are_handed_over_and_it_has_lost_them(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
@@ -253,6 +254,7 @@ async def test_waiting_without_failure_grows_and_never_closes_a_call(
         assert (await released()).outcome == "failed"
 
 
+@pytest.mark.slow
 @run_async
 async def test_calls_that_fail_too_often_are_closed_by_one_worker_and_can_be_retried(
     make_fleet: MakeFleet,
@@ -517,6 +519,7 @@ async def test_a_worker_stopped_within_a_transaction_does_not_block_others(clust
             await claim
 
 
+@pytest.mark.slow
 @run_async
 async def test_an_unavailable_database_is_a_fleet_error() -> None:
     async with Fleet("postgresql://127.0.0.1:9/none", time_to_live=0.5) as fleet:

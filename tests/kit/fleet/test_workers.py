@@ -29,6 +29,7 @@ from tests.kit.fleet.harness import (
 )
 
 
+@pytest.mark.slow
 @run_async
 async def test_a_call_is_accepted_once_and_hung_up_when_its_handler_returns(
     make_fleet: MakeFleet, simulator: Simulator
@@ -59,6 +60,7 @@ async def test_a_call_is_accepted_once_and_hung_up_when_its_handler_returns(
     assert all(isinstance(value, str | int | float | bool) for value in values)
 
 
+@pytest.mark.slow
 @run_async
 async def test_another_worker_continues_where_one_was_cut_off_and_only_after_it_stopped(
     make_fleet: MakeFleet, simulator: Simulator
@@ -112,6 +114,7 @@ async def test_another_worker_continues_where_one_was_cut_off_and_only_after_it_
     assert len(stopped) == 1
 
 
+@pytest.mark.slow
 @run_async
 async def test_a_worker_that_ends_hands_its_calls_on_and_hangs_none_up(
     make_fleet: MakeFleet, simulator: Simulator
@@ -200,6 +203,7 @@ async def held(fleet: Fleet) -> bool:
     return any(call.owner is not None for call in await fleet.calls())
 
 
+@pytest.mark.slow
 @run_async
 @pytest.mark.parametrize(
     ("policy", "error"),
@@ -320,6 +324,7 @@ async def test_a_call_without_a_free_slot_is_rejected(make_fleet: MakeFleet, sim
     assert call.reject_code == 480
 
 
+@pytest.mark.slow
 @run_async
 @pytest.mark.parametrize("crash", ["claimed", "accepting", "accepting and accepted", "accepted"])
 async def test_a_crash_on_the_way_to_the_call_loses_nothing(
@@ -399,6 +404,7 @@ async def test_a_caller_who_hangs_up_does_not_count_as_a_failure(
         assert (record.outcome, record.failures) == ("gone", 0)
 
 
+@pytest.mark.slow
 @run_async
 async def test_a_function_call_without_an_attached_worker_is_answered_once(
     make_fleet: MakeFleet, simulator: Simulator
