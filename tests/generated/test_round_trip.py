@@ -18,6 +18,8 @@ from realtime_api.types import UNSET
 from tests.generated.drawing import Drawing, Drawn, choices, instances
 from tests.support.examples import check_each, examples
 
+pytestmark = pytest.mark.slow
+
 DRAWN = settings(suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 UNKNOWN_KINDS = ["a new value", 7, 1.5, True, ["x"], [{"type": "new"}], {"type": "new", "deep": [1]}]
 CLASSES = [name for name in models.__all__ if isinstance(getattr(models, name), type)]
@@ -46,7 +48,6 @@ KNOWN = Drawing(schemas.get, Drawn(), extras=False)
 DECODABLE = [name for name in models.__all__ if decoder(name) is not None]
 
 
-@pytest.mark.slow
 def test_from_dict_and_to_dict_round_trip(subtests: pytest.Subtests) -> None:
     """With the properties that are described, and with others besides."""
     drawings = [KNOWN, Drawing(schemas.get, Drawn(), extras=True)]
@@ -77,7 +78,6 @@ def present(value: Any) -> Any:
     return value
 
 
-@pytest.mark.slow
 def test_every_union_member_round_trips(subtests: pytest.Subtests) -> None:
     """Every union member, enum value and null position of the schema is drawn, decoded and encoded."""
 
@@ -113,7 +113,6 @@ def drawn(name: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
 def test_null_anywhere_never_raises(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
@@ -124,7 +123,6 @@ def test_null_anywhere_never_raises(subtests: pytest.Subtests) -> None:
     check_each(subtests, CLASSES, check)
 
 
-@pytest.mark.slow
 def test_values_of_unknown_types_are_kept(subtests: pytest.Subtests) -> None:
     """A value of an unexpected JSON type is kept and encoded again."""
 
@@ -141,7 +139,6 @@ def test_values_of_unknown_types_are_kept(subtests: pytest.Subtests) -> None:
     check_each(subtests, CLASSES, check)
 
 
-@pytest.mark.slow
 def test_a_missing_property_is_named(subtests: pytest.Subtests) -> None:
     def check(name: str) -> None:
         model = getattr(models, name)
@@ -172,7 +169,6 @@ def sendable(name: str) -> bool:
     return any(field.default is UNSET for field in attrs.fields(getattr(models, name)))
 
 
-@pytest.mark.slow
 def test_null_and_absent(subtests: pytest.Subtests) -> None:
     """Sent models tell null from absence; models that are only received know None alone."""
 

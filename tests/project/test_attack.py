@@ -16,6 +16,8 @@ from tests.attack.mutation import copied, mutated, places
 from tests.attack.target import Target, attack, kept, plain, try_again
 from tests.attack.targets import TARGETS
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "http": 15,
     "websocket": 15,
@@ -40,7 +42,6 @@ def _warnings_are_no_findings() -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
 @pytest.mark.weekly
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_a_border_bears_a_short_attack(target: Target) -> None:

@@ -7,8 +7,9 @@ from rich.console import Console
 
 from benchmarks import depth
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.weekly
 def test_common_work_runs_through_few_modules_and_functions() -> None:
     targets = depth.run(Console(quiet=True))

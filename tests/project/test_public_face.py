@@ -17,6 +17,8 @@ import yaml
 from tests.support.examples import check_each
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 MODULES = (
     "realtime_ext",
     "realtime_ext.audio",
@@ -106,7 +108,6 @@ def value_module(value: Any) -> str:
     return ".".join(part for part in home.split(".") if not part.startswith("_"))
 
 
-@pytest.mark.slow
 def test_a_module_shows_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(module: str) -> None:
         loaded = import_module(module)
@@ -198,7 +199,6 @@ def shown(path: str) -> set[str]:
     return public(sorted((set(dir(cls)) - foreign) | own)) | {name for name, _ in members(path)}
 
 
-@pytest.mark.slow
 def test_classes_and_instances_show_the_documented_names(subtests: pytest.Subtests) -> None:
     def check(path: str) -> None:
         twin = path.replace(".Async", ".")  # an async class says that it is as the sync one

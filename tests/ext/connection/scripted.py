@@ -142,6 +142,7 @@ class ScriptedServer:
             close_timeout=1,
             ping_interval=None,
         )
+        self._server.SHUTDOWN_POLLING_INTERVAL = 0.005  # hundreds of tests end with it; it is 0.1 s
         port = self._server.socket.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}/v1"
         self._thread = threading.Thread(target=self._accept)

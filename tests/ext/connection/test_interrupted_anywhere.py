@@ -20,6 +20,8 @@ from realtime_ext.connection import Connection
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("_portal.py", "_mailbox.py", "_facade.py", "_sync.py", "_sync_opening.py")
 FILES = {str(path): path.read_text().splitlines() for path in map(Path(package.__path__[0]).joinpath, NAMES)}
 
@@ -112,7 +114,6 @@ def _no_loop_stays_behind() -> Iterator[None]:
         *(pytest.param(name, marks=pytest.mark.weekly) for name in ("receive", "stream")),
     ],
 )
-@pytest.mark.slow
 def test_a_connection_is_usable_after_an_interrupt_at_any_line(name: str) -> None:
     operation = OPERATIONS[name]
     with ScriptedServer(Model()) as server, RealtimeClient("key", base_url=server.base_url) as client:
@@ -132,7 +133,6 @@ def test_a_connection_is_usable_after_an_interrupt_at_any_line(name: str) -> Non
 @pytest.mark.filterwarnings(
     "ignore:a connection was never closed", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-@pytest.mark.slow
 def test_a_connection_that_is_interrupted_at_any_line_of_its_opening_leaves_nothing_behind() -> None:
     with ScriptedServer(Model()) as server, RealtimeClient("key", base_url=server.base_url) as client:
         with interrupted_at(0) as lines, client.connect("gpt-realtime-2.1"):
@@ -149,7 +149,6 @@ def test_a_connection_that_is_interrupted_at_any_line_of_its_opening_leaves_noth
 @pytest.mark.filterwarnings(
     "ignore:a connection was never closed", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
-@pytest.mark.slow
 def test_a_call_that_is_interrupted_at_any_line_is_hung_up() -> None:
     requested: list[str] = []
 

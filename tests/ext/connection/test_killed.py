@@ -22,6 +22,8 @@ from tests.support.paths import ROOT
 from tests.support.runner import Runner
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.programs
+
 PROGRAM = """
 import sys, threading
 from tests.ext.connection.scripted import Model, Peer, ScriptedServer
@@ -93,7 +95,6 @@ def _nothing_stays_behind(runner: Runner) -> Iterator[None]:
 
 
 @async_only
-@pytest.mark.programs
 def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> None:
     with Process() as server, connect(runner, server) as connection:
         for number in (1, 2, 3):
@@ -109,7 +110,6 @@ def test_acknowledged_configuration_survives_a_killed_server(runner: Runner) -> 
 
 
 @async_only
-@pytest.mark.programs
 def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) -> None:
     policy = Reconnect(replay=True, attempts=100, first_delay=0.05, max_delay=0.05)
     with Process() as server:
@@ -127,7 +127,6 @@ def test_a_session_continues_with_a_server_that_is_started_anew(runner: Runner) 
     assert words == ["Hi", "answer 1", "Hi", "answer 1"]
 
 
-@pytest.mark.programs
 def test_a_server_that_stops_does_not_keep_the_block_from_ending(runner: Runner) -> None:
     with Process() as server:
         with connect(runner, server, websocket_options={"close_timeout": 0.2}) as connection:

@@ -30,6 +30,8 @@ from tests.simulator.live_recordings import RECORDINGS, load
 from tests.support.live_replay import messages
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.slow
+
 SESSION = LiveSessionBuilder("gpt-live-1")
 BACKEND = SESSION.delegate_to("gpt-5.6-sol")
 RECORDED = [one for make in RECORDINGS for one in messages(load(make.__name__))]
@@ -56,7 +58,6 @@ def mutated(draw: Any) -> dict[str, Any]:
         return event
 
 
-@pytest.mark.slow
 @given(strategies.lists(strategies.one_of(EVENTS, mutated()), max_size=30), ODD, KINDS)
 @settings(max_examples=150)
 def test_malformed_events_in_any_order_do_not_end_the_connection(
@@ -79,7 +80,6 @@ def test_malformed_events_in_any_order_do_not_end_the_connection(
     assert waiter.done
 
 
-@pytest.mark.slow
 def test_a_flood_takes_bounded_memory() -> None:
     """Two hours of a session whose program reads no events, in little memory."""
     state = LiveState(Role(kind="live", plays=False), id_prefix="flood")
@@ -136,7 +136,6 @@ async def read(connection: AsyncLiveConnection) -> None:
     await connection.wait_for("session.output_audio.delta")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("work", [pytest.param(talked, marks=pytest.mark.weekly), attached, read])
 def test_a_connection_is_usable_after_a_cancellation_at_any_step(
     sim: Simulator, work: Callable[..., Any]
@@ -160,7 +159,6 @@ def test_a_connection_is_usable_after_a_cancellation_at_any_step(
     asyncio.run(main())
 
 
-@pytest.mark.slow
 def test_an_opening_that_is_cancelled_at_any_step_leaves_nothing_behind(sim: Simulator) -> None:
     async def opened(client: AsyncRealtimeClient) -> None:
         async with client.live.connect(BACKEND, tools=[forecast]) as connection:
@@ -181,7 +179,6 @@ def test_an_opening_that_is_cancelled_at_any_step_leaves_nothing_behind(sim: Sim
     asyncio.run(main())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "what", ["say", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("send_audio", "recv"))]
 )
@@ -206,7 +203,6 @@ def test_a_sync_connection_is_usable_after_an_interrupt_at_any_line(sim: Simulat
                 connection.think("Still here.", timeout=PATIENCE)
 
 
-@pytest.mark.slow
 def test_a_session_that_is_lost_again_and_again_continues(
     sim: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,7 +230,6 @@ def test_a_session_that_is_lost_again_and_again_continues(
     assert caplog.text == ""
 
 
-@pytest.mark.slow
 def test_threads_share_a_connection(sim: Simulator) -> None:
     sim.on_response(["Let me see.", delegate()])
     failures: list[BaseException] = []

@@ -12,6 +12,8 @@ from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.programs
+
 BEGIN = """
 import os, sys, threading
 from realtime_ext import RealtimeClient, RealtimeError
@@ -102,7 +104,6 @@ def run(program: str, server: ScriptedServer) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.programs
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None:
     with ScriptedServer(Model(speaks=False), Model(speaks=False)) as server:
@@ -116,7 +117,6 @@ def test_a_fork_leaves_its_parents_connections_alone_and_opens_its_own() -> None
     assert done.returncode == 0
 
 
-@pytest.mark.programs
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="this system does not list descriptors")
 def test_a_fork_in_a_coroutine_leaves_the_parents_connection_alone() -> None:
     with ScriptedServer(Model(speaks=False)) as server:
@@ -132,7 +132,6 @@ def test_a_fork_in_a_coroutine_leaves_the_parents_connection_alone() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.programs
 @pytest.mark.parametrize("name", ENDS)
 def test_a_program_ends_quietly_with_connections_open(name: str) -> None:
     calls = [{"name": "hang", "call_id": "call_1", "arguments": "{}"}]

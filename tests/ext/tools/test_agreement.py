@@ -17,6 +17,8 @@ from msgspec import Meta
 from realtime_ext import tools
 from tests.support.examples import examples
 
+pytestmark = pytest.mark.slow
+
 
 class Size(enum.Enum):
     SMALL = "a"
@@ -75,7 +77,6 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=examples(300), deadline=None)
 @given(
     annotations=st.lists(PARAMETERS, min_size=1, max_size=2),

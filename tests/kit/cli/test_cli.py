@@ -15,6 +15,8 @@ from realtime_ext import RealtimeClient, __version__
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.programs
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])}
 COMMAND = [sys.executable, "-m", "realtime_kit.cli"]
 
@@ -32,7 +34,6 @@ def realtime(*arguments: str, status: int = 0) -> str:
     return done.stdout
 
 
-@pytest.mark.programs
 def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
     listed = set(re.findall(r"^  ([a-z]+)  ", realtime("--help").partition("Commands:")[2], re.M))
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
@@ -40,19 +41,16 @@ def test_help_lists_the_commands_and_so_does_the_documentation() -> None:
     assert set(re.findall(r"^\| `realtime ([a-z]+)", page, re.M)) == listed
 
 
-@pytest.mark.programs
 def test_python_m_realtime_ext_is_the_command() -> None:
     line = [sys.executable, "-m", "realtime_kit", "--version"]
     done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == (f"realtime {__version__}\n", "")
 
 
-@pytest.mark.programs
 def test_an_unknown_command_is_wrong_use() -> None:
     assert "No such command" in realtime("dmeo", status=2)
 
 
-@pytest.mark.programs
 def test_the_simulator_serves_until_it_is_interrupted() -> None:
     with subprocess.Popen(
         [*COMMAND, "simulator", "--port=0", "--json"],
@@ -70,7 +68,6 @@ def test_the_simulator_serves_until_it_is_interrupted() -> None:
     assert (process.returncode, errors) == (0, "")
 
 
-@pytest.mark.programs
 def test_the_simulators_own_options_are_shown_and_checked() -> None:
     assert "--api-key" in realtime("simulator", "--help")
     realtime("simulator", "--prot=1", status=2)
@@ -107,7 +104,6 @@ EXTRAS = {
 }
 
 
-@pytest.mark.programs
 def test_a_missing_extra_is_named_at_once() -> None:
     """In one process, which imports the command anew for each package."""
     done = subprocess.run(
