@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -158,6 +157,8 @@ def run(dsn: str, schema: str, work: Callable[[Fleet], Awaitable[ResultT]]) -> R
         CommandError: Its database does not answer.
         FleetError: It can't be done.
     """
+    import asyncio
+
     from psycopg_pool import PoolTimeout
 
     from ..fleet import Fleet, FleetError

@@ -64,6 +64,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
         [sys.executable, "-c", code], env=environment(None), capture_output=True, text=True, timeout=PATIENCE
     )
     slow = ("attrs", "httpx", "websockets", "realtime_api", "realtime_simulator", "rich", "numpy", "msgspec")
+    slow += ("asyncio", "http", "ssl")
     assert "transcribe" in done.stdout
     assert [name for name in slow if f"'{name}'" in done.stderr] == []
 

@@ -34,8 +34,8 @@ PRINTERS = {
 NO_OUTPUT = [  # files, an HTTP response, and questions whether there is a terminal
     "_call_commands.py: file.write",
     "_conversation.py: sys.stdout",
-    "_listen.py: file.write",
-    "_listen.py: self.wfile.write",
+    "_receiver.py: file.write",
+    "_receiver.py: self.wfile.write",
     "_transcription.py: sys.stdout",
     "_translation.py: sys.stdout",
 ]
