@@ -71,6 +71,7 @@ def test_a_session_of_another_kind_is_refused(
 ) -> None:
     found = problem(session, *kinds)
     assert (found.field, found.value, found.allowed) == ("type", value, allowed)
+    assert f"expected {' or '.join(map(repr, allowed)) if allowed else 'no such field'}" in found.message
     assert ("it is required" in found.message) == (not session)
     is_known = value in ("realtime", "transcription")
     assert ("session is not accepted here" in found.message) == is_known
