@@ -10,10 +10,11 @@ import pytest
 from realtime_simulator import Simulator, call_tool, sequence
 
 from realtime_ext import SessionBuilder
-from realtime_ext.connection import Latencies, Latency
+from realtime_ext.connection import Latencies, Latency, LatencyMeter
 from realtime_ext.connection._state.connect_plan import Role
 from realtime_ext.connection._state.core import ConnectionState
 from realtime_ext.connection._state.messages import read_message
+from realtime_ext.events import parse_event
 from tests.ext.connection.driver import Driven, async_only, connect
 from tests.ext.connection.scripted import Model, ScriptedServer
 from tests.support.runner import Runner
@@ -151,3 +152,26 @@ def test_several_observers_see_everything_and_one_that_raises_disturbs_none(
     assert "the observer raised RuntimeError" in caplog.text
     with pytest.raises(TypeError, match="observer: expected a function, or a list or tuple of functions"):
         connect(runner, server, observer=[print, 5]).__enter__()
+
+
+def test_a_meter_observes_both_apis() -> None:
+    meter = LatencyMeter()
+
+    def at(ms: int, kind: str, **fields: Any) -> None:
+        meter("in", parse_event(json.dumps({"type": kind, "event_id": "e", **fields})), ms * 1_000_000)
+
+    at(50, "input_audio_buffer.speech_stopped", audio_end_ms=40, item_id="item_0")
+    at(100, "response.created", response=RESPONSE)
+    at(250, "response.output_audio.delta", delta="AAAA", **PART)
+    at(400, "response.done", response=RESPONSE)
+    (spoken,) = meter.latencies.responses
+    assert (spoken.first_audio_ms, spoken.done_ms, spoken.after_speech_ms) == (200, 350, 200)
+
+    words = {"delta": "Good", "session_id": "live_1"}
+    at(500, "session.output_transcript.delta", start_ms=0, end_ms=200, **words)
+    at(600, "session.input_transcript.delta", start_ms=300, end_ms=700, **words)
+    at(700, "session.output_transcript.delta", start_ms=650, end_ms=690, **words)  # while the user speaks
+    at(900, "session.input_transcript.delta", start_ms=2000, end_ms=2400, **words)
+    at(950, "session.output_transcript.delta", start_ms=3000, end_ms=3200, **words)
+    at(990, "session.output_transcript.delta", start_ms=3200, end_ms=3400, **words)
+    assert meter.latencies.responses[1:] == (Latency(after_speech_ms=600),)

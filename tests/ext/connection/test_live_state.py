@@ -260,6 +260,25 @@ def test_a_task_has_what_the_user_said_last(said_before: list[dict[str, Any]], w
     assert task is not None and (task.id, task.words) == ("item_1", words)
 
 
+def test_a_task_that_was_handed_over_is_not_begun_twice() -> None:
+    session = after(said("input", 0, "Check"), delegated(1), delegated(2), delegated(3))
+    session.tasks.take_over({"item_1": "Check the door."}, done=["item_2"])
+    first, second = session.tasks.next(), session.tasks.next()
+    assert first is not None and (first.id, first.words) == ("item_1", "Check the door.")
+    assert second is not None and second.id == "item_3"
+    assert session.tasks.next() is None
+
+
+def test_a_lost_session_leaves_neither_tasks_nor_words() -> None:
+    session = after(said("input", 0, "Check"))
+    session.tasks.take_over({"item_9": "Order a taxi."}, done=[])
+    assert session.tasks.lose() == ["item_9"]
+    assert session.tasks.next() is None
+    session.apply(delegated(1))
+    task = session.tasks.next()
+    assert task is not None and task.words == ""
+
+
 def test_words_that_follow_belong_to_the_latest_task() -> None:
     session = after(said("input", 0, "Check"), delegated(1), said("input", 200, " the door."), delegated(2))
     session.apply(said("input", 2000, "And lock it."))
