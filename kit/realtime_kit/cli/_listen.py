@@ -54,11 +54,10 @@ def listen(
 
     sign(b"", key)  # a malformed secret is an error now, not at the first delivery
     try:
-        server = Receiver(host, port)
+        server = Receiver(host, port, key, tolerance, forward_to=forward_to, save=save, as_json=as_json)
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror}"
         raise CommandError(message, "--port 0 chooses a free port") from error
-    server.use(key, tolerance, forward_to, save, as_json=as_json)
     with server:
         try:
             to = f" for {forward_to}" if forward_to else ""

@@ -26,15 +26,20 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__((host, port), _Handler)
-
-    def use(
-        self, key: str, tolerance: float, forward_to: str | None, save: Path | None, *, as_json: bool
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        key: str,
+        tolerance: float,
+        *,
+        forward_to: str | None,
+        save: Path | None,
+        as_json: bool,
     ) -> None:
-        """Set the handling of deliveries."""
         from realtime_ext.webhooks import Deduplicator
 
+        super().__init__((host, port), _Handler)
         self._key, self._tolerance, self._forward_to, self._save = key, tolerance, forward_to, save
         self._as_json = as_json
         self._known, self._known_calls = Deduplicator(), Deduplicator()
