@@ -118,7 +118,7 @@ def _explain(error: BaseException) -> tuple[str, str, int]:
         return "interrupted", "", INTERRUPTED
     return (
         f"{type(error).__name__}: {text}",
-        "this is a bug in realtime-ext; REALTIME_DEBUG=1 shows where",
+        "this is a bug in realtime-kit; REALTIME_DEBUG=1 shows where",
         FAILED,
     )
 

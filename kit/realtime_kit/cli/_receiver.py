@@ -95,7 +95,7 @@ class Receiver(ThreadingHTTPServer):
         elif error is not None:
             note_traceback(error)
             note(
-                "realtime listen failed to handle a request: this is a bug in realtime-ext, please report it"
+                "realtime listen failed to handle a request: this is a bug in realtime-kit, please report it"
             )
 
     def _refused(self, line: dict[str, Any], problem: str) -> tuple[int, str]:
