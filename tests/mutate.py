@@ -37,7 +37,11 @@ ROOT = Path(__file__).resolve().parents[1]
 #: those of the mirrored folder.
 TESTS = {
     "realtime_ext/connection/_state": ["tests/ext/connection", "tests/ext/test_events.py"],
-    "realtime_ext/session/_check.py": ["tests/ext/session", "tests/ext/_resources/test_client_secrets.py"],
+    "realtime_ext/session": [
+        "tests/ext/session",
+        "tests/ext/test_models.py",
+        "tests/ext/_resources/test_client_secrets.py",
+    ],
     "realtime_ext/sdp": ["tests/ext/sdp"],
     "realtime_ext/tools": ["tests/ext/tools", "tests/ext/connection/test_tools.py"],
     "realtime_ext/webhooks.py": ["tests/ext/test_webhooks.py"],

@@ -359,12 +359,11 @@ class LiveSession:
         response = event.get("response") if isinstance(event, Mapping) else None
         if not isinstance(response, Mapping):
             return
-        response_id = text_or_none(response.get("id"))
-        if response_id is not None and event.get("type") == "response.created":
+        response_id, kind = text_or_none(response.get("id")), event.get("type")
+        if kind == "response.created" and response_id is not None:
             self._responding[response_id] = None
-        elif event.get("type") in _ENDS:
+        elif kind in _ENDS:
             self._responding.pop(response_id or "", None)
-        if event.get("type") in _ENDS:
             self._count(response)
 
     def _decided(self, event: Any) -> None:

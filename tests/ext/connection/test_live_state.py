@@ -141,6 +141,35 @@ def test_seconds_in_standby_are_counted_apart() -> None:
     assert (session.usage.active_seconds, session.usage.paused_seconds) == (30, 60)
 
 
+def test_a_response_of_the_backend_goes_on_until_it_ends() -> None:
+    def response(kind: str, response_id: str | None = "resp_1") -> dict[str, Any]:
+        event = {"type": f"response.{kind}", "response": {"id": response_id}}
+        return {"type": "response.event", "delegation_id": "item_1", "event": event}
+
+    session = after(response("in_progress"), response("created", None))
+    assert session.responding == ()
+    session.apply(response("created"))
+    session.apply(response("in_progress"))
+    session.apply(response("completed", "resp_2"))
+    assert session.responding == ("resp_1",)
+    session.apply(response("completed"))
+    assert session.responding == ()
+
+
+def test_a_session_that_continues_another_has_none_of_its_calls() -> None:
+    item = {"type": "function_call", "call_id": "call_1", "name": "book_room", "arguments": "{}"}
+    session = LiveSession()
+    session.backend.is_registered = True
+    for event in (
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "response.output_item.done", "item": item},
+    ):
+        session.apply({"type": "response.event", "delegation_id": "item_1", "event": event})
+    session.restart()
+    assert session.backend.next_job() is None
+    assert session.responding == ()
+
+
 def test_an_append_is_acknowledged_by_its_id() -> None:
     session = LiveSession()
     first, second = (session.appending(name, COMMENTARY) for name in ("a", "b"))

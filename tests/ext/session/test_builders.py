@@ -19,7 +19,7 @@ from realtime_ext import (
     TranslationSessionBuilder,
     tools,
 )
-from realtime_ext.session import resolve
+from realtime_ext.session import resolve, with_tools
 from tests.support.newcomers import is_new
 from tests.support.rows import each
 
@@ -532,3 +532,30 @@ def test_transcribe_alone_uses_the_default_model() -> None:
 def test_an_update_of_other_transcription_settings_names_no_model() -> None:
     audio = SessionBuilder().transcribe(language="es").to_dict()["audio"]
     assert audio == {"input": {"transcription": {"language": "es"}}}
+
+
+def check_out(room: str) -> None:
+    """End a stay."""
+
+
+@each(
+    "session, rest, before",
+    [
+        (None, {"type": "realtime"}, []),
+        ({"type": "realtime", "output_modalities": ["text"]}, {"output_modalities": ["text"]}, []),
+        ({"type": "realtime", "tools": [{"name": "book_room"}]}, {}, ["book_room"]),
+        ({"type": "realtime", "tools": ["odd"]}, {}, ["odd"]),
+        (SessionBuilder().max_output_tokens(7), {"max_output_tokens": 7}, []),
+        (SessionBuilder().tool(book_room), {}, ["book_room"]),
+    ],
+)
+def test_the_tools_of_a_toolbox_come_after_those_that_a_session_has(
+    session: Any, rest: dict[str, Any], before: list[str]
+) -> None:
+    toolbox = tools.Toolbox([book_room, check_out])
+    added = with_tools(session, toolbox)
+    assert isinstance(added, SessionBuilder) == isinstance(session, SessionBuilder)
+    body = copy.deepcopy(added.to_dict() if isinstance(added, SessionBuilder) else added)
+    names = [tool["name"] if isinstance(tool, dict) else tool for tool in body.pop("tools")]
+    missing = [name for name in ("book_room", "check_out") if name not in before]
+    assert (body, names) == ({"type": "realtime", **rest}, [*before, *missing])

@@ -10,7 +10,7 @@ import pytest
 from realtime_api import models
 
 from realtime_ext import LiveSessionBuilder, SessionBuilder, SessionConfigError, SessionConfigWarning
-from realtime_ext.session import merge, resolve, resolve_update
+from realtime_ext.session import merge, resolve, resolve_update, with_backend_tools
 from realtime_ext.tools import Toolbox
 from tests.support.rows import each
 
@@ -236,6 +236,50 @@ def test_a_known_tool_with_a_wrong_value_is_refused_by_its_field() -> None:
         f"{at}.server_label": f"{at}.server_label: expected a string, got 7",
         f"{at}.defer_loading": f"{at}.defer_loading: expected true or false, got 'no'",
     }
+
+
+@each(
+    "session, before",
+    [
+        ({"model": MODEL, **responses(model="m")}, []),
+        ({"model": MODEL, **responses(model="m", tools=[CRM])}, [CRM]),
+        (LiveSessionBuilder(MODEL).delegate_to("m", tools=[CRM]), [CRM]),
+        (LiveSessionBuilder(MODEL).delegate_to("m", tools=[book_room]), []),
+    ],
+)
+def test_the_tools_of_a_toolbox_are_the_backends(session: Any, before: list[Any]) -> None:
+    toolbox = Toolbox([book_room])
+    added = with_backend_tools(session, toolbox)
+    assert isinstance(added, LiveSessionBuilder) == isinstance(session, LiveSessionBuilder)
+    body = added.to_dict() if isinstance(added, LiveSessionBuilder) else added
+    own = [tool.to_dict() for tool in toolbox.definitions]
+    assert body == {"model": MODEL, **responses(model="m", tools=[*before, *own])}
+
+
+def test_an_update_may_have_tools_without_naming_the_backend() -> None:
+    toolbox = Toolbox([book_room])
+    own = [tool.to_dict() for tool in toolbox.definitions]
+    assert with_backend_tools({}, toolbox, is_update=True) == responses(tools=own)
+    for session in ({"model": MODEL}, LiveSessionBuilder(MODEL).delegate_to_client()):
+        with pytest.raises(ValueError, match=r"expected a session that delegates to a model.*'client'"):
+            with_backend_tools(session, toolbox)
+
+
+@pytest.mark.parametrize(
+    "session, kind, owner",
+    [
+        (LiveSessionBuilder(MODEL).format("pcm"), "live_call", "Live sessions over WebSockets, which other"),
+        (LiveSessionBuilder(MODEL).standby(30), "live", "Live sessions over WebRTC, which other"),
+        ({"model": MODEL, "tools": []}, "live", "Realtime sessions, which Live"),
+        ({"model": MODEL, "tools": []}, "live_call", "Realtime sessions, which Live"),
+        ({"type": "realtime", "store": True}, "realtime", "Live sessions, which Realtime"),
+    ],
+)
+def test_a_foreign_field_is_said_to_be_of_the_sessions_that_have_it(
+    session: Any, kind: str, owner: str
+) -> None:
+    for words in problems(session, kind).values():
+        assert f"a field of {owner} sessions don't have" in words
 
 
 def test_a_model_name_is_not_a_session() -> None:
