@@ -290,3 +290,15 @@ def test_calls_that_came_before_the_tools_are_run(is_over: bool) -> None:
     (job,) = jobs(late)
     assert isinstance(job, CallJob) and job.response_id == "resp_1"
     assert answer(late, job) == ([FollowUpJob(response_id="resp_1")] if is_over else [])
+
+
+def test_the_backend_continues_when_the_end_of_its_response_was_lost_with_the_link() -> None:
+    service = Service()
+    service.begin("resp_1")
+    for number in (1, 2):
+        service.item(call(number))
+    first, second = jobs(service.backend)
+    assert answer(service.backend, first) == []
+    service.backend.link_lost()
+    assert jobs(service.backend) == [], "the second call has no output yet"
+    assert answer(service.backend, second) == [FollowUpJob(response_id="resp_1")]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
 
 from realtime_ext.connection._state.connect_plan import Role
+from realtime_ext.connection._state.function_calls import CallJob, FollowUpJob
 from realtime_ext.connection._state.live import LiveState
 from realtime_ext.connection._state.messages import read_message
 from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
 from realtime_ext.errors import APIStatusError, ConnectionClosedError
 
 JSON = dict[str, Any]
+_NUMBERS = count()
 SESSION: JSON = {"id": "live_1", "model": "gpt-live-1.1", "instructions": "Be brief.", "store": True}
 
 
 def linked(*, is_sideband: bool = False, **session: Any) -> LiveState:
     role = Role(kind="live", is_sideband=is_sideband, plays=False)
     core = LiveState(role, id_prefix="x", reconnect=Reconnect())
-    core.live.join("https://api.example", f"{SESSION['id']} {id(core)}")
+    core.live.join(f"https://{next(_NUMBERS)}.example", "")  # nobody else works for its session
     tell(core, "session.started", session={**SESSION, **session})
     return core
 
@@ -247,3 +250,29 @@ def test_the_end_of_a_session_closes_its_last_words() -> None:
     tell(core, "session.closed", reason="close_requested", usage={"seconds": 1.0})
     assert [one.closed for one in core.live.segments.found] == ["session_closed"]
     assert core.live.close_reason == "close_requested"
+
+
+@pytest.mark.parametrize("is_sideband", [True, False])
+def test_a_sideband_does_not_wait_for_the_end_of_a_response_that_it_may_have_missed(
+    is_sideband: bool,
+) -> None:
+    core = linked(is_sideband=is_sideband)
+    core.live.backend.register_tools(lambda: None)
+    backend(core, "created", response={"id": "resp_1"})
+    item = {"type": "function_call", "call_id": "call_1", "name": "book", "arguments": "{}"}
+    backend(core, "output_item.done", item=item)
+    job = core.live.backend.next_job()
+    assert isinstance(job, CallJob)
+    lose(core)
+    core.live.backend.answered(job, silent=False)
+    expected = FollowUpJob(response_id="resp_1") if is_sideband else None
+    assert core.live.backend.next_job() == expected
+
+
+def test_a_start_without_an_answer_fails_when_the_connection_ends() -> None:
+    core = linked()
+    waiter = core.sending(core.client_events.write({"type": "session.start", "session": {}}))
+    core.finish(CloseInfo.by_peer(1006, "lost", expiry=None))
+    assert waiter is not None
+    with pytest.raises(ConnectionClosedError, match="lost"):
+        waiter.result()
