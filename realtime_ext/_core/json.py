@@ -72,6 +72,13 @@ def encode(value: Any, *, plain: bool = False) -> str:
     return text
 
 
+def value_at(content: Any, *names: str) -> Any:
+    """Return what stands in an object at these names, one inside the other; None if nothing does."""
+    for name in names:
+        content = content.get(name) if isinstance(content, Mapping) else None
+    return content
+
+
 def _decode_leniently(data: str | bytes | bytearray | memoryview, refused: Exception) -> Any:
     import json
 

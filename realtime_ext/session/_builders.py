@@ -49,9 +49,8 @@ class Builder:
     _body: dict[str, Any]
     _extra_paths: frozenset[str]
 
-    def __init__(self) -> None:
-        kind = KINDS[self._kind]
-        self.__attrs_init__({} if kind.type is None else {"type": kind.type}, frozenset())
+    def __init__(self, model: str | None = None) -> None:
+        self.__attrs_init__(present(type=KINDS[self._kind].type, model=model), frozenset())
 
     @classmethod
     def from_dict(cls, session: SessionInput) -> Self:
@@ -102,7 +101,7 @@ class Builder:
     @property
     def _is_partial(self) -> bool:
         """Whether it has too little to be a session of its own."""
-        return False
+        return "model" not in self._body
 
     def _build(self, model: type[ModelT], *, validate: bool, kind: str | None = None) -> ModelT:
         """Build the generated model, checked if asked."""
@@ -376,11 +375,6 @@ class SessionBuilder(McpBuilder, InputBuilder):
 
     _kind = "realtime"
 
-    def __init__(self, model: str | None = None) -> None:
-        super().__init__()
-        if model is not None:
-            self._body["model"] = model
-
     def build(self, *, validate: bool = True) -> RealtimeSessionCreateRequestGA:
         """Build the generated model, and check it.
 
@@ -546,10 +540,6 @@ class SessionBuilder(McpBuilder, InputBuilder):
         fields = present(version=version, variables=variables)
         return self._with("prompt", None if id is None else {"id": id, **fields})
 
-    @property
-    def _is_partial(self) -> bool:
-        return "model" not in self._body
-
     def _with_server(self, server: dict[str, Any]) -> Self:
         return self._with("tools", [*self._tools, server])
 
@@ -579,6 +569,10 @@ class TranscriptionSessionBuilder(InputBuilder):
         super().__init__()
         if model is not None:
             self._body["audio"] = {"input": {"transcription": {"model": model}}}
+
+    @property
+    def _is_partial(self) -> bool:
+        return False
 
     def build(self, *, validate: bool = True) -> RealtimeTranscriptionSessionCreateRequestGA:
         """Build the generated model, and check it.
@@ -614,11 +608,6 @@ class TranslationSessionBuilder(Builder):
 
     _kind = "translation"
 
-    def __init__(self, model: str | None = None) -> None:
-        super().__init__()
-        if model is not None:
-            self._body["model"] = model
-
     def build(
         self, *, validate: bool = True
     ) -> RealtimeTranslationSessionCreateRequest | RealtimeTranslationSessionUpdateRequest:
@@ -652,10 +641,6 @@ class TranslationSessionBuilder(Builder):
     ) -> Self:
         """Set the noise filter, as `SessionBuilder.noise_reduction` does."""
         return self._with("audio.input.noise_reduction", _noise_reduction(type, strength))
-
-    @property
-    def _is_partial(self) -> bool:
-        return "model" not in self._body
 
 
 def _noise_reduction(type: str | None, strength: float | None) -> dict[str, Any] | None:

@@ -10,18 +10,16 @@ Every operation with a session comes through here. The session is not changed.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import reduce
-from operator import getitem
 from typing import Any, Literal, cast
 
 import attrs
 
 from .. import models
+from .._core.json import value_at
 from .._core.schema import ABSENT, SECRET_FIELDS, Violation, bounds, check, place, shown
 from .._core.warnings import warn
 from ..errors import ModelDeprecationWarning, SessionConfigError, SessionConfigWarning, SessionProblem
@@ -480,13 +478,8 @@ def _turn_detection(session: dict[str, Any]) -> list[SessionProblem]:
     """Some transcription models know no turns: their audio is committed by the client."""
     if session.get("type") != "transcription":
         return []
-    found: list[Any] = []
-    for path in (("audio", "input", "transcription", "model"), ("audio", "input", "turn_detection")):
-        try:
-            found.append(reduce(getitem, path, session))
-        except (KeyError, TypeError):
-            return []
-    model, detection = found
+    heard = value_at(session, "audio", "input")
+    model, detection = value_at(heard, "transcription", "model"), value_at(heard, "turn_detection")
     if detection is None or model not in _WITHOUT_DETECTION:
         return []
     hint = "leave it out, and commit the audio"
@@ -498,9 +491,7 @@ def _languages(session: dict[str, Any]) -> list[SessionProblem]:
     """Every language is an ISO 639-1 code, perhaps with a region."""
     problems = []
     for path in _LANGUAGES:
-        value: Any = session
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
+        value = value_at(session, *path.split("."))
         several = value if isinstance(value, list) else [value]
         for index, text in enumerate(several):
             if isinstance(text, str) and not is_language(text):
@@ -533,10 +524,8 @@ def _endings(session: dict[str, Any], model: str | None) -> dict[str, str]:
     """Return the models of a session that end soon, the transcription model among them."""
     from realtime_api.shutdowns import MODEL_SHUTDOWNS  # a client is made without it
 
-    names: list[Any] = [model]
-    for path in (("audio", "input", "transcription"), ("input_audio_transcription",)):
-        with contextlib.suppress(KeyError, TypeError):
-            names.append(reduce(getitem, path, session)["model"])
+    transcriptions = (("audio", "input", "transcription"), ("input_audio_transcription",))
+    names = (model, *(value_at(session, *path, "model") for path in transcriptions))
     found = {name: models.ending(name) for name in names if isinstance(name, str) and name in MODEL_SHUTDOWNS}
     return {name: message for name, message in found.items() if message is not None}
 
@@ -548,9 +537,7 @@ def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
     """
     found = []
     for path in _NAMED:
-        name: Any = session
-        for step in path.split("."):
-            name = name.get(step) if isinstance(name, dict) else None
+        name = value_at(session, *path.split("."))
         if not isinstance(name, str):
             continue
         known = known_names(kind.schema, path)
@@ -563,8 +550,7 @@ def _misspelt(session: dict[str, Any], kind: Kind) -> list[str]:
 
 def _unknown_tools(session: dict[str, Any]) -> list[str]:
     """Return warnings for tools of a Live session's backend whose kind is not known."""
-    settings = _delegation(session).get("responses")
-    tools = settings.get("tools") if isinstance(settings, dict) else None
+    tools = value_at(session, *_SETTINGS.split("."), "tools")
     tools = tools if isinstance(tools, list) else []
     known = {form.tag for form in place("LiveTool").forms} if tools else set()
     found = []
@@ -587,9 +573,7 @@ def _misspelt_events(session: dict[str, Any]) -> list[str]:
         ("server", events.LIVE_SIDEBAND_SERVER_EVENTS),
     ):
         path = f"client.data_channel.allowed_{field}_events"
-        listed: Any = session
-        for step in path.split("."):
-            listed = listed.get(step) if isinstance(listed, dict) else None
+        listed = value_at(session, *path.split("."))
         for index, one in enumerate(listed if isinstance(listed, list) else ()):
             name = one.get("type") if isinstance(one, dict) else one
             if isinstance(name, str) and name not in table:

@@ -57,11 +57,6 @@ class LiveSessionBuilder(McpBuilder, Builder):
 
     _kind = "live"
 
-    def __init__(self, model: str | None = None) -> None:
-        super().__init__()
-        if model is not None:
-            self._body["model"] = model
-
     def build(
         self, *, validate: bool = True
     ) -> LiveSessionCreateParams | LiveMediaSessionCreateParams | LiveSessionUpdateParams:
@@ -299,10 +294,6 @@ class LiveSessionBuilder(McpBuilder, Builder):
         return self._with(
             "delegation", {"type": "responses", **delegation, "responses": {**settings, "tools": tools}}
         )
-
-    @property
-    def _is_partial(self) -> bool:
-        return "model" not in self._body
 
     def _delegation(self, type: str, settings: Mapping[str, Any] | None, delay: int | None) -> Self:
         own = {} if settings is None else {type: settings}

@@ -39,10 +39,7 @@ _CUT = 64  # characters that two texts have in common by no chance
 
 def output_format(session: Any) -> Any:
     """Return the format of the model's audio in a session as the server describes it; None if it has none."""
-    found = session
-    for name in ("audio", "output", "format"):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+    return _json.value_at(session, "audio", "output", "format")
 
 
 class Acknowledgement(Waiter[None]):
@@ -240,9 +237,7 @@ class SessionState:
 
     @property
     def _backend(self) -> JSON:
-        found: Any = self.content
-        for name in ("delegation", "responses"):
-            found = found.get(name) if isinstance(found, Mapping) else None
+        found = _json.value_at(self.content, "delegation", "responses")
         return found if isinstance(found, Mapping) else {}
 
     @property
@@ -317,14 +312,14 @@ def answer_to(sent: Any, shown: JSON, before: JSON | None) -> Answer:
     answer = Answer.EMPTY
     is_unchanged = is_ours = False
     for path, value in _leaves(sent, ()):
-        is_shown = _is_shown(value, _at(shown, path))
+        is_shown = _is_shown(value, _json.value_at(shown, *path))
         if is_shown is False:
-            is_unchanged |= before is None or _at(before, path) == _at(shown, path)
+            is_unchanged |= before is None or _json.value_at(before, *path) == _json.value_at(shown, *path)
             answer = Answer.UNCLEAR  # if it did change, perhaps to what the server makes of it
         elif is_shown is None:
             answer = Answer.UNCLEAR
         else:
-            is_ours |= before is not None and _is_shown(value, _at(before, path)) is not True
+            is_ours |= before is not None and _is_shown(value, _json.value_at(before, *path)) is not True
             answer = Answer.SHOWN if answer is Answer.EMPTY else answer
     # If one field has the sent value and another is unchanged, the server ignored the other.
     return Answer.OTHERS if is_unchanged and not is_ours else answer
@@ -337,12 +332,6 @@ def _leaves(sent: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
                 yield from _leaves(value, (*path, name))
     elif isinstance(sent, str | int | float) and sent != "":
         yield path, sent
-
-
-def _at(shown: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        shown = shown.get(name) if isinstance(shown, Mapping) else None
-    return shown
 
 
 def _is_shown(sent: str | float, shown: Any) -> bool | None:
