@@ -408,10 +408,7 @@ def _compression(law: _Law) -> bytes:
 
 def _expand(data: bytes | bytearray, table: tuple[bytes, bytes]) -> bytes:
     low, high = table
-    out = bytearray(2 * len(data))
-    out[0::2] = data.translate(low)
-    out[1::2] = data.translate(high)
-    return bytes(out)
+    return _interleave(data.translate(low), data.translate(high))
 
 
 def _compress(data: Buffer, table: bytes) -> bytes:
@@ -656,7 +653,7 @@ def _to_pcm16(header: _Header, data: bytes) -> bytes:
     raise ValueError(f"expected {_READABLE}, got format {header.kind} of {header.bits} bits")
 
 
-def _interleave(low: bytes, high: bytes) -> bytes:
+def _interleave(low: bytes | bytearray, high: bytes | bytearray) -> bytes:
     out = bytearray(2 * len(high))
     out[0::2] = low
     out[1::2] = high

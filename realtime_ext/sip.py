@@ -30,6 +30,8 @@ def __dir__() -> list[str]:
 # RFC 3261 §25.1 "token", and the start that makes a URI a URI (RFC 3986 §3.1).
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 # HTAB is the one control character that white space in a header may be.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = " \t"
@@ -150,7 +152,7 @@ class SipAddress:
         text = text.strip(_BLANKS)
         name: str | None = None
         if text.startswith('"'):
-            name, end = _read_quoted(text, 0)
+            name, end = _read_quoted(text)
             text = text[end:].lstrip(_BLANKS)
             if not text.startswith("<"):
                 raise ValueError("a SIP address with a quoted name needs its URI in angle brackets")
@@ -204,20 +206,12 @@ def _split(text: str, separator: str) -> list[str]:
     return parts
 
 
-def _read_quoted(text: str, start: int) -> tuple[str, int]:
-    """Undo the quoting of the quoted-string that begins at `start`; also return the index behind it."""
-    pieces: list[str] = []
-    index = start + 1
-    while index < len(text):
-        char = text[index]
-        if char == '"':
-            return "".join(pieces), index + 1
-        if char == "\\" and index + 1 < len(text):
-            index += 1
-            char = text[index]
-        pieces.append(char)
-        index += 1
-    raise ValueError("a SIP address has a quote that is never closed")
+def _read_quoted(text: str) -> tuple[str, int]:
+    """Undo the quoting of the quoted-string that a text begins with; also return the index behind it."""
+    found = _QUOTED.match(text)
+    if found is None:
+        raise ValueError("a SIP address has a quote that is never closed")
+    return _QUOTED_PAIR.sub(r"\1", found[1]), found.end()
 
 
 def _quote(text: str) -> str:
@@ -235,7 +229,7 @@ def _read_params(text: str) -> dict[str, str | None]:
     for part in parts:
         name, equals, value = (piece.strip(_BLANKS) for piece in part.partition("="))
         if value.startswith('"'):
-            value, end = _read_quoted(part := value, 0)
+            value, end = _read_quoted(part := value)
             if end != len(part):
                 raise ValueError(f"params: {name[:80]!r} has text after its closing quote")
         params.setdefault(name.lower(), value if equals else None)

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
+from ._kinds import BETA_FIELDS
+
 _BACKEND = "delegation.responses"
 
-# Realtime field → the Live one's path and "", or None and the reason. The beta names are among them.
-_TO_LIVE: Final = MappingProxyType(
+# Realtime field → the Live one's path and "", or None and the reason.
+_PRESENT: Final = MappingProxyType(
     {
         "type": (None, "a Live session has no type"),
         "output_modalities": (None, "a Live model always speaks, and its words are in the transcript"),
@@ -31,18 +33,13 @@ _TO_LIVE: Final = MappingProxyType(
         "tracing": (None, "Live sessions have no traces"),
         "prompt": (None, "Live has no stored prompts: write instructions"),
         "include": (None, "Live transcripts have no log probabilities"),
-        "modalities": (None, "a Live model always speaks, and its words are in the transcript"),
+    }
+)
+_TO_LIVE: Final = MappingProxyType(
+    {
+        **_PRESENT,
+        **{beta: _PRESENT[name] for beta, name in BETA_FIELDS.items() if name and name in _PRESENT},
         "voice": ("audio.output.voice", ""),
-        "speed": (None, "the speed of a Live voice can't be set"),
-        "input_audio_format": ("audio.format", "one format for both directions"),
-        "output_audio_format": ("audio.format", "one format for both directions"),
-        "input_audio_transcription": (None, "both sides are always transcribed"),
-        "input_audio_noise_reduction": (None, "Live has no noise filter to set"),
-        "turn_detection": (None, "Live has no turns: the model listens while it speaks"),
-        "max_response_output_tokens": (
-            f"{_BACKEND}.max_output_tokens",
-            "Live has no responses to limit",
-        ),
         "temperature": (None, "a Live model has no temperature"),
     }
 )

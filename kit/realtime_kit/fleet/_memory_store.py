@@ -203,7 +203,7 @@ class MemoryStore:
         if state == "accepted":
             changes["accepted"] = datetime.now(UTC)
         if data is not None:
-            changes["data"] = _copy(data)
+            changes["data"] = as_stored(data)
         call.change(**changes)
         return True
 
@@ -313,7 +313,7 @@ class MemoryStore:
         call = self._calls.get(call_id)
         known = None if call is None else call.effects.get(key)
         if known is not None and known.attempt == attempt:
-            known.is_done, known.result = True, _copy(result)
+            known.is_done, known.result = True, as_stored(result)
 
     async def forget_effect(self, call_id: str, epoch: int, key: str, attempt: str) -> bool:
         """Remove the record of an effect that did not happen; return whether the epoch is over."""
@@ -457,7 +457,3 @@ class MemoryStore:
         self._waiting[call_id] = None
         for listener in self._listeners:
             listener()
-
-
-def _copy(value: Any) -> Any:
-    return as_stored(value)

@@ -9,7 +9,6 @@ whether it has further calls: each is announced once the one before it is done. 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -17,12 +16,13 @@ from typing import Any
 import attrs
 
 from .claims import Claims
-from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job
+from .function_calls import ApprovalJob, CallJob, FollowUpJob, Job, approval_item, output_item
 from .messages import JSON, text_or_none
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
 MOST_ROUNDS = 10
+_CREATE = "response.item.create"
 _FAILURES = ("response.failed", "response.incomplete", "response.cancelled")
 _LATE = 16
 _REMEMBERED = 256  # responses that have ended
@@ -149,7 +149,7 @@ class Backend:
         """Return the event that answers a call; None if its response has failed meanwhile."""
         if job.response_id not in self._rounds:
             return None
-        return _created({"type": "function_call_output", "call_id": job.call_id, "output": output})
+        return output_item(job, output, type=_CREATE)
 
     def answered(self, job: CallJob, *, silent: bool) -> None:
         """Record that a call's output was sent."""
@@ -157,13 +157,7 @@ class Backend:
 
     def approval(self, job: ApprovalJob, event_id: str, *, approve: bool) -> dict[str, Any]:
         """Return the event that answers a request for permission, and has this id."""
-        item = {
-            "type": "mcp_approval_response",
-            "id": f"mcpr_{uuid.uuid4().hex[:24]}",
-            "approval_request_id": str(job.item.get("id")),
-            "approve": approve,
-        }
-        return {"event_id": event_id, **_created(item)}
+        return {"event_id": event_id, **approval_item(job, approve=approve, type=_CREATE)}
 
     def decided(self, job: ApprovalJob) -> None:
         """Record that the answer to a request for permission was sent."""
@@ -291,7 +285,3 @@ class Backend:
 
 def _id_of(job: CallJob | ApprovalJob) -> str:
     return job.call_id if isinstance(job, CallJob) else str(job.item.get("id"))
-
-
-def _created(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "response.item.create", "item": item}

@@ -18,7 +18,7 @@ import attrs
 from ..._core.schema import check, place
 from ...errors import APIStatusError, ConnectionClosedError, RealtimeError
 from ...events import Reconnected, SessionExpiring
-from ...usage import Usage, UsageMeter
+from ...usage import UsageMeter
 from .client_events import ClientEvents, Outgoing, contents_of
 from .connect_plan import Role
 from .conversation import Conversation
@@ -139,11 +139,6 @@ class ConnectionState:
             None  # a response.create, and what sends it again
         )
         self._rejection: JSON | None = None  # the latest error before there was a session
-
-    @property
-    def used(self) -> Usage:
-        """What the connection has used; another value after each change."""
-        return self.meter.usage
 
     # Time
 

@@ -295,18 +295,20 @@ def _has_words_last(output: Any) -> bool:
     return last_call is not None and "message" in kinds[last_call:]
 
 
-def output_item(job: CallJob, output: str) -> dict[str, Any]:
-    """Return the event that answers a call."""
+def output_item(job: CallJob, output: str, *, type: str = "conversation.item.create") -> dict[str, Any]:
+    """Return the event of a type that answers a call."""
     item = {"type": "function_call_output", "call_id": job.call_id, "output": output}
-    return {"type": "conversation.item.create", "item": item}
+    return {"type": type, "item": item}
 
 
-def approval_item(job: ApprovalJob, *, approve: bool) -> dict[str, Any]:
-    """Return the event that answers a request for permission."""
+def approval_item(
+    job: ApprovalJob, *, approve: bool, type: str = "conversation.item.create"
+) -> dict[str, Any]:
+    """Return the event of a type that answers a request for permission."""
     item = {
         "type": "mcp_approval_response",
         "id": f"mcpr_{uuid.uuid4().hex[:24]}",
         "approval_request_id": str(job.item.get("id")),
         "approve": approve,
     }
-    return {"type": "conversation.item.create", "item": item}
+    return {"type": type, "item": item}

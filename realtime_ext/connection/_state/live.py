@@ -403,7 +403,7 @@ class LiveState(ConnectionState):
             new one that is given its history.
     """
 
-    __slots__ = ("_is_muted", "_lost", "_starting", "_total", "continues_by_fork", "live")
+    __slots__ = ("_is_muted", "_lost", "_starting", "continues_by_fork", "live")
 
     _effects: ClassVar[Mapping[str, Callable[[Any, JSON], object]]]  # below
 
@@ -411,18 +411,10 @@ class LiveState(ConnectionState):
         super().__init__(role, **options)
         self.live: LiveSession = LiveSession()
         self.continues_by_fork: bool = False
-        self._total = (self.live.usage, Usage())
         self._is_muted = False  # by any connection of the session
         self._lost: tuple[str, ...] = ()
         self._starting: Acknowledgement | None = None  # the session.start without an answer
         self.queue.is_asked = True  # a program that reads no events still talks, works and has a transcript
-
-    @property
-    def used(self) -> Usage:
-        """What the connection has used; another value after each change."""
-        if self._total[0] is not self.live.usage:
-            self._total = self.live.usage, self.live.usage.total
-        return self._total[1]
 
     def apply(self, content: JSON, event: Any, size: int) -> bool:
         """Apply an event to the session, then deliver it, unless it came before; as `ConnectionState`."""

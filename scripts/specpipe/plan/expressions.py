@@ -175,16 +175,12 @@ def _open_ends(scope: Scope, schema: dict[str, Any]) -> list[str]:
     for leaf in leaves:
         values = leaf.get("enum", ())
         ends += [scope.type_name(type(v).__name__) for v in values if isinstance(v, (str, int, float))]
-    if (
-        len(leaves) > 1
-        and any(ref_name(leaf) is not None for leaf in leaves)
-        and union_of_models(scope.graph, leaves)
-    ):
+    if union_of_models(leaves):
         ends.append(f"{scope.type_name('dict')}[{scope.type_name('str')}, {scope.type_name('Any')}]")
     return list(dict.fromkeys(ends))
 
 
-def union_of_models(graph: Graph, leaves: list[dict[str, Any]]) -> bool:
+def union_of_models(leaves: list[dict[str, Any]]) -> bool:
     """Whether a union has more than one member besides null, some of them models."""
     return sum(leaf != NULL for leaf in leaves) > 1 and any(ref_name(leaf) is not None for leaf in leaves)
 

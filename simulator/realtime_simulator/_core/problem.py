@@ -70,6 +70,11 @@ class ApiProblem(Exception):
         }
 
 
+def invalid_value(message: str, param: str | None) -> ApiProblem:
+    """Return the refusal of a value, with the path of its field."""
+    return ApiProblem(message, code="invalid_value", param=param)
+
+
 def no_call() -> ApiProblem:
     """Return the refusal of a request about a call that has ended or never existed."""
     return ApiProblem(

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema_rs
 from realtime_api import schemas
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 
 _REFERENCE = "#/$defs/"
 _TYPES = {
@@ -126,7 +126,7 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
         got_value = got_value[field[0]] if isinstance(got_value, dict) else got_value
     options = _options(kind)
     if options and isinstance(got_value, str):
-        return ApiProblem(not_supported(got_value, options), code="invalid_value", param=param or None)
+        return invalid_value(not_supported(got_value, options), param or None)
     if (bound := _bound(kind, options, got_value)) is not None:
         return _out_of_bounds(param, got_value, *bound)
     if expected := _types(error):
@@ -138,10 +138,9 @@ def _problem(error: jsonschema_rs.ValidationError, at: Sequence[str | int]) -> A
         )
     if (too_large := _too_large(param, kind, error.instance)) is not None:
         return too_large
-    return ApiProblem(
+    return invalid_value(
         f"Invalid value for '{param or 'body'}': got {shown(got_value)}, allowed is {_allowed(kind)}.",
-        code="invalid_value",
-        param=param or None,
+        param or None,
     )
 
 

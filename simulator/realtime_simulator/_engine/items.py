@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.conversation import Item, item_from_client
 from realtime_simulator._engine.shared import Shared
@@ -73,18 +73,16 @@ class Items:
             raise ApiProblem("Only model output audio messages can be truncated")
         milliseconds = len(item.audio) // 2 * 1000 // RATE
         if event["content_index"] != 0:
-            raise ApiProblem(
+            raise invalid_value(
                 f"Item '{item.id}' has no content at index {event['content_index']}; allowed is 0.",
-                code="invalid_value",
-                param="content_index",
+                "content_index",
             )
         if not 0 <= event["audio_end_ms"] <= milliseconds:
-            raise ApiProblem(
+            raise invalid_value(
                 f"Audio content of {milliseconds}ms is already shorter than {event['audio_end_ms']}ms"
                 if event["audio_end_ms"] > milliseconds
                 else f"Invalid value for 'audio_end_ms': got {event['audio_end_ms']}, allowed is 0 or more.",
-                code="invalid_value",
-                param="audio_end_ms",
+                "audio_end_ms",
             )
         self.cut(item, event["audio_end_ms"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine.config import REALTIME
 from realtime_simulator._engine.conversation import Item
 from realtime_simulator._engine.effects import ToolsNeeded
@@ -50,10 +50,9 @@ class Approvals:
             return
         request_id = item.get("approval_request_id")
         if not isinstance(request_id, str) or request_id not in self._held:
-            raise ApiProblem(
+            raise invalid_value(
                 f"No approval request with id '{str(request_id)[:80]}' waits for an answer.",
-                code="invalid_value",
-                param="item.approval_request_id",
+                "item.approval_request_id",
             )
         if not isinstance(item.get("approve"), bool):
             raise ApiProblem("Expected true or false.", code="invalid_type", param="item.approve")

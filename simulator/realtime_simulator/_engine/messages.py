@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from realtime_simulator._core import schema
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine import refusals
 
 MAX_EVENT_BYTES = 15 * 1024 * 1024
@@ -96,10 +96,8 @@ def check(
     kind = event["type"]
     if not isinstance(kind, str) or kind not in allowed:
         if kind in listed:
-            raise ApiProblem(
-                f"Invalid value: '{kind}'. This session doesn't have it.", code="invalid_value", param="type"
-            )
-        raise ApiProblem(schema.not_supported(kind, listed or allowed), code="invalid_value", param="type")
+            raise invalid_value(f"Invalid value: '{kind}'. This session doesn't have it.", "type")
+        raise invalid_value(schema.not_supported(kind, listed or allowed), "type")
     described = _as_described(event)
     try:
         schema.check(schema.event_schemas(union)[kind], described)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import invalid_value
 from realtime_simulator._engine import messages, refusals
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.config import REALTIME, SessionConfig
@@ -307,18 +307,14 @@ class Session(BaseSession):
 
     def _clear_output(self, event: Mapping[str, Any]) -> None:
         if self._audio_in_events:
-            raise ApiProblem(
-                "Only WebRTC and SIP sessions have an output audio buffer on the server.",
-                code="invalid_value",
-                param="type",
+            raise invalid_value(
+                "Only WebRTC and SIP sessions have an output audio buffer on the server.", "type"
             )
         self.effect(StopPlaying(truncate=False))
 
     def _create_response(self, event: Mapping[str, Any]) -> None:
         if self.config.kind != REALTIME:
-            raise ApiProblem(
-                f"A {self.config.kind} session makes no responses.", code="invalid_value", param="type"
-            )
+            raise invalid_value(f"A {self.config.kind} session makes no responses.", "type")
         params = messages.without_nulls(event.get("response", {}))
         refusals.check_response(params, profile=self._settings.profile)
         self._responses.create(params, self._now)

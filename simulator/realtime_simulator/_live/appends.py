@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine import messages
 from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.config import tokens
@@ -60,11 +60,7 @@ class Appends:
         """`session.instructions.append`, `session.thinking.append` and `session.commentary.append`."""
         kind, content = event["type"].split(".")[1], event["content"]
         if tokens(content) > _MAX_TOKENS:
-            raise ApiProblem(
-                f"Context append text must not exceed {_MAX_TOKENS} tokens.",
-                code="invalid_value",
-                param="content",
-            )
+            raise invalid_value(f"Context append text must not exceed {_MAX_TOKENS} tokens.", "content")
         self._delegation.check(event["delegation_id"])
         start = -(-self._shared.timeline.position // FRAME) * FRAME + _INJECTION
         append = _Append(kind, messages.event_id(event), start)

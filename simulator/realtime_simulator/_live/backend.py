@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine.mcp import APPROVAL, Approvals
 from realtime_simulator._engine.turn import Action, CallMcp, CallTool, Fail, Output, Say, Think
 from realtime_simulator._live.backend_response import Account, BackendResponse
@@ -80,10 +80,8 @@ class Backend:
         self._approved += self._approvals.answered(item)
         if item.get("type") in _OUTPUTS:
             if item.get("call_id") not in self._called():
-                raise ApiProblem(
-                    f"No tool call found for the output with call_id {item.get('call_id')}.",
-                    code="invalid_value",
-                    param="item.call_id",
+                raise invalid_value(
+                    f"No tool call found for the output with call_id {item.get('call_id')}.", "item.call_id"
                 )
             self._pending.pop(str(item["call_id"]), None)
         self._remember(dict(item))

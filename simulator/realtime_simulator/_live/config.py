@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime_simulator._core import schema
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._live.standby import StandbySettings
 
 _MAX_INSTRUCTION_TOKENS = 16_384
@@ -216,13 +216,11 @@ def _check(session: Mapping[str, Any]) -> None:
     format = (session.get("audio") or {}).get("format")
     if format is not None and format.get("rate", _RATES[format["type"]][0]) not in _RATES[format["type"]]:
         message = schema.not_supported(format["rate"], _RATES[format["type"]])
-        raise ApiProblem(message, code="invalid_value", param="session.audio.format.rate")
+        raise invalid_value(message, "session.audio.format.rate")
 
 
 def _limit(param: str, got: int, most: int, unit: str) -> None:
     if got > most:
-        raise ApiProblem(
-            f"Invalid '{param}': at most {most} {unit} are allowed; this one has about {got}.",
-            code="invalid_value",
-            param=param,
+        raise invalid_value(
+            f"Invalid '{param}': at most {most} {unit} are allowed; this one has about {got}.", param
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine.usage import text_tokens
 from realtime_simulator._live.backend_response import responses_usage
 from realtime_simulator._live.shared import Shared
@@ -38,7 +38,7 @@ class Decisions:
         item = {"type": "message", **event["item"]}
         item["id"] = item.get("id") or self._shared.ids.new("item")
         if item["id"] in self._items:
-            raise ApiProblem(f"Item '{item['id']}' exists.", code="invalid_value", param="item.id")
+            raise invalid_value(f"Item '{item['id']}' exists.", "item.id")
         self._items[item["id"]] = item
         self._shared.reply(event, "decision.item.created", item=item)
 
@@ -47,17 +47,13 @@ class Decisions:
         self._require_questions(event)
         item_id = str(event["item_id"])
         if self._items.pop(item_id, None) is None:
-            raise ApiProblem(f"Item '{item_id}' does not exist.", code="invalid_value", param="item_id")
+            raise invalid_value(f"Item '{item_id}' does not exist.", "item_id")
         self._shared.reply(event, "decision.item.deleted", item_id=item_id)
 
     def _require_questions(self, event: Mapping[str, Any]) -> None:
         config = self._shared.config
         if not config.decisions and not config.triggers:
-            raise ApiProblem(
-                f"{event['type']} requires Decisions delegation or triggers.",
-                code="invalid_value",
-                param="type",
-            )
+            raise invalid_value(f"{event['type']} requires Decisions delegation or triggers.", "type")
 
     def use(self, id: str) -> None:
         """Note the id of a `decision.create`.
@@ -67,7 +63,7 @@ class Decisions:
         """
         if id in self._used:
             message = f"The event_id '{id}' was used by a decision of this session."
-            raise ApiProblem(message, code="invalid_value", param="event_id")
+            raise invalid_value(message, "event_id")
         self._used.add(id)
 
     def transcribe(self, direction: str, start: int, words: str) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import invalid_value
 from realtime_simulator._engine.turn import Action
 from realtime_simulator._live.answers import Answers
 from realtime_simulator._live.backend import Backend
@@ -53,9 +53,7 @@ class Delegation:
             ApiProblem: There is none with this id.
         """
         if delegation_id is not None and delegation_id not in self._of_client:
-            raise ApiProblem(
-                f"Unknown client delegation: '{delegation_id}'.", code="invalid_value", param="delegation_id"
-            )
+            raise invalid_value(f"Unknown client delegation: '{delegation_id}'.", "delegation_id")
 
     def add_item(self, event: Mapping[str, Any]) -> None:
         """`response.item.create`."""
@@ -75,11 +73,7 @@ class Delegation:
 
     def _require(self, kind: str, event: Mapping[str, Any]) -> None:
         if self._shared.config.delegation != kind:
-            raise ApiProblem(
-                f"{event['type']} requires {kind.capitalize()} delegation.",
-                code="invalid_value",
-                param="type",
-            )
+            raise invalid_value(f"{event['type']} requires {kind.capitalize()} delegation.", "type")
 
     def acknowledge(self) -> None:
         """Say that the user has to wait, unless the client is quicker."""

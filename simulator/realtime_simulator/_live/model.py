@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.effects import AudioOut
 from realtime_simulator._engine.plan import Utterance, pieces
@@ -144,7 +144,7 @@ class Model:
     def play(self, event: Mapping[str, Any]) -> None:
         """`session.output_audio.fixture.play`."""
         if self._fixture is not None:
-            raise ApiProblem("An audio fixture is playing.", code="invalid_value", param="type")
+            raise invalid_value("An audio fixture is playing.", "type")
         pcm = messages.decode_audio(event["audio"])
         if not pcm or len(pcm) % 2 or len(pcm) > _MAX_FIXTURE_SECONDS * RATE * 2:
             raise ApiProblem(

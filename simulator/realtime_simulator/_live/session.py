@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem
+from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem, invalid_value
 from realtime_simulator._engine import messages
 from realtime_simulator._engine.base import BaseSession
 from realtime_simulator._engine.settings import SessionSettings
@@ -224,7 +224,7 @@ class LiveSession(BaseSession):
             self._handlers["transport.dtmf.send"] = self._send_key
 
     def _start_again(self, event: Mapping[str, Any]) -> None:
-        raise ApiProblem("The session has been started.", code="invalid_value", param="type")
+        raise invalid_value("The session has been started.", "type")
 
     def _update(self, event: Mapping[str, Any]) -> None:
         self._shared.config.update(event["session"])

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from realtime_simulator._core import multipart, schema
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine import messages
 
 MAX_BYTES = 1024 * 1024
@@ -137,6 +137,6 @@ def parse_multipart(body: bytes, content_type: str) -> Mapping[str, bytes]:
             raise ApiProblem("A part of the multipart body has no name.")
         name = part.name[:80]
         if name in contents:
-            raise ApiProblem(f"The part '{name}' was sent twice.", code="invalid_value", param=name)
+            raise invalid_value(f"The part '{name}' was sent twice.", name)
         contents[name] = part.content
     return contents

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._faults.alterations import BETA_NAMES
 
 JSON = dict[str, Any]
@@ -69,11 +69,10 @@ class Beta:
         if kind == "conversation.item.create" and isinstance(event.get("item"), dict):
             for number, part in enumerate(event["item"].get("content") or []):
                 if part.get("type") in PART_NAMES:
-                    raise ApiProblem(
+                    raise invalid_value(
                         f"Invalid value: '{part['type']}'. Supported values are: "
                         "'input_text', 'input_audio', 'text', and 'audio'.",
-                        code="invalid_value",
-                        param=f"item.content[{number}].type",
+                        f"item.content[{number}].type",
                     )
             parts = {old: new for new, old in PART_NAMES.items()}
             return {**event, "item": with_parts(event["item"], parts)}
@@ -144,9 +143,7 @@ def _deepened(given: JSON, path: str) -> JSON:
             if field == "format":
                 kind = next((new for new, old in _FORMAT_NAMES.items() if old == value), None)
                 if kind is None:
-                    raise ApiProblem(
-                        f"Invalid value: '{value}'.", code="invalid_value", param=f"{path}.{name}"
-                    )
+                    raise invalid_value(f"Invalid value: '{value}'.", f"{path}.{name}")
                 value = {"type": kind, "rate": 24000} if value == "pcm16" else {"type": kind}
             audio.setdefault(side, {})[field] = value
     if audio:

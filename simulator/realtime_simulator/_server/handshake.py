@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._engine.refusals import TABLE
 from realtime_simulator._server.credentials import ClientSecret, Credentials
 
@@ -75,17 +75,13 @@ def read(
     )
     kind = secret.session.get("type", "realtime") if secret is not None else None
     if kind is not None and (kind == "translation") != translation:
-        raise ApiProblem(
-            f"This client secret opens {kind} sessions; they have an address of their own.",
-            code="invalid_value",
-            param="session.type",
+        raise invalid_value(
+            f"This client secret opens {kind} sessions; they have an address of their own.", "session.type"
         )
     intent = query.get("intent")
     if intent not in (None, "transcription", "conversation"):
-        raise ApiProblem(
-            f"Invalid value for 'intent': got {intent[:80]!r}, allowed is 'transcription'.",
-            code="invalid_value",
-            param="intent",
+        raise invalid_value(
+            f"Invalid value for 'intent': got {intent[:80]!r}, allowed is 'transcription'.", "intent"
         )
     model = query.get("model") or None
     if model is not None and "transcription" in (intent, kind):

@@ -10,7 +10,7 @@ import attrs
 from starlette.websockets import WebSocket
 
 from realtime_simulator._core.ids import Ids
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._server.connection import Connection
 from realtime_simulator._server.credentials import Credentials
 from realtime_simulator._server.handshake import refuse
@@ -80,7 +80,7 @@ class LiveRoutes:
         def receive(message: str | bytes) -> None:
             kind = _type(message)
             if kind in _OWN_ONLY:
-                problem = ApiProblem(f"A sideband cannot send {kind}.", code="invalid_value", param="type")
+                problem = invalid_value(f"A sideband cannot send {kind}.", "type")
                 connection.send(driver.session.stamped(problem.event()))
             else:
                 driver.receive(message)

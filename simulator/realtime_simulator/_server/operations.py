@@ -17,7 +17,7 @@ from realtime_simulator._core import schema
 from realtime_simulator._core.clock import Clock
 from realtime_simulator._core.ids import Ids
 from realtime_simulator._core.operations import OPERATIONS, Operation
-from realtime_simulator._core.problem import ApiProblem
+from realtime_simulator._core.problem import ApiProblem, invalid_value
 from realtime_simulator._core.profile import Profile
 from realtime_simulator._engine import refusals
 from realtime_simulator._engine.config import (
@@ -101,10 +101,8 @@ class Operations:
         secret = self.credentials.identify(request.headers)
         carried = secret.session if secret is not None else None
         if carried is not None and carried.get("type") not in REQUEST_SCHEMAS:
-            raise ApiProblem(
-                f"This client secret opens {carried.get('type')} sessions, not calls.",
-                code="invalid_value",
-                param="session.type",
+            raise invalid_value(
+                f"This client secret opens {carried.get('type')} sessions, not calls.", "session.type"
             )
         kind = body.media_type(request)
         if kind != MULTIPART and (kind != SDP or secret is None):
@@ -177,10 +175,9 @@ class Operations:
         target = fields["target_uri"]
         scheme = next((scheme for scheme in _REFER_SCHEMES if target.lower().startswith(scheme)), None)
         if scheme is None or len(target) == len(scheme) or any(char <= " " for char in target):
-            raise ApiProblem(
+            raise invalid_value(
                 f"Invalid value for 'target_uri': got {target[:80]!r}, allowed is a 'tel:' or 'sip:' URI.",
-                code="invalid_value",
-                param="target_uri",
+                "target_uri",
             )
         self.incoming.find(call_id).refer(target)
         return Response(status_code=200)
@@ -308,10 +305,8 @@ def _call_response(call: Call, drawing: Drawing) -> Response:
 def _present(fields: dict[str, Any], kind: str) -> Mapping[str, Any]:
     """Return a body in the present form, checked."""
     if fields["type"] != kind:
-        raise ApiProblem(
-            f"Invalid value for 'type': got {str(fields['type'])[:80]!r}, allowed is {kind!r}.",
-            code="invalid_value",
-            param="type",
+        raise invalid_value(
+            f"Invalid value for 'type': got {str(fields['type'])[:80]!r}, allowed is {kind!r}.", "type"
         )
     return check_session(fields, at="")
 
@@ -336,11 +331,10 @@ def _check_older(fields: dict[str, Any], name: str) -> Mapping[str, Any]:
     formats = older_sessions.FORMATS
     for field in ("input_audio_format", "output_audio_format"):
         if fields.get(field, formats[0]) not in formats:
-            raise ApiProblem(
+            raise invalid_value(
                 f"Invalid value for '{field}': got {str(fields[field])[:80]!r}, allowed is one of "
                 + ", ".join(map(repr, formats))
                 + ".",
-                code="invalid_value",
-                param=field,
+                field,
             )
     return fields

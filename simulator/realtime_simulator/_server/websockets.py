@@ -10,7 +10,7 @@ import attrs
 from starlette.websockets import WebSocket
 
 from realtime_simulator._calls.registry import CallRegistry
-from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem
+from realtime_simulator._core.problem import INTERNAL_ERROR, ApiProblem, invalid_value
 from realtime_simulator._engine.config import (
     check_served,
     known_models,
@@ -58,7 +58,7 @@ class WebSocketRoutes:
         try:
             asked = self._read(websocket, translation=translates)
             if asked.call_id is not None and translates:
-                raise ApiProblem("Calls have no translation sessions.", code="invalid_value", param="call_id")
+                raise invalid_value("Calls have no translation sessions.", "call_id")
             if asked.call_id is not None:
                 call = self.calls.find_realtime(asked.call_id).driver
         except ApiProblem as problem:
@@ -96,9 +96,7 @@ class WebSocketRoutes:
         )
         kind = asked.secret.session.get("type") if asked.secret is not None else None
         if profile.only_conversations and (translation or asked.transcription or kind == "transcription"):
-            raise ApiProblem(
-                f"The profile {profile.name} has conversations alone.", code="invalid_value", param="intent"
-            )
+            raise invalid_value(f"The profile {profile.name} has conversations alone.", "intent")
         return asked
 
     async def _refuse(self, websocket: WebSocket, problem: ApiProblem) -> None:

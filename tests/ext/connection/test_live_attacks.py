@@ -71,7 +71,7 @@ def test_malformed_events_in_any_order_do_not_end_the_connection(
         text = json.dumps(content)
         found, event, size = read_message(text, is_live=True)
         state.apply(found, event, size)
-        assert (state.live.transcript, state.used, state.live.usage.total) is not None
+        assert (state.live.transcript, state.live.usage.total) is not None
         while (job := state.live.backend.next_job()) is not None:
             assert job.response_id
     assert state.close_info is None
