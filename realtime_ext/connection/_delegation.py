@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 from .._core.arguments import check_seconds
 from .._core.callbacks import contained
 from .._core.time_limit import TimeLimit
-from ..errors import RealtimeError
+from ..errors import ConnectionClosedError, RealtimeError
 from ._io import ConnectionIO
 from ._state.live import LiveSession, LiveState, split_text
 from ._state.tasks import Task, Tasks
@@ -26,7 +25,7 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 _QUIET = 1.0  # seconds without a word after which the user has finished
 _LOOK = 0.125  # seconds between two looks at the words
 _LATE = "The task took too long, and was given up."
-_FAILED = "The task failed: the application had an error. Nothing was done."
+_FAILED = "The task failed: the application had an error."
 
 
 class AsyncDelegation:
@@ -133,21 +132,35 @@ class DelegationRunner:
         limit = TimeLimit(self._timeout, is_real=True)
         try:
             result = None
-            async with limit:
-                result = await contained(self._call(delegation), "the handler")
+            try:
+                async with limit:
+                    result = await contained(self._call(delegation), "the handler")
+            except Exception as error:
+                if limit.expired():
+                    result = self._on_timeout
+                    logger.warning("the handler of a delegation took longer than %g s", self._timeout)
+                elif not self._is_over(task):
+                    result = _FAILED
+                    name = type(error).__name__
+                    logger.error("the handler of a delegation raised %s", name, exc_info=error)
             if result is not None:
-                await delegation.say(result)
-        except Exception as error:
-            if self._io.state.close_info is not None or task.is_lost:
-                return
-            if limit.expired():
-                logger.warning("the handler of a delegation took longer than %g s", self._timeout)
-            else:
-                logger.error("the handler of a delegation raised %s", type(error).__name__, exc_info=error)
-            with contextlib.suppress(RealtimeError):
-                await delegation.say(self._on_timeout if limit.expired() else _FAILED)
+                await self._tell(delegation, task, result)
         finally:
             self._tasks.done(task)
+
+    async def _tell(self, delegation: AsyncDelegation, task: Task, text: str) -> None:
+        """Say how a task ended, again if a sideband's link was lost with it: better twice than never."""
+        while not self._is_over(task):
+            try:
+                return await delegation.say(text)
+            except ConnectionClosedError:
+                continue  # a sideband's session goes on, and this waits for its new link
+            except RealtimeError as error:
+                logger.warning("the end of a delegation could not be said: %s", error)
+                return
+
+    def _is_over(self, task: Task) -> bool:
+        return self._io.state.close_info is not None or task.is_lost
 
     async def _call(self, delegation: AsyncDelegation) -> str | None:
         """Call the handler, and return what is to be said."""
@@ -233,7 +246,7 @@ async def append(
         waiters.append(live.appending(out.event_id, out.type))
         try:
             await io.send(out, deadline=deadline)
-        except RealtimeError:
+        except BaseException:
             live.not_sent(out.event_id)
             raise
     for waiter in waiters:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from typing import Any
 
 
 class Claims:
@@ -16,17 +17,17 @@ class Claims:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._claimed: dict[str, int] = {}
+        self._claimed: dict[str, weakref.ref[Any]] = {}
 
     def claim(self, what: str, owner: object) -> bool:
         """Return whether this owner is to do something: it is the first that asks.
 
         Args:
             what: The id of a task, or of a response whose functions are to be called.
-            owner: A connection; it must live as long as the claim is of use.
+            owner: The part of a connection that asks.
         """
         with self._lock:
-            return self._claimed.setdefault(what, id(owner)) == id(owner)
+            return self._claimed.setdefault(what, weakref.ref(owner))() is owner
 
 
 _lock = threading.Lock()

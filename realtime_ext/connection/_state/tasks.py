@@ -20,18 +20,30 @@ _WAITING = 64  # tasks that are kept for a handler which is yet to come
 
 
 @attrs.define
+class _Session:
+    """The session of some tasks."""
+
+    is_lost: bool = False
+
+
+@attrs.define
 class Task:
     """Work that the model has delegated to the program.
 
     Args:
         id: The delegation's id.
         pieces: The user's words that belong to it so far, as they came.
-        is_lost: Whether its session was lost, so that the model hears of it no more.
+        session: The session that it belongs to.
     """
 
     id: str
     pieces: list[Utterance] = attrs.field(repr=False)
-    is_lost: bool = False
+    session: _Session = attrs.field(factory=_Session, repr=False)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its session was lost, so that the model hears of it no more."""
+        return self.session.is_lost
 
     @property
     def words(self) -> str:
@@ -53,13 +65,14 @@ class Tasks:
     """
 
     __slots__ = (
-        *("_begun", "_handed", "_known", "_latest", "_pieces", "_taken_ms", "_waiting"),
-        *("claims", "on_task"),
+        *("_begun", "_handed", "_known", "_latest", "_pieces", "_session", "_taken_ms", "_waiting"),
+        *("__weakref__", "claims", "on_task"),
     )
 
     def __init__(self) -> None:
         self.claims: Claims = Claims()
         self.on_task: Callable[[], object] | None = None
+        self._session = _Session()
         self._pieces: deque[Utterance] = deque(maxlen=_KEPT)
         self._latest: Task | None = None  # to which the user may add words
         self._taken_ms: float = 0  # where on the timeline the words of the tasks end
@@ -79,7 +92,7 @@ class Tasks:
         self._waiting = deque((task for task in self._waiting if task.id not in self._known), _WAITING)
         for task_id, words in tasks.items():
             piece = Utterance(speaker="user", text=words, start_ms=0, end_ms=0)
-            self._handed.append(Task(task_id, [piece]))
+            self._handed.append(Task(task_id, [piece], self._session))
 
     def next(self) -> Task | None:
         """Remove and return the oldest task that no connection has begun; None if there is none now."""
@@ -108,8 +121,8 @@ class Tasks:
         self._waiting.clear()
         self._pieces.clear()
         self._latest, self._taken_ms = None, 0
-        for task in lost:
-            task.is_lost = True
+        self._session.is_lost = True
+        self._session = _Session()
         return [task.id for task in lost]
 
     def heard(self, piece: Utterance) -> None:
@@ -132,7 +145,7 @@ class Tasks:
             and task_id not in self._known
             and delegation.get("target", "client") == "client"
         ):
-            self._latest = Task(task_id, self._asked())
+            self._latest = Task(task_id, self._asked(), self._session)
             if self._latest.pieces:
                 self._taken_ms = self._latest.pieces[-1].end_ms
             self._waiting.append(self._latest)

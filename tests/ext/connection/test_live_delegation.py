@@ -13,10 +13,11 @@ import pytest
 from realtime_simulator import Simulator, delegate, speech
 
 from realtime_ext import AsyncRealtimeClient, RealtimeClient
-from realtime_ext.connection import AsyncDelegation, Delegation, LiveConnection, Utterance
+from realtime_ext.connection import AsyncDelegation, Delegation, LiveConnection, Reconnect, Utterance
 from realtime_ext.connection._state.tasks import Task
 from realtime_ext.errors import RealtimeError
 from tests.ext.connection.clocks import hurry
+from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.waiting import PATIENCE
 
 SESSION = {"model": "gpt-live-1"}
@@ -296,3 +297,88 @@ def test_wrong_handlers_are_refused(client: RealtimeClient) -> None:
         pytest.raises(RealtimeError, match="this session delegates to responses, not to the program"),
     ):
         connection.delegate(lambda task: None)
+
+
+AT = {"start_ms": 0, "end_ms": 200}
+
+
+def tasked(peer: Peer) -> dict[str, Any]:
+    """Delegate a task to the program, and return the event in which it says something of it."""
+    peer.send("session.started", event_id="e1", session={"id": "live_1", "model": "gpt-live-1"})
+    task = {"id": "item_1", "type": "delegation", "target": "client"}
+    peer.send("session.delegation.created", event_id="e2", offset_ms=200, delegation=task)
+    return peer.expect("session.commentary.append")
+
+
+def test_a_result_that_is_lost_with_a_sidebands_link_is_said_again() -> None:
+    said: list[str] = []
+
+    def first(peer: Peer) -> None:
+        said.append(tasked(peer)["content"])
+        peer.close(1011)
+
+    def second(peer: Peer) -> None:
+        event = peer.expect("session.commentary.append")
+        said.append(event["content"])
+        peer.send("session.commentary.appended", client_event_id=event["event_id"], **AT)
+        peer.until_closed()
+
+    async def main(server: ScriptedServer) -> None:
+        async with (
+            AsyncRealtimeClient("sk-x", base_url=server.base_url) as client,
+            client.live.attach("live_1", reconnect=Reconnect(first_delay=0)) as connection,
+        ):
+            connection.delegate(lambda task: "The room is booked.")
+            await connection.wait_for("session.commentary.appended", timeout=PATIENCE)
+
+    with ScriptedServer(first, second) as server:
+        asyncio.run(main(server))
+    assert said == ["The room is booked."] * 2
+
+
+def test_a_result_that_is_refused_is_not_called_a_failure_of_the_task(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said: list[str] = []
+
+    def script(peer: Peer) -> None:
+        event = tasked(peer)
+        said.append(event["content"])
+        error = {"type": "invalid_request_error", "code": "invalid_value", "message": "Not now."}
+        peer.send("error", error={**error, "client_event_id": event["event_id"]})
+        said.append(peer.recv()["type"])
+        peer.until_closed()
+
+    async def main(server: ScriptedServer) -> None:
+        async with (
+            AsyncRealtimeClient("sk-x", base_url=server.base_url) as client,
+            client.live.attach("live_1") as connection,
+        ):
+            connection.delegate(lambda task: "The room is booked.")
+            await connection.wait_for("error", timeout=PATIENCE)
+            while "could not be said" not in caplog.text:
+                await asyncio.sleep(0.001)
+            await connection.send({"type": "session.input_audio.mute"})
+
+    with ScriptedServer(script) as server:
+        asyncio.run(main(server))
+    assert said == ["The room is booked.", "session.input_audio.mute"]
+
+
+def test_a_task_is_not_worked_on_again_by_the_next_sideband(sim: Simulator, client: RealtimeClient) -> None:
+    begun: list[str] = []
+    sim.on_response([delegate()], times=1)
+    with client.live.connect(SESSION) as connection:
+        with client.live.attach(connection.session_id) as sideband:
+            sideband.delegate(lambda task: begun.append(task.id))
+            connection.send_audio(ASKED)
+            sideband.wait_for("session.delegation.created")
+            while not begun:
+                sideband.wait_for("session.usage.updated")
+        for _ in range(5):
+            with client.live.attach(connection.session_id) as sideband:
+                sideband.delegate(lambda task: begun.append(task.id))
+                sideband.wait_for("session.delegation.created")
+                connection.mute()
+                sideband.wait_for("session.input_audio.muted")
+    assert len(begun) == 1
