@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 # Their values may give access to the user's accounts: they appear in no violation, message or repr.
-SECRET_FIELDS = frozenset({"authorization", "client_secret", "headers"})
+SECRET_FIELDS = frozenset({"auth", "authorization", "client_secret", "headers"})
 ABSENT: Final = object()
 
 _LONGEST = 80

@@ -190,8 +190,10 @@ def test_outgoing_calls_must_be_enabled(sim: Simulator, client: Any, runner: Run
 
 def test_the_password_of_a_line_is_in_no_error(runner: Runner) -> None:
     client = runner.client(base_url="http://127.0.0.1:1/v1")
-    for wrong in ("not\ntelling", ["not telling"], object()):
-        trunk = {**TRUNK, "auth": {"type": "digest", "username": "me", "password": wrong}}
+    auth = {"type": "digest", "username": "me"}
+    wrong = [{**auth, "password": one} for one in ("not\ntelling", ["not telling"], object())]
+    for odd in (*wrong, "me:not telling", ["me", "not telling"], {**auth, "passwort": "not telling"}):
+        trunk = {**TRUNK, "auth": odd}
         with pytest.raises(ValueError, match="trunk") as caught:
             runner.run(client.live.calls.call(SESSION, to=NUMBER, trunk=trunk))
         assert "telling" not in repr(caught.value)
