@@ -134,7 +134,9 @@ class AsyncLiveConnection(AsyncLifetime["LiveEvent", "LiveClientEventLike"]):
         if self._playback is None:
             if not (self._state.role.carries_audio or self._state.role.is_sideband):
                 raise RealtimeError("playback: in a WebRTC call audio flows on the track; use audio_out=…")
-            self._playback = LivePlayback(self._format)
+            # A sideband's copies are PCM16 at 24 kHz, whatever the session's format.
+            is_sideband = self._state.role.is_sideband
+            self._playback = LivePlayback(audio_format("pcm") if is_sideband else self._format)
             self._live.on_sound = self._playback._received
             self._live.on_talked_over = self._playback.clear
         return self._playback

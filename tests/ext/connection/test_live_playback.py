@@ -132,6 +132,36 @@ def test_the_program_is_notified_when_the_user_talks_over_the_model(runner: Runn
     assert told[0].to_dict() == {"type": "realtime_ext.talked_over", "start_ms": 1200}
 
 
+@async_only
+def test_a_sideband_plays_copies_whatever_the_format_of_the_session(runner: Runner) -> None:
+    def script(peer: Peer) -> None:
+        form = {"format": {"type": "audio/pcmu", "rate": 8000}}
+        backend: dict[str, Any] = {"type": "responses", "responses": {"model": "m", "tools": []}}
+        session = {"id": "live_1", "model": "gpt-live-1", "audio": form, "delegation": backend}
+        peer.send("session.started", session=session)
+        peer.expect("session.update")
+        own = {"type": "function", "name": "forecast"}
+        backend["responses"] = {"model": "m", "tools": [own]}
+        peer.send("session.updated", session=session)
+        peer.expect("session.input_audio.mute")
+        sound = base64.b64encode(bytes(9600)).decode()
+        peer.send("session.output_audio.delta", delta=sound, start_ms=0, end_ms=200)
+        peer.send("session.input_audio.muted")
+        peer.until_closed()
+
+    def forecast() -> str:
+        """Look at the sky."""
+        return "mild"
+
+    with ScriptedServer(script) as server:
+        client = runner.client(base_url=server.base_url)
+        with Driven(client.live.attach("live_1", tools=[forecast]), runner) as connection:
+            playback = connection.playback
+            connection.mute()
+            connection.wait_for("session.input_audio.muted")
+            assert playback.waiting_ms == 200
+
+
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     with Simulator(pacing="none", espeak=False) as simulator:
