@@ -61,6 +61,7 @@ class Backend:
     """
 
     __slots__ = (
+        "__weakref__",
         "_delegations",
         "_ended",
         "_follow",
@@ -208,6 +209,9 @@ class Backend:
         if round is None:
             delegation.rounds += 1
             round = delegation.current = _Round(delegation.rounds)
+        elif round.is_done:  # it was taken for done when the link was lost, and goes on
+            round.is_done = False
+            self._ended.pop(delegation.response_id or "", None)
         round.waiting.add(item_id)
         round.held.append(job)
         if delegation.response_id is not None:
@@ -220,11 +224,8 @@ class Backend:
         held, round.held = round.held, []
         if response_id in self._ended or not self.claims.claim(response_id, self):
             return
-        if round.number > self.most_rounds + 1:
-            if response_id not in self._rounds:
-                logger.warning("the backend still calls functions after %d rounds", self.most_rounds)
-                self._end(response_id)
-            return
+        if round.number > self.most_rounds + 1 and response_id not in self._rounds:
+            logger.warning("the backend still calls functions after %d rounds", self.most_rounds)
         self._rounds[response_id] = round
         refusal = _TOO_MANY.format(self.most_rounds) if round.number > self.most_rounds else None
         for job in held:
@@ -263,7 +264,7 @@ class Backend:
     def _settle(self, response_id: str) -> None:
         round = self._rounds.get(response_id)
         if round is not None and round.is_done and not round.waiting:
-            if round.wants_answer:
+            if round.wants_answer and round.number <= self.most_rounds + 1:
                 self._follow = response_id
             self._end(response_id)
 

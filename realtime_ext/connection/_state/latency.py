@@ -112,6 +112,7 @@ class LatencyMeter:
     def __init__(self) -> None:
         self._watch = Stopwatch()
         self._utterances = Utterances()
+        self._session_id: str | None = None
 
     @property
     def latencies(self) -> Latencies:
@@ -139,6 +140,8 @@ class LatencyMeter:
                 watch.done(event.response.id)
             case "in", "error":
                 watch.refused(getattr(event.error, "event_id", None))
+            case "in", "session.started" if event.session.id != self._session_id:
+                self._session_id, self._utterances = event.session.id, Utterances()
             case "in", "session.input_transcript.delta" | "session.output_transcript.delta":
                 self._spoken(event)
 

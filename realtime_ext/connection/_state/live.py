@@ -12,8 +12,11 @@ from typing import Any, ClassVar
 
 import attrs
 
+from ..._core.json import value_at
 from ..._core.utterances import PAUSE_MS, Speaker, Utterance, Utterances
+from ...errors import APIConnectionError
 from ...events import Reconnected, TalkedOver, UnknownEvent
+from ...session import merge
 from ...usage import Usage
 from .backend import Backend
 from .claims import claims_of
@@ -160,7 +163,7 @@ class LiveSession:
         self.talked_over: TalkedOver | None = None
         self.began_ms: int = 0
         self._server: str | None = None
-        self._earlier = 0.0  # seconds of the sessions that it continues
+        self._earlier = LiveUsage()  # of the sessions that it continues
         self._responding: dict[str, None] = {}  # ids of the backend's responses that go on
         self._utterances: list[Utterance] = []
         self._places: dict[Speaker, int] = {}  # where each speaker's latest utterance is among them
@@ -269,7 +272,10 @@ class LiveSession:
             is_sideband: Whether the session goes on, and the tasks with it.
         """
         lost = list(self._appends)
-        return tuple(lost if is_sideband else [*lost, *self.tasks.lose()])
+        if not is_sideband:
+            self.backend.forget()
+            lost += self.tasks.lose()
+        return tuple(lost)
 
     @property
     def responding(self) -> tuple[str, ...]:
@@ -282,13 +288,12 @@ class LiveSession:
 
     def restart(self) -> None:
         """Begin another session, which continues this one: transcript and usage go on."""
-        self.backend.forget()
         self.segments.close("session_closed")
         self.close_reason = None
         self.is_storage_failed = False
         self.session_id = None
         self.began_ms = max((one.end_ms for one in self._utterances), default=self.began_ms)
-        self._earlier = self.usage.seconds
+        self._earlier = self.usage
         self._responding.clear()
         self._heard = Utterances()
 
@@ -338,11 +343,14 @@ class LiveSession:
 
     def _used(self, usage: Any) -> None:
         seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
-        if isinstance(seconds, int | float) and self.usage.seconds < self._earlier + seconds < float("inf"):
+        before = self._earlier
+        if isinstance(seconds, int | float) and self.usage.seconds < before.seconds + seconds < float("inf"):
             paused = usage.get("paused_seconds")
-            paused = float(paused) if isinstance(paused, int | float) else self.usage.paused_seconds
+            is_odd = not isinstance(paused, int | float) or not 0 <= paused <= seconds
             self.usage = attrs.evolve(
-                self.usage, seconds=self._earlier + float(seconds), paused_seconds=paused
+                self.usage,
+                seconds=before.seconds + seconds,
+                paused_seconds=self.usage.paused_seconds if is_odd else before.paused_seconds + paused,
             )
 
     def _described(self, session: Any) -> None:
@@ -403,7 +411,7 @@ class LiveState(ConnectionState):
             new one that is given its history.
     """
 
-    __slots__ = ("_is_muted", "_lost", "_starting", "continues_by_fork", "live")
+    __slots__ = ("_is_closing", "_is_muted", "_lost", "_starting", "continues_by_fork", "live")
 
     _effects: ClassVar[Mapping[str, Callable[[Any, JSON], object]]]  # below
 
@@ -411,6 +419,7 @@ class LiveState(ConnectionState):
         super().__init__(role, **options)
         self.live: LiveSession = LiveSession()
         self.continues_by_fork: bool = False
+        self._is_closing = False  # at the wish of the program
         self._is_muted = False  # by any connection of the session
         self._lost: tuple[str, ...] = ()
         self._starting: Acknowledgement | None = None  # the session.start without an answer
@@ -439,13 +448,17 @@ class LiveState(ConnectionState):
             For a `session.start` or a `session.update`, the waiter for its acknowledgement.
         """
         if out.type == "session.start":
-            self._starting = Acknowledgement(out.event_id, None)
+            self._starting = Acknowledgement(out.event_id, out.content["session"])
             return self._starting
+        self._is_closing |= out.type == "session.close"
         self._is_muted = _MUTES.get(out.type, self._is_muted)
         return None if out.type == "response.create" else super().sending(out, stream)
 
     def lost(self, closed: CloseInfo, now: float, random: Callable[[], float]) -> Reconnecting | None:
-        """Record the end of the link, as `ConnectionState`."""
+        """Record the end of the link, as `ConnectionState`; a session that was to end is not continued."""
+        if self._is_closing or self.live.close_reason not in (None, "expired"):
+            self.finish(closed)
+            return None
         responding, is_sideband = self.live.responding, self.role.is_sideband
         appends = self.live.lose(is_sideband=True)
         lost = super().lost(closed, now, random)
@@ -469,6 +482,7 @@ class LiveState(ConnectionState):
         start: dict[str, Any] = {}
         if not self.continues_by_fork:
             start = {name: content[name] for name in _CONFIGURED if content.get(name) is not None}
+            start = dict(_with_secrets(start, self.session.configuration))
             given = content.get("input")
             start["input"] = self.live.history(given if isinstance(given, list) else ())
             self.recovery.replayed = len(start["input"])
@@ -492,6 +506,8 @@ class LiveState(ConnectionState):
             self.live.restart()
             self.live.apply({"type": content["type"], "session": content.get("session")})
             self.session.restart()
+        if starting is not None and starting.session:  # not a fork
+            self.session.began_with(starting.session)
         ConnectionState._on_session(self, content)
         if starting is not None:
             starting.resolve(None)
@@ -509,7 +525,11 @@ class LiveState(ConnectionState):
         starting = self._starting
         if starting is not None and event_id in (None, starting.event_id):
             self._starting = None
-            starting.fail(refusal(error))
+            refused: Exception = refusal(error)
+            if self.continues_by_fork and not self.is_linked:  # the next attempt takes the history
+                self.continues_by_fork = False
+                refused = APIConnectionError(f"the session can't be forked: {refused}")
+            starting.fail(refused)
         self.session.refused(event_id, lambda: refusal(error), param=error.get("param"))
 
     def finish(self, closed: CloseInfo) -> None:
@@ -535,6 +555,25 @@ LiveState._effects = {
     "session.closed": LiveState._on_closed,
     "error": LiveState._on_refusal,
 }
+
+
+def _with_secrets(described: JSON, asked: JSON) -> JSON:
+    """Return a session as the server describes it, with what was asked for and is not shown."""
+    path = ("delegation", "responses", "tools")
+    own = {value_at(tool, "server_label"): tool for tool in value_at(asked, *path) or ()}
+
+    def whole(tool: Any) -> Any:
+        mine = own.get(label) if (label := value_at(tool, "server_label")) is not None else None
+        if mine is None or mine.get("server_url") != tool.get("server_url"):
+            return tool
+        return {**mine, **{name: value for name, value in tool.items() if value is not None}}
+
+    tools = value_at(described, *path)
+    if isinstance(tools, list):
+        tools = [whole(tool) for tool in tools]
+        described = merge(described, {"delegation": {"responses": {"tools": tools}}})
+    kept = {name: asked[name] for name in ("safety_identifier",) if name in asked}
+    return {**kept, **described}
 
 
 def _text_of(message: Any) -> str:

@@ -156,8 +156,8 @@ def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> Non
 
 
 def _replay(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if not isinstance(value, bool) and value != "history":
-        raise ValueError(f"replay: expected a bool or 'history', got {value!r}")
+    if not isinstance(value, bool) and value not in ("fork", "history"):
+        raise ValueError(f"replay: expected a bool, 'fork' or 'history', got {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -170,14 +170,14 @@ class Reconnect:
 
     Args:
         replay: Whether to begin a new session with the configuration and the items of the old one.
-            `"history"` is True for a Live session that must not be forked.
+            `"history"` is True for a Live session that must not be forked, and `"fork"` the same as True.
         attempts: Attempts before giving up; 1 or more. A link that is lost again within 5 s counts as one.
         first_delay: Seconds before the first attempt, less up to a quarter; doubled for each further one.
         max_delay: The longest delay in seconds.
         on_attempt: Called with each `Attempt` before its delay; it must not block.
     """
 
-    replay: bool | Literal["history"] = attrs.field(default=False, validator=_replay)
+    replay: bool | Literal["fork", "history"] = attrs.field(default=False, validator=_replay)
     attempts: int = attrs.field(default=8, validator=_count)
     first_delay: float = attrs.field(default=0.5, validator=_positive)
     max_delay: float = attrs.field(default=10.0, validator=_positive)
@@ -206,7 +206,7 @@ def policy_for(reconnect: Any, *, is_sideband: bool) -> Reconnect | None:
     return reconnect
 
 
-def continuing(way: str) -> Reconnect:
+def continuing(way: Any) -> Reconnect:
     """Return the policy by which a Live session continues: `fork` or `history`.
 
     Raises:
@@ -214,7 +214,7 @@ def continuing(way: str) -> Reconnect:
     """
     if way not in ("fork", "history"):
         raise ValueError(f"reconnect: expected 'fork', 'history', a Reconnect or None, got {way!r}")
-    return Reconnect(replay="history" if way == "history" else True)
+    return Reconnect(replay=way)
 
 
 def should_reconnect(policy: Reconnect, closed: CloseInfo) -> bool:

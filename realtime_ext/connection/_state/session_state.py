@@ -137,6 +137,10 @@ class SessionState:
         if isinstance(expires_at, int | float) and 0 < expires_at < _LATEST_TIME:
             self._ends_at = float(expires_at)
 
+    def began_with(self, session: JSON) -> None:
+        """Record what the client has set in a new session."""
+        self._configuration, self._in_force = session, []
+
     def sent(self, event_id: str, session: Any) -> Acknowledgement:
         """Record an update that is about to be sent; the returned waiter is filled by its acknowledgement."""
         update = Acknowledgement(event_id, session)

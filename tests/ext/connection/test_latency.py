@@ -175,3 +175,7 @@ def test_a_meter_observes_both_apis() -> None:
     at(950, "session.output_transcript.delta", start_ms=3000, end_ms=3200, **words)
     at(990, "session.output_transcript.delta", start_ms=3200, end_ms=3400, **words)
     assert meter.latencies.responses[1:] == (Latency(after_speech_ms=600),)
+    at(1000, "session.started", session={"id": "live_2", "model": "gpt-live-1"})  # its timeline begins anew
+    at(1100, "session.input_transcript.delta", start_ms=0, end_ms=300, **words)
+    at(1200, "session.output_transcript.delta", start_ms=500, end_ms=700, **words)
+    assert meter.latencies.responses[-1] == Latency(after_speech_ms=200)

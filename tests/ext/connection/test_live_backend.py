@@ -219,7 +219,9 @@ def test_rounds_are_limited_for_each_request(caplog: pytest.LogCaptureFixture) -
     assert isinstance(job, CallJob)
     assert job.refusal is not None and "called 2 times" in job.refusal
     assert answer(service.backend, job) != []
-    assert service.round(4) == []
+    (job,) = service.round(4)
+    assert isinstance(job, CallJob) and job.refusal is not None
+    assert answer(service.backend, job) == [], "its answer opens the session's gate, and ends the loop"
     assert "the backend still calls functions after 2 rounds" in caplog.text
     service.begin("resp_5", "item_2")
     service.item(call(5), "item_2")
@@ -290,6 +292,21 @@ def test_calls_that_came_before_the_tools_are_run(is_over: bool) -> None:
     (job,) = jobs(late)
     assert isinstance(job, CallJob) and job.response_id == "resp_1"
     assert answer(late, job) == ([FollowUpJob(response_id="resp_1")] if is_over else [])
+
+
+def test_a_call_that_follows_after_a_lost_link_is_run_too() -> None:
+    service = Service()
+    service.begin("resp_1")
+    service.item(call(1))
+    (first,) = jobs(service.backend)
+    answer(service.backend, first)
+    service.backend.link_lost()
+    assert [type(job) for job in jobs(service.backend)] == [FollowUpJob]
+    service.item(call(2))
+    (second,) = jobs(service.backend)
+    assert answer(service.backend, second) == [], "the response goes on"
+    service.end("resp_1")
+    assert jobs(service.backend) == [FollowUpJob(response_id="resp_1")]
 
 
 def test_the_backend_continues_when_the_end_of_its_response_was_lost_with_the_link() -> None:

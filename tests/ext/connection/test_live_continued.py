@@ -181,7 +181,7 @@ def test_the_way_to_continue_is_chosen_by_name(runner: Runner, sim: Simulator, s
 def test_other_ways_to_continue_are_refused(runner: Runner, sim: Simulator) -> None:
     with pytest.raises(ValueError, match="reconnect: expected 'fork', 'history', a Reconnect or None"):
         connect(runner, sim, SESSION, reconnect="replay")
-    with pytest.raises(ValueError, match="replay: expected a bool or 'history', got 'never'"):
+    with pytest.raises(ValueError, match="replay: expected a bool, 'fork' or 'history', got 'never'"):
         Reconnect(replay="never")  # type: ignore[arg-type]
 
 

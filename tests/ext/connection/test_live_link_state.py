@@ -13,7 +13,8 @@ from realtime_ext.connection._state.function_calls import CallJob, FollowUpJob
 from realtime_ext.connection._state.live import LiveState
 from realtime_ext.connection._state.messages import read_message
 from realtime_ext.connection._state.reconnect import CloseInfo, Reconnect
-from realtime_ext.errors import APIStatusError, ConnectionClosedError
+from realtime_ext.errors import APIConnectionError, APIStatusError, ConnectionClosedError
+from tests.support.rows import each
 
 JSON = dict[str, Any]
 _NUMBERS = count()
@@ -22,7 +23,7 @@ SESSION: JSON = {"id": "live_1", "model": "gpt-live-1.1", "instructions": "Be br
 
 def linked(*, is_sideband: bool = False, **session: Any) -> LiveState:
     role = Role(kind="live", is_sideband=is_sideband, plays=False)
-    core = LiveState(role, id_prefix="x", reconnect=Reconnect())
+    core = LiveState(role, id_prefix="x", reconnect=Reconnect(replay=not is_sideband))
     core.live.join(f"https://{next(_NUMBERS)}.example", "")  # nobody else works for its session
     tell(core, "session.started", session={**SESSION, **session})
     return core
@@ -86,11 +87,11 @@ def test_the_transcript_goes_on_behind_the_session_that_is_continued() -> None:
 
 def test_usage_goes_on_in_the_session_that_continues() -> None:
     core = linked()
-    tell(core, "session.usage.updated", usage={"seconds": 10.0})
+    tell(core, "session.usage.updated", usage={"seconds": 10.0, "paused_seconds": 4.0})
     lose(core)
     renew(core)
-    tell(core, "session.usage.updated", usage={"seconds": 5.0})
-    assert core.live.usage.seconds == 15.0
+    tell(core, "session.usage.updated", usage={"seconds": 5.0, "paused_seconds": 1.0})
+    assert (core.live.usage.seconds, core.live.usage.paused_seconds) == (15.0, 5.0)
 
 
 def test_a_stored_session_is_forked_and_another_gets_its_history() -> None:
@@ -273,3 +274,74 @@ def test_a_start_without_an_answer_fails_when_the_connection_ends() -> None:
     assert waiter is not None
     with pytest.raises(ConnectionClosedError, match="lost"):
         waiter.result()
+
+
+@each("reason", ["content", "close_requested", "remote_hangup"])
+def test_a_session_that_has_ended_is_not_continued(reason: str) -> None:
+    core = linked()
+    tell(core, "session.closed", reason=reason)
+    assert lose(core) is None
+    assert core.close_info is not None
+
+
+def test_a_session_that_was_to_be_closed_is_not_continued() -> None:
+    core = linked()
+    core.sending(core.client_events.write({"type": "session.close"}))
+    assert lose(core) is None
+    assert core.close_info is not None
+
+
+def test_an_expired_session_is_continued() -> None:
+    core = linked()
+    tell(core, "session.closed", reason="expired")
+    assert core.lost(CloseInfo.by_peer(1000, "", expiry=core.session.expiry), 0.0, lambda: 0.0) is not None
+
+
+def test_a_fork_that_is_refused_at_the_start_is_replaced_by_the_history() -> None:
+    core = linked()
+    hear(core, "input", 0, "Hello.")
+    lose(core)
+    assert core.continues_by_fork
+    (start,) = core.restored()
+    waiter = core.sending(start)
+    error = {"type": "invalid_request_error", "code": "session_not_stored", "message": "It is not stored."}
+    tell(core, "error", error={**error, "client_event_id": start.event_id})
+    assert waiter is not None
+    with pytest.raises(APIConnectionError, match=r"can't be forked: .*not stored"):
+        waiter.result()
+    core.not_restored(lambda: ConnectionClosedError(1006, "lost"))
+    assert not core.continues_by_fork
+    (start,) = renew(core)
+    assert [one["content"][0]["text"] for one in start["session"]["input"]] == ["Hello."]
+
+
+CRM = {
+    "type": "mcp",
+    "server_label": "crm",
+    "server_url": "https://crm.example/mcp",
+    "authorization": "t0ken",
+}
+
+
+@each(
+    "shown, sent",
+    [
+        ({**CRM, "authorization": None, "allowed_tools": ["a"]}, {**CRM, "allowed_tools": ["a"]}),
+        ({"type": "mcp", "server_label": "crm", "server_url": "https://other.example"}, None),
+        ({"type": "web_search"}, None),
+        ("odd", None),
+    ],
+)
+def test_a_history_takes_along_what_the_server_does_not_show(shown: Any, sent: Any) -> None:
+    core = LiveState(Role(kind="live", plays=False), id_prefix="x", reconnect=Reconnect(replay="history"))
+    delegation = {"type": "responses", "responses": {"model": "m", "tools": [CRM]}}
+    asked = {"model": "gpt-live-1", "delegation": delegation, "safety_identifier": "user-7"}
+    core.sending(core.client_events.write({"type": "session.start", "session": asked}))
+    described = {"type": "responses", "responses": {"model": "m", "tools": [shown]}}
+    tell(core, "session.started", session={**SESSION, "delegation": described})
+    for number in range(2):
+        lose(core)
+        (start,) = renew(core, f"live_{number}")
+        tell(core, "session.updated", session={**SESSION, "delegation": described})
+        assert start["session"]["safety_identifier"] == "user-7"
+        assert start["session"]["delegation"]["responses"]["tools"] == [sent or shown]

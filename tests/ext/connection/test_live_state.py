@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, strategies
 
 from realtime_ext._core.utterances import Utterance
+from realtime_ext.connection._state.function_calls import CallJob
 from realtime_ext.connection._state.live import (
     LiveSession,
     LiveUsage,
@@ -139,6 +140,9 @@ def test_seconds_in_standby_are_counted_apart() -> None:
     used = {"seconds": 90.0, "active_seconds": 30, "paused_seconds": 60}
     session.apply({"type": "session.usage.updated", "usage": used})
     assert (session.usage.active_seconds, session.usage.paused_seconds) == (30, 60)
+    for odd in (-1, float("nan"), 1000, "60", None):
+        session.apply({"type": "session.usage.updated", "usage": {"seconds": 91, "paused_seconds": odd}})
+        assert session.usage.paused_seconds == 60
 
 
 def test_a_response_of_the_backend_goes_on_until_it_ends() -> None:
@@ -165,8 +169,13 @@ def test_a_session_that_continues_another_has_none_of_its_calls() -> None:
         {"type": "response.output_item.done", "item": item},
     ):
         session.apply({"type": "response.event", "delegation_id": "item_1", "event": event})
-    session.restart()
+    session.lose(is_sideband=True)
+    job = session.backend.next_job()
+    assert isinstance(job, CallJob)
+    session.lose(is_sideband=False)
     assert session.backend.next_job() is None
+    assert session.backend.output(job, "Booked.") is None, "nobody waits for it"
+    session.restart()
     assert session.responding == ()
 
 
@@ -296,6 +305,19 @@ def test_a_task_that_was_handed_over_is_not_begun_twice() -> None:
     assert first is not None and (first.id, first.words) == ("item_1", "Check the door.")
     assert second is not None and second.id == "item_3"
     assert session.tasks.next() is None
+
+
+def test_a_task_is_lost_with_its_session_also_when_its_handler_has_ended() -> None:
+    session = after(delegated(1))
+    task = session.tasks.next()
+    assert task is not None
+    session.tasks.done(task)
+    assert not task.is_lost
+    assert session.tasks.lose() == []
+    assert task.is_lost
+    session.apply(delegated(2))
+    again = session.tasks.next()
+    assert again is not None and not again.is_lost
 
 
 def test_a_lost_session_leaves_neither_tasks_nor_words() -> None:

@@ -198,9 +198,12 @@ def test_a_backend_that_only_calls_is_stopped(sim: Simulator, client: RealtimeCl
         for _ in range(4):
             connection.wait_for("response.event", lambda event: event.event.type == "response.completed")
         connection.say("Goodbye.")
-        *run, refused = outputs(sim, connection.session_id)
-    assert run == ['"It is mild in Ghent."'] * 2
-    assert json.loads(refused)["error"]["type"] == "too_many_calls"
+        *run, refused, last = outputs(sim, connection.session_id)
+        assert run == ['"It is mild in Ghent."'] * 2
+        assert [json.loads(one)["error"]["type"] for one in (refused, last)] == ["too_many_calls"] * 2
+        sim.on_response("It is sunny.")
+        connection.send_audio(ASKED)  # a later request is not blocked by calls without an output
+        spoken(connection, "sunny")
 
 
 @each("choice", ["required", forecast])
