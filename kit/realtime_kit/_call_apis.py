@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -16,7 +17,6 @@ from realtime_ext.webhooks import Api
 
 if TYPE_CHECKING:
     from realtime_ext.client import AsyncRealtimeClient
-    from realtime_ext.connection import AsyncConnection
     from realtime_ext.tools import Toolbox
 
 
@@ -58,8 +58,10 @@ class CallApi(Protocol):
     async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
         """Reject a telephone call."""
 
-    def attach(self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None) -> Any:
-        """Return the async context manager of a sideband that runs the tools."""
+    def attach(
+        self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None
+    ) -> AbstractAsyncContextManager[Any]:
+        """Return the context manager of a sideband that runs the tools, which the session declares."""
 
     async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
         """End a call."""
@@ -93,14 +95,10 @@ class _Realtime:
     async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
         await client.calls.reject(call_id, status_code)
 
-    @contextlib.asynccontextmanager
-    async def attach(
+    def attach(
         self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None
-    ) -> AsyncIterator[AsyncConnection]:
-        async with client.connect(call_id=call_id) as connection:
-            if tools is not None:  # which the call's session has already
-                connection.run_tools(tools)
-            yield connection
+    ) -> AbstractAsyncContextManager[Any]:
+        return _running(tools, client.connect(call_id=call_id))
 
     async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
         await client.calls.hangup(call_id)
@@ -138,11 +136,22 @@ class _Live:
     async def reject(self, client: AsyncRealtimeClient, call_id: str, status_code: int) -> None:
         await client.live.calls.reject(call_id, status_code)
 
-    def attach(self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None) -> Any:
-        return client.live.attach(call_id, tools=tools)
+    def attach(
+        self, client: AsyncRealtimeClient, call_id: str, tools: Toolbox | None
+    ) -> AbstractAsyncContextManager[Any]:
+        return _running(tools, client.live.attach(call_id))
 
     async def hang_up(self, client: AsyncRealtimeClient, call_id: str) -> None:
         await client.live.calls.hangup(call_id)
+
+
+@contextlib.asynccontextmanager
+async def _running(tools: Toolbox | None, sideband: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
+    """Run tools on a sideband, and leave the session's own as they are."""
+    async with sideband as connection:
+        if tools is not None:
+            connection.run_tools(tools)
+        yield connection
 
 
 _APIS: dict[str, CallApi] = {"realtime": _Realtime(), "live": _Live()}

@@ -100,18 +100,14 @@ class Auditor(Recorder):
         """The tokens so far."""
         return self._usage.usage
 
-    def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
-        """Note an event, as an observer is called."""
-        with self._lock:
-            if self._is_closed:
-                return
-            super().__call__(direction, event, monotonic_ns)
-            self._latency(direction, event, monotonic_ns)
-            if direction == "in":
-                self._usage.observe(event)
-            self._note(event, round((monotonic_ns - self._began_ns) / 1e9, 3))
-            if event.type in _WRITTEN_AFTER:
-                self._write_report()
+    def _observe(self, direction: str, event: Any, monotonic_ns: int) -> None:
+        super()._observe(direction, event, monotonic_ns)
+        self._latency(direction, event, monotonic_ns)
+        if direction == "in":
+            self._usage.observe(event)
+        self._note(event, round((monotonic_ns - self._began_ns) / 1e9, 3))
+        if event.type in _WRITTEN_AFTER:
+            self._write_report()
 
     def close(self) -> None:
         """Write the report, and close the files; closing again has no effect."""

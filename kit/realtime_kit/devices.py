@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from realtime_ext import audio
 from realtime_ext.audio import is_quiet
 from realtime_ext.connection import AsyncLiveConnection
-from realtime_ext.errors import RealtimeError
+from realtime_ext.errors import ConnectionClosedError, RealtimeError
 from realtime_ext.tasks import raise_if_interrupt
 
 from ._core.extras import install
@@ -344,7 +344,11 @@ class Headset:
         try:
             send = self._connection.send_audio if self._is_live else self._connection.append_audio
             async for piece in microphone:
-                await send(piece)
+                try:
+                    await send(piece)
+                except ConnectionClosedError:  # of the link; the next piece waits until it is replaced
+                    if self._connection.is_closed:
+                        raise
         except RealtimeError:
             raise
         except Exception as error:

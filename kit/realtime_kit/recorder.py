@@ -24,6 +24,8 @@ from array import array
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, TextIO
 
+from realtime_api.events import LIVE_SERVER_EVENTS
+
 from realtime_ext import audio
 from realtime_ext.audio import AudioFormat, audio_format
 from realtime_ext.connection import Utterances
@@ -41,6 +43,7 @@ _logger: logging.Logger = logging.getLogger("realtime_kit")
 
 _RATE = 24000
 _KEPT_S = 5.0  # how long after its audio an item can still be cut
+_REMEMBERED = 1024  # events whose repetition is noticed: those of seconds
 _KEPT_HALVES = 64  # items of which half a sample waits for its other half
 _MAX_FRAMES = (2**32 - 1 - 36) // 4  # a WAV file's sizes have 32 bits: about 12 hours
 
@@ -67,7 +70,8 @@ class Recorder:
             tool's call has `name`, and its `text` is the arguments; its output has the same `call_id`. An
             interrupted reply has all its words, because they arrive before the audio is played; another line
             with its `item_id`, no text and `heard_ms` says how much of it was heard. Lines of a Live session
-            have `start_ms` and `end_ms` on its timeline in place of an `item_id`, and are written at a pause.
+            have `start_ms` and `end_ms` on its timeline in place of an `item_id`, and are written at a pause;
+            a session that continues it has a timeline of its own, from 0.
 
     Raises:
         OSError: A file can't be written.
@@ -105,6 +109,8 @@ class Recorder:
             "user": _Side(self._sound, 0),
             "assistant": _Side(self._sound, 1),
         }
+        self._session_id: str | None = None
+        self._seen: dict[str, None] = {}  # ids of a Live session's events
         self._utterances = Utterances()
         self._spoken_at: dict[_Speaker, float] = {}  # when each side's utterance began
 
@@ -116,16 +122,44 @@ class Recorder:
     def __call__(self, direction: str, event: Any, monotonic_ns: int) -> None:
         """Record an event, as an observer is called."""
         with self._lock:
-            if self._transcript.closed:
-                return
-            try:
-                self._record(direction, event, (monotonic_ns - self._began_ns) / 1e9)
-            except OSError:
-                raise
-            except binascii.Error as error:
-                _logger.warning("audio of %s was not recorded: %s", event.type, error)
-            except Exception as error:
-                _logger.error("failed to record %s; please report this", event.type, exc_info=error)
+            if not self._transcript.closed and not self._is_repeated(direction, event):
+                self._observe(direction, event, monotonic_ns)
+
+    def _is_repeated(self, direction: str, event: Any) -> bool:
+        """Return whether an event came before: a sideband gets some again after its link was replaced.
+
+        Their ids are unique within a session; only the Live API repeats any. Audio has none.
+        """
+        event_id = getattr(event, "event_id", None)
+        is_live = LIVE_SERVER_EVENTS.get(event.type) is type(event)
+        if direction == "out" or not isinstance(event_id, str) or not is_live:
+            return False
+        if event.type == "session.started":
+            self._starts(getattr(event.session, "id", None))
+        if event_id in self._seen:
+            return True
+        if len(self._seen) == _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._seen[event_id] = None
+        return False
+
+    def _starts(self, session_id: str | None) -> None:
+        """Begin another timeline if this is another session, which continues the one before."""
+        if session_id != self._session_id:
+            self._session_id = session_id
+            self._seen.clear()
+            self._write_utterances(math.inf)
+
+    def _observe(self, direction: str, event: Any, monotonic_ns: int) -> None:
+        """Record an event that is new."""
+        try:
+            self._record(direction, event, (monotonic_ns - self._began_ns) / 1e9)
+        except OSError:
+            raise
+        except binascii.Error as error:
+            _logger.warning("audio of %s was not recorded: %s", event.type, error)
+        except Exception as error:
+            _logger.error("failed to record %s; please report this", event.type, exc_info=error)
 
     def _record(self, direction: str, event: Any, now: float) -> None:
         self._forget(now)

@@ -170,20 +170,22 @@ class UsageMeter:
 
     It looks at `session.created` and `session.updated` for the models, and at `response.done` and completed
     transcriptions for their usage; an event that comes twice counts once. Other events are ignored. Of a Live
-    session it counts the seconds, and the tokens of its backend and of decisions.
+    session it counts the seconds, and the tokens of its backend and of decisions; if another session
+    continues it, the seconds of both.
 
     Args:
         model: The session's model, until an event names it. A sideband gets no `session.created`.
         transcription_model: The model that transcribes the input, likewise.
     """
 
-    __slots__ = ("_model", "_paused", "_seconds", "_seen", "_transcription_model", "_usage")
+    __slots__ = ("_model", "_paused", "_seconds", "_seen", "_session_id", "_transcription_model", "_usage")
 
     def __init__(self, model: str | None = None, transcription_model: str | None = None) -> None:
         self._model = model
         self._transcription_model = transcription_model
         self._usage = Usage()
-        self._seconds = self._paused = 0.0  # of a Live session
+        self._session_id: str | None = None
+        self._seconds = self._paused = 0.0  # of the Live session that goes on
         self._seen: dict[str, None] = {}  # smaller than a set while it is empty
 
     @property
@@ -220,6 +222,10 @@ class UsageMeter:
             self._usage += Usage.of_backend(part(part(event, "event"), "decision"))
 
     def _learn(self, session: Any) -> None:
+        session_id = _name(part(session, "id")) or self._session_id
+        if self._session_id not in (None, session_id):  # another one, whose seconds begin at 0
+            self._usage, self._seconds, self._paused = self.usage, 0.0, 0.0
+        self._session_id = session_id
         # What is off now may still have transcriptions under way, so a model is only ever replaced by
         # another.
         self._model = _name(part(session, "model")) or self._model

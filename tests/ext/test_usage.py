@@ -87,6 +87,26 @@ def test_a_duplicate_event_counts_once(form: Any) -> None:
     assert (meter.usage.responses.count, meter.usage.transcriptions.count) == (1, 1)
 
 
+def test_seconds_of_live_sessions_that_continue_each_other_add_up() -> None:
+    meter = UsageMeter()
+    for session_id, seconds in (("live_1", 60.0), ("live_1", 75.0), ("live_2", 30.0)):
+        session = {"id": session_id, "model": "gpt-live-1"}
+        meter.observe({"type": "session.started", "session": session})
+        used = {"seconds": seconds, "paused_seconds": seconds / 3}
+        meter.observe({"type": "session.usage.updated", "usage": used})
+    (entry,) = meter.usage.entries
+    assert (entry.amount.count, entry.amount.seconds, entry.amount.paused_seconds) == (2, 105.0, 35.0)
+
+
+def test_seconds_count_once_if_the_session_tells_its_id_later() -> None:
+    meter = UsageMeter("gpt-live-1")
+    for seconds in (15.0, 30.0):
+        meter.observe({"type": "session.usage.updated", "usage": {"seconds": seconds}})
+        meter.observe({"type": "session.updated", "session": {"id": "live_1"}})
+        meter.observe({"type": "session.updated", "session": None})
+    assert [entry.amount.seconds for entry in meter.usage.entries] == [30.0]
+
+
 def test_a_model_is_known_from_the_start_if_one_says_so_and_stays_known() -> None:
     meter = UsageMeter(MODEL, TRANSCRIBER)
     meter.observe(session_event("session.updated", None, None))  # transcription was turned off

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import wave
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from realtime_kit.budget import PriceTable
 from realtime_simulator import Fail, Simulator, call_tool, sequence, speech
 
 from realtime_ext import LiveSessionBuilder, SessionBuilder
+from realtime_ext.events import parse_event
 from tests.ext.connection.driver import Driven, async_only
 from tests.support.runner import Runner
 
@@ -137,3 +139,35 @@ def test_a_live_session_has_the_same_folder(runner: Runner, tmp_path: Path) -> N
     assert found["latency_ms"]["responses"][0]["after_speech_ms"] >= 0
     words = [json.loads(line) for line in (tmp_path / "call" / "transcript.jsonl").read_text().splitlines()]
     assert {line["role"] for line in words} == {"user", "assistant", "tool"}
+
+
+def test_a_live_report_counts_each_session_and_what_a_sideband_gets_again_once(tmp_path: Path) -> None:
+    prices = {"models": {"gpt-live-1": {"since": "2026-01-31", "per_minute": "0.05"}}}
+    with Auditor(tmp_path / "call", prices=prices, sound=False) as auditor:
+
+        def happens(kind: str, event_id: str, direction: str = "in", **fields: Any) -> None:
+            content = {"type": kind, "event_id": event_id, **fields}
+            auditor(direction, parse_event(content, live=True), time.monotonic_ns())
+
+        def used(seconds: float) -> dict[str, Any]:
+            return {"usage": {"seconds": seconds}, "context_window": {"usage_ratio": 0.1}}
+
+        item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "book", "arguments": "{}"}
+        done = {"type": "response.output_item.done", "item": item, "output_index": 0, "sequence_number": 3}
+        output = {"type": "function_call_output", "call_id": "call_1", "output": "booked"}
+        error = {"type": "invalid_request_error", "code": "c", "message": "m", "param": None}
+        session = {"id": "live_1", "model": "gpt-live-1"}
+        happens("session.started", "event_1", session=session)
+        for is_again in (False, True):
+            happens("response.event", "event_2", delegation_id="item_1", event=done)
+            happens("error", "event_3", error=error)
+            happens("session.usage.updated", "event_4", **used(60.0))
+            if not is_again:
+                happens("response.item.create", "event_5", "out", item=output)
+        happens("session.started", "event_1", session=session | {"id": "live_2"})
+        happens("session.usage.updated", "event_4", **used(30.0))
+    found = report(auditor)
+    assert [(one["call_id"], one["output"]) for one in found["tool_calls"]] == [("call_1", "booked")]
+    assert len(found["errors"]) == 1
+    assert [entry["amount"]["seconds"] for entry in found["usage"]] == [90.0]
+    assert found["cost"] == {"amount": "0.075", "currency": "USD"}

@@ -16,7 +16,14 @@ from realtime_kit import devices
 from realtime_kit.devices import Headset, Loudspeaker, Microphone
 from realtime_simulator import Simulator
 
-from realtime_ext import AsyncRealtimeClient, RealtimeClient, RealtimeError, SessionBuilder, audio
+from realtime_ext import (
+    AsyncRealtimeClient,
+    ConnectionClosedError,
+    RealtimeClient,
+    RealtimeError,
+    SessionBuilder,
+    audio,
+)
 from realtime_ext.events import parse_event
 from tests.support.command import environment, of, realtime
 from tests.support.paths import QUESTION, ROOT
@@ -226,6 +233,28 @@ def test_a_failure_to_send_what_the_microphone_hears_is_logged_as_one_of_this_pa
         asyncio.run(talk(simulator))
     assert "failed to send the microphone's audio; please report this" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_a_microphone_is_sent_until_the_connection_ends_not_only_its_link(card: ModuleType) -> None:
+    class Connection:
+        is_closed = False
+        pieces = 0
+
+        async def append_audio(self, piece: bytes) -> None:
+            self.pieces += 1
+            if self.pieces == 3:
+                self.is_closed = True
+            if self.pieces != 2:
+                raise ConnectionClosedError(1006, "the connection was lost")
+
+    async def talk() -> tuple[int, bool]:
+        connection: Any = Connection()
+        async with Headset(connection, loudspeaker=False) as headset:
+            assert headset._feeding is not None
+            await asyncio.wait([headset._feeding], timeout=PATIENCE)
+            return connection.pieces, isinstance(headset._feeding.exception(), ConnectionClosedError)
+
+    assert asyncio.run(talk()) == (3, True)
 
 
 def test_an_invalid_piece_of_audio_is_dropped(card: ModuleType, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_kit.recorder import _RATE as RATE, Recorder
+from realtime_kit.recorder import _RATE as RATE, _REMEMBERED as REMEMBERED, Recorder
 from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._engine.turn import Pacing
 
@@ -45,9 +45,11 @@ class Tape:
         self.path = folder / "call.wav"
         self.recorder = Recorder(self.path)
         self._began = self.recorder.began_ns
+        self._count = 0
 
     def event(self, seconds: float, kind: str, direction: str = "in", **fields: Any) -> None:
-        content = {"type": kind, "event_id": "event_1", **fields}
+        self._count += 1
+        content = {"type": kind, "event_id": f"event_{self._count}", **fields}
         event = parse_event(content, live=True) if self._is_live else parse_event(content)
         self.recorder(direction, event, self._began + int(seconds * 1e9))
 
@@ -402,6 +404,49 @@ def test_words_of_a_live_session_become_lines_at_pauses(tmp_path: Path) -> None:
         {"at": 1.0, "role": "user", "text": "What is the time?", "start_ms": 0, "end_ms": 400},
         {"at": 1.5, "role": "assistant", "text": "It is noon.", "start_ms": 400, "end_ms": 600},
         {"at": 4.0, "role": "user", "text": "Thanks.", "start_ms": 3000, "end_ms": 3200},
+    ]
+
+
+def test_what_a_sideband_gets_again_after_a_lost_link_is_recorded_once(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    for seconds in (1.0, 2.0):
+        words = {"delta": "Hello.", "start_ms": 0, "end_ms": 200}
+        tape.event(seconds, "session.input_transcript.delta", event_id="event_a", **words)
+    tape.event(3.0, "session.input_transcript.delta", delta=" You?", start_ms=200, end_ms=400)
+    tape.close()
+    assert [line["text"] for line in lines_of(tape)] == ["Hello. You?"]
+
+
+def test_what_was_repeated_is_known_for_a_limited_number_of_events(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    for _ in range(2 * REMEMBERED):
+        tape.event(1.0, "session.input_audio.muted", start_ms=0, end_ms=200)
+    assert len(tape.recorder._seen) == REMEMBERED
+    tape.close()
+
+
+def test_ids_of_events_do_not_matter_on_the_realtime_api(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    for item_id in ("item_1", "item_2"):  # some servers give all events the same
+        place = {"item_id": item_id, "content_index": 0, "transcript": "Yes.", "usage": None}
+        tape.event(1.0, "conversation.item.input_audio_transcription.completed", event_id="event", **place)
+    tape.close()
+    assert [line["item_id"] for line in lines_of(tape)] == ["item_1", "item_2"]
+
+
+def test_a_live_session_that_continues_another_has_utterances_of_its_own(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, is_live=True)
+    for seconds, session_id, start_ms in ((1.0, "live_1", 60_000), (2.0, "live_2", 400)):
+        tape.event(
+            seconds, "session.started", event_id="event_a", session=live_session() | {"id": session_id}
+        )
+        words = {"delta": f"In {session_id}.", "start_ms": start_ms, "end_ms": start_ms + 200}
+        tape.event(seconds, "session.output_transcript.delta", event_id="event_b", **words)
+    assert [line["text"] for line in lines_of(tape)] == ["In live_1."]
+    tape.close()
+    assert [(line["text"], line["start_ms"], line["end_ms"]) for line in lines_of(tape)] == [
+        ("In live_1.", 60_000, 60_200),
+        ("In live_2.", 400, 600),
     ]
 
 

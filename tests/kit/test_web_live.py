@@ -10,7 +10,7 @@ from realtime_api.models import LiveTransportIncomingData
 from realtime_kit.web import IncomingCall, RunningCalls, router
 from realtime_simulator import Heard, Simulator, call_tool, sequence
 
-from realtime_ext import LiveSessionBuilder, SessionBuilder, SessionConfigError
+from realtime_ext import LiveSessionBuilder, RealtimeError, SessionBuilder, SessionConfigError
 from realtime_ext._core.call import LiveCall
 from realtime_ext.connection import AsyncLiveConnection
 from realtime_ext.testing import sample_offer
@@ -61,6 +61,21 @@ async def test_a_page_talks_with_a_live_session_whose_tools_are_run_here() -> No
             assert [tool["name"] for tool in config["delegation"]["responses"]["tools"]] == ["book_room"]
             assert config["instructions"] == "You answer for the front desk."
         await until(lambda: not app.calls.call_ids)
+
+
+@run_async
+async def test_attaching_leaves_the_session_its_own_tools() -> None:
+    connections: list[AsyncLiveConnection] = []
+    options: Any = {"tools": [breakfast_time], "on_connection": connections.append}
+    session = SESSION.delegate_to("gpt-5.6-sol", tools=[{"type": "web_search"}])
+    async with serving(session=session, api="live", **options) as app:
+        assert (await app.offer()).status_code == 201
+        await until(lambda: bool(connections))
+        (session_id,) = app.calls.call_ids
+        tools = app.simulator.session(session_id).config["delegation"]["responses"]["tools"]
+        assert [tool.get("name", tool["type"]) for tool in tools] == ["web_search", "breakfast_time"]
+        with pytest.raises(RealtimeError, match="tools are registered already"):
+            connections[0].run_tools([breakfast_time])
 
 
 @run_async
