@@ -47,12 +47,12 @@ def record(words: list[str], program: str) -> int:
             options.file, upstream=options.upstream, api_key=key, port=options.port
         ) as simulator:
             if not command:
-                with stop_signals() as stop:
+                with stop_signals() as wait_for_one:
                     facts = {"base_url": simulator.base_url, "api_key": simulator.api_key}
                     print_facts(facts, as_json=False)
                     print_export(simulator.base_url, simulator.api_key)
                     print_text("Ctrl-C ends the recording.")
-                    stop.get()
+                    wait_for_one()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode

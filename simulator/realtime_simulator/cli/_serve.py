@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from queue import SimpleQueue
+from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from realtime_simulator._core.profile import PROFILES
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from realtime_simulator._simulator.simulator import Simulator
 
 _KEPT_SECONDS = 300
+_LOOK = 0.5  # seconds between two looks for a signal
 _IDS = {"rtc_": "call_id", "sess_": "session_id"}
 
 
@@ -139,7 +140,7 @@ def run(words: list[str], program: str) -> int:
     except (ValueError, OSError) as error:
         print_error(program, reason_of(error))
         return 2
-    with stop_signals() as stop:
+    with stop_signals() as wait_for_one:
         try:
             simulator.__enter__()
         except TapeError as error:
@@ -156,25 +157,33 @@ def run(words: list[str], program: str) -> int:
         with _logging(options):
             try:
                 _print_addresses(simulator, options)
-                stop.get()
+                wait_for_one()
             finally:
                 simulator.close()
     return 0
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[SimpleQueue[int]]:
-    """Put SIGINT and SIGTERM into a queue inside the block; afterwards the earlier handlers apply again.
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """Catch SIGINT and SIGTERM inside the block; afterwards the earlier handlers apply again.
 
-    A handler may interrupt the wait for it: a `threading.Event` would then wait for its own lock.
+    Yields a function that waits for one of them.
     """
+    # A handler may interrupt the wait for it: a `threading.Event` would then wait for its own lock.
     stop: SimpleQueue[int] = SimpleQueue()
+
+    def wait_for_one() -> None:
+        while True:  # a signal that comes just as a wait begins does not end it, so look again
+            with contextlib.suppress(Empty):
+                stop.get(timeout=_LOOK)
+                return
+
     earlier = {
         number: signal.signal(number, lambda number, _: stop.put(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield stop
+        yield wait_for_one
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
