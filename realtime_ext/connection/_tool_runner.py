@@ -19,6 +19,8 @@ from ._state.function_calls import ApprovalJob, CallJob, FollowUpJob, Job
 
 logger: logging.Logger = logging.getLogger("realtime_ext")
 
+_REPEATED = 1.0  # seconds in which a new link tells again what has happened in the last ones
+
 
 class Calls(Protocol):
     """The function calls of a session: what is to be done, and what was."""
@@ -45,8 +47,8 @@ class Rounds(Protocol):
     def approval(self, job: ApprovalJob, event_id: str, *, approve: bool) -> dict[str, Any]:
         """Return the event that answers a request for permission, and has this id."""
 
-    def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any]:
-        """Return the event that asks for the response which follows, and has this id."""
+    def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any] | None:
+        """Return the event with this id that asks for the response which follows; None if it has begun."""
 
 
 class ToolRunner:
@@ -111,7 +113,9 @@ class ToolRunner:
             return
         context: ToolContext[Any] = ToolContext(connection, job.call_id, self._toolbox.state)
         try:
-            if job.refusal is not None:
+            if job.output is not None:
+                output, is_silent = job.output, False
+            elif job.refusal is not None:
                 output, is_silent = error_output("too_many_calls", job.refusal), False
             else:
                 async with TimeLimit(self._timeout, is_real=True):
@@ -165,11 +169,14 @@ class ToolRunner:
         return await decision if inspect.isawaitable(decision) else decision
 
     async def _follow_up(self, job: FollowUpJob) -> None:
+        if job.is_again:
+            await self._io.sleep(_REPEATED)
         ticket = self._state.wait_turn()
         try:
             await self._io.wait(ticket, None, "the previous response")
             events = self._state.client_events
             request = self._rounds.follow_up(job, events.next_id())
-            await self._io.send(events.write(request), by_program=False)
+            if request is not None:
+                await self._io.send(events.write(request), by_program=False)
         finally:
             self._state.release(ticket)

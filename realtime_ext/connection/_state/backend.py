@@ -9,6 +9,7 @@ whether it has further calls: each is announced once the one before it is done. 
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -24,8 +25,11 @@ logger: logging.Logger = logging.getLogger("realtime_ext")
 MOST_ROUNDS = 10
 _CREATE = "response.item.create"
 _FAILURES = ("response.failed", "response.incomplete", "response.cancelled")
+_ID = re.compile(r"\bcall_[\w-]+")
 _LATE = 16
+_MISSED = '{"error":{"type":"missed","message":"the call did not arrive: make it again"}}'
 _REMEMBERED = 256  # responses that have ended
+_REPEATABLE = 64  # outputs that can be sent again
 _TOO_MANY = (
     "functions were called {} times for this request: answer with what is known, without a further call"
 )
@@ -62,12 +66,14 @@ class Backend:
 
     __slots__ = (
         "__weakref__",
+        "_asked",
         "_delegations",
         "_ended",
         "_follow",
         "_jobs",
         "_late",
         "_on_job",
+        "_outputs",
         "_rounds",
         "_seen",
         "claims",
@@ -86,6 +92,8 @@ class Backend:
         self._seen: set[str] = set()  # ids of calls and requests
         self._ended: dict[str, None] = {}
         self._follow: str | None = None  # the response after which the backend is to go on
+        self._asked: str | None = None  # the one after which it was asked to, and did not yet
+        self._outputs: dict[str, str] = {}  # that were sent since it went on last, by call
         self._late: deque[tuple[str, _Round]] = deque(maxlen=_LATE)  # that ended before tools were registered
 
     def register_tools(self, on_job: Callable[[], None]) -> Backend:
@@ -150,6 +158,8 @@ class Backend:
         """Return the event that answers a call; None if its response has failed meanwhile."""
         if job.response_id not in self._rounds:
             return None
+        if job.output is None and len(self._outputs) < _REPEATABLE:
+            self._outputs[job.call_id] = output
         return output_item(job, output, type=_CREATE)
 
     def answered(self, job: CallJob, *, silent: bool) -> None:
@@ -164,11 +174,38 @@ class Backend:
         """Record that the answer to a request for permission was sent."""
         self._answered(job.response_id, str(job.item.get("id")), wants_answer=True)
 
-    def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any]:
-        """Return the event by which the backend goes on, and which has this id."""
+    def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any] | None:
+        """Return the event by which the backend goes on, and which has this id; None if it has gone on."""
+        if job.is_again and job.response_id != self._asked:
+            return None
+        self._asked = job.response_id
         return {"type": "response.create", "event_id": event_id}
 
+    def outputs_required(self, message: str) -> None:
+        """Send the outputs that the server misses, again or at last, and let the backend go on.
+
+        Args:
+            message: The server's refusal, which names the calls.
+        """
+        round = _Round(1, is_done=True)
+        for call_id in dict.fromkeys(_ID.findall(message)):
+            output = self._outputs.pop(call_id, None)
+            if output is None and call_id in self._seen:
+                continue  # its function runs
+            self._seen.add(call_id)
+            round.waiting.add(call_id)
+            round.held.append(
+                CallJob(call_id=call_id, name="", arguments="", response_id="", output=output or _MISSED)
+            )
+        if round.held:
+            self._release(f"required {' '.join(sorted(round.waiting))}", round)
+
     # The link
+
+    def link_restored(self) -> None:
+        """Ask the backend once more to go on, if it has not: that may have been lost with the link."""
+        if self._asked is not None:
+            self._add(FollowUpJob(response_id=self._asked, is_again=True))
 
     def link_lost(self) -> None:
         """Record that the ends of responses may go unseen: the backend is to go on without them."""
@@ -182,13 +219,17 @@ class Backend:
         self._delegations.clear()
         self._rounds.clear()
         self._late.clear()
-        self._follow = None
+        self._outputs.clear()
+        self._follow = self._asked = None
 
     # Responses
 
     def _begun(self, key: str, response_id: str | None) -> None:
         delegation = self._delegations.setdefault(key, _Delegation())
         delegation.response_id, delegation.current = response_id, None
+        if self._asked is not None:
+            self._asked = None
+            self._outputs.clear()
 
     def _item_done(self, key: str, item: JSON) -> None:
         item_id = text_or_none(item.get("call_id" if item.get("type") == "function_call" else "id"))

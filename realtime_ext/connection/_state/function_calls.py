@@ -31,6 +31,7 @@ class CallJob:
         arguments: JSON, as the model wrote it.
         response_id: The response that it came in.
         refusal: Why it is not run: what the model gets as an error; None for a call that is run.
+        output: What it has returned already; None for a call that is run.
     """
 
     call_id: str
@@ -38,6 +39,7 @@ class CallJob:
     arguments: str = attrs.field(repr=False)
     response_id: str
     refusal: str | None = None
+    output: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -59,9 +61,11 @@ class FollowUpJob:
 
     Args:
         response_id: The response whose calls were answered.
+        is_again: Whether that was done on a link which was lost soon after.
     """
 
     response_id: str
+    is_again: bool = False
 
 
 Job: TypeAlias = CallJob | ApprovalJob | FollowUpJob

@@ -395,6 +395,8 @@ class LiveSession:
         if not isinstance(error, Mapping):
             return
         self.is_storage_failed |= error.get("code") == "session_storage_failed"
+        if error.get("code") == "function_call_outputs_required":
+            self.backend.outputs_required(str(error.get("message")))
         event_id = text_or_none(error.get("client_event_id"))
         if event_id is None and error.get("code") == "context_injection_incomplete":
             event_id = next(iter(self._appends), None)  # one for each, in order, when the session closes
@@ -490,6 +492,12 @@ class LiveState(ConnectionState):
         if self._is_muted:
             events.append({"type": "session.input_audio.mute"})
         return [self.client_events.write(event) for event in events]
+
+    def link_ready(self, attempts: int, now: float) -> None:
+        """Wake the senders that wait for a link, as `ConnectionState`."""
+        super().link_ready(attempts, now)
+        if self.role.is_sideband:
+            self.live.backend.link_restored()
 
     def _reconnected(self, event: Reconnected) -> Reconnected:
         lost, self._lost = self._lost, ()

@@ -319,3 +319,55 @@ def test_the_backend_continues_when_the_end_of_its_response_was_lost_with_the_li
     service.backend.link_lost()
     assert jobs(service.backend) == [], "the second call has no output yet"
     assert answer(service.backend, second) == [FollowUpJob(response_id="resp_1")]
+
+
+def test_outputs_that_the_server_misses_are_sent_again_once() -> None:
+    service = Service()
+    service.begin("resp_1")
+    for number in (1, 2):
+        service.item(call(number))
+    service.end("resp_1")
+    first, second = jobs(service.backend)
+    service.backend.outputs_required("No tool output found for function call call_1, call_2.")
+    assert jobs(service.backend) == [], "their functions run"
+    answer(service.backend, first)
+    (follow,) = answer(service.backend, second)
+    assert isinstance(follow, FollowUpJob)
+    service.backend.follow_up(follow, "evt_1")
+    service.backend.outputs_required("No tool output found for function call call_2.")
+    (again,) = jobs(service.backend)
+    assert isinstance(again, CallJob) and (again.call_id, again.output) == ("call_2", "1")
+    assert [type(job) for job in answer(service.backend, again)] == [FollowUpJob]
+    service.backend.outputs_required("No tool output found for function call call_2.")
+    assert jobs(service.backend) == []
+
+
+def test_a_call_that_was_missed_is_answered_so_that_the_model_makes_it_again() -> None:
+    service = Service(Backend(), Backend())
+    for backend in service.backends:
+        backend.outputs_required("No tool output found for function call call_7.")
+    (job,) = [job for backend in service.backends for job in jobs(backend)]
+    assert isinstance(job, CallJob) and job.call_id == "call_7"
+    assert job.output is not None and "make it again" in job.output
+    backend = Backend()
+    backend.outputs_required("No tool output found for function call call_7.")
+    assert jobs(backend) == [], "the program runs its functions itself"
+
+
+def test_a_request_to_go_on_that_was_lost_with_the_link_is_sent_again() -> None:
+    service = Service()
+    (job,) = service.round(1)
+    (follow,) = answer(service.backend, job)
+    assert isinstance(follow, FollowUpJob)
+    service.backend.link_restored()
+    assert jobs(service.backend) == []
+    service.backend.follow_up(follow, "evt_1")
+    for goes_on in (False, True):
+        service.backend.link_restored()
+        (again,) = jobs(service.backend)
+        assert isinstance(again, FollowUpJob) and again.is_again
+        if goes_on:
+            service.begin("resp_2")
+        assert (service.backend.follow_up(again, "evt_2") is None) == goes_on
+    service.backend.link_restored()
+    assert jobs(service.backend) == []

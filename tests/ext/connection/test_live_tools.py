@@ -6,13 +6,14 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 from realtime_simulator import Simulator, call_mcp, call_tool, sequence, speech
 
 from realtime_ext import AsyncRealtimeClient, LiveSessionBuilder, RealtimeClient
-from realtime_ext.connection import LiveConnection
+from realtime_ext.connection import LiveConnection, Reconnect
 from realtime_ext.errors import RealtimeError, SessionConfigWarning
 from realtime_ext.tools import ToolContext
 from tests.ext.connection.clocks import hurry
@@ -282,3 +283,42 @@ def test_a_function_that_is_called_before_the_tools_are_acknowledged_is_run(runn
                 "call_id": "call_1",
                 "output": '"It is mild in Ghent."',
             }
+
+
+@async_only
+def test_outputs_that_were_lost_with_a_sidebands_link_are_sent_again(runner: Runner) -> None:
+    seen: list[str] = []
+    ids = map("event_{}".format, count(100))  # of one session, over both links
+
+    def tell(peer: Peer, kind: str, **fields: Any) -> None:
+        event = {"type": f"response.{kind}", **fields}
+        peer.send("response.event", event_id=next(ids), delegation_id="item_1", event=event)
+
+    def first(peer: Peer) -> None:
+        item = {"type": "function_call", "call_id": "call_1", "name": "forecast", "status": "completed"}
+        tell(peer, "created", response={"id": "resp_1"})
+        tell(peer, "output_item.done", item={**item, "arguments": '{"city": "Ghent"}'})
+        tell(peer, "completed", response={"id": "resp_1"})
+        peer.expect("response.create")  # as if neither this nor the output had arrived
+        peer.abort()
+
+    def second(peer: Peer) -> None:
+        event_id = peer.expect("response.create")["event_id"]
+        message = "No tool output found for function call call_1."
+        error = {"type": "invalid_request_error", "code": "function_call_outputs_required"}
+        error |= {"message": message, "client_event_id": event_id}
+        peer.send("error", event_id=next(ids), error=error)
+        seen.extend(peer.recv()["type"] for _ in range(2))
+        tell(peer, "created", response={"id": "resp_2"})
+        peer.until_closed()
+
+    with ScriptedServer(first, second) as server:
+        client = hurry(runner.client(base_url=server.base_url))
+        with Driven(client.live.attach("live_1", reconnect=Reconnect(first_delay=0)), runner) as connection:
+            connection.run_tools([forecast])
+            connection.wait_for("response.event", lambda event: event.event.type == "response.completed")
+            begun = connection.wait_for(
+                "response.event", lambda event: event.event.type == "response.created", timeout=PATIENCE
+            )
+    assert begun.event.response.id == "resp_2"
+    assert seen == ["response.item.create", "response.create"]
