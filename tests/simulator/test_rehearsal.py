@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from threading import Thread, current_thread
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -356,8 +356,28 @@ def test_a_tool_counts_as_often_as_it_is_answered() -> None:
     made.answered("c1", "done", 3.0)
     made.answered("c1", "done again", 4.0)
     assert (use.count, use.arguments["people"], use.output) == (2, 2, "done again")
+    made.refused("c1", "done again")
+    assert (use.count, use.output) == (1, "done")
+    made.answered("c1", "done at last", 4.0)
     made.called("book", "no JSON", "c2", 5.0)
     assert use.count == 2 and "[answered 2 times]" in made.text() and "[not answered]" in made.text()
+
+
+@each("named", [True, False])
+def test_an_answer_of_a_tool_that_the_service_refuses_does_not_count(named: bool) -> None:
+    phone = ScriptedPhone(listener=None)  # type: ignore[arg-type]
+    use, own = ToolUse("book", {}, phone), {"event_id": "evt_1"} if named else {}
+    phone.conversation.called("book", "{}", "c0", 1.0)
+    item = {"type": "function_call_output", "call_id": "c0", "output": {"odd": 1}}
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("received", {"type": "conversation.item.create", "item": item, **own}),
+        ("sent", {"type": "error", "error": {"code": "invalid_type", **own}}),
+    ]
+    events = [SimpleNamespace(number=n, direction=way, event=event) for n, (way, event) in enumerate(told, 1)]
+    phone.log = SimpleNamespace(events=events, config=dict)  # type: ignore[assignment]
+    phone._read()
+    assert (use.count, use.output) == (1, None)
+    assert "[an answer was refused]" in phone.conversation.text()
 
 
 def test_a_goodbye_counts_if_all_of_it_was_heard() -> None:

@@ -191,6 +191,24 @@ def test_calls_that_are_answered_twice_are_counted(made: Rehearsal, tmp_path: Pa
     card = run(made, [silent], App(made.simulator, times=2), calls=2)
     assert card.doubled == 2 and not card.has_passed
     assert card.summary() == "2 of 2 calls passed, 2 answered twice"
+    assert card.table().startswith("failed") and "the call was answered 2 times" in card.table()
+    suite = ElementTree.fromstring(card.as_junit())
+    assert suite.get("failures") == "2" == str(len(list(suite.iter("failure"))))
+
+
+def test_calls_that_are_answered_twice_are_counted_also_if_few_requests_are_kept(tmp_path: Path) -> None:
+    silent = script(tmp_path, "steps: [{stays_silent: 20}]")
+    with Simulator(espeak=False, kept=6) as simulator, Rehearsal(simulator, speed=50) as rehearsal:
+        assert run(rehearsal, [silent], App(simulator, times=2), calls=4).doubled == 4
+
+
+def test_an_app_that_is_not_heard_misses_a_limit_of_its_first_sound(made: Rehearsal, tmp_path: Path) -> None:
+    read = script(
+        tmp_path, "steps: [{stays_silent: 1}, {expects_tool: book, count: 0}]\nexpect: {first_audio: 5}"
+    )
+    [outcome] = run(made, [read], App(made.simulator)).outcomes
+    assert outcome.failure.startswith("first_audio was not measured, because the app was not heard")
+    assert run(made, [attrs.evolve(read, expect={})], App(made.simulator)).has_passed, "it used no tool"
 
 
 def test_calls_that_are_not_answered_end_the_rehearsal(

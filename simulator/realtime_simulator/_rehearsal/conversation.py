@@ -223,6 +223,14 @@ class Conversation:
                 if len(tool.answers) > 1:
                     tool.moment.note = f"answered {len(tool.answers)} times"
 
+    def refused(self, call_id: str, output: str) -> None:
+        """Note that the service has refused an answer of the app."""
+        for tool in self.tools:
+            if tool.call_id == call_id and output in tool.answers:
+                tool.answers.remove(output)
+                tool.moment.whole = bool(tool.answers)
+                tool.moment.note = "an answer was refused"
+
     def uses(self, name: str, arguments: Mapping[str, Any]) -> Sequence[ToolCall]:
         """Return the calls of a tool whose arguments include these."""
         return [

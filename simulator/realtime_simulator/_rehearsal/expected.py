@@ -27,7 +27,7 @@ class ExpectedTool:
     Args:
         name: The tool.
         arguments: Arguments; the call may have others.
-        must_complete: Whether only a call counts that the app has answered.
+        must_complete: Whether only a call that the app has answered is the one which it must make.
     """
 
     name: str
@@ -35,9 +35,12 @@ class ExpectedTool:
     must_complete: bool = True
 
     def matches(self, call: ToolCall) -> bool:
-        """Return whether a call is meant."""
-        is_done = bool(call.answers) or not self.must_complete
-        return call.name == self.name and is_done and is_included(dict(self.arguments), dict(call.arguments))
+        """Return whether a call is meant, answered or not."""
+        return call.name == self.name and is_included(dict(self.arguments), dict(call.arguments))
+
+    def is_met_by(self, call: ToolCall) -> bool:
+        """Return whether a call is the one that the app must make."""
+        return self.matches(call) and (bool(call.answers) or not self.must_complete)
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.arguments.items())})"
@@ -109,7 +112,7 @@ class Expected:
 
         def find(number: int, seen: set[int]) -> bool:
             for at, call in enumerate(calls):
-                if at not in seen and self.required[number].matches(call):
+                if at not in seen and self.required[number].is_met_by(call):
                     seen.add(at)
                     if at not in taken or find(taken[at], seen):
                         taken[at] = number

@@ -117,6 +117,7 @@ class ScriptedPhone:
         self._heard_at = -1.0
         self._seen = 0
         self._coming: list[str] = []
+        self._answer_sent: tuple[Any, str, str] | None = None  # if the app's latest event answers a tool
         self._spans: list[list[int]] = []  # what was heard of a message, in samples
 
     # What the caller does; any thread
@@ -352,16 +353,24 @@ class ScriptedPhone:
                 event = event["event"]
             if one.direction == "sent":
                 self._read_sent(event)
-            elif event.get("type") in ("conversation.item.create", "response.item.create"):
-                item = event.get("item")
-                if isinstance(item, Mapping) and item.get("type") == "function_call_output":
-                    output = str(item.get("output"))
-                    self.conversation.answered(str(item.get("call_id")), output, self.time)
+                continue
+            self._answer_sent = None
+            item = event.get("item")
+            is_item = event.get("type") in ("conversation.item.create", "response.item.create")
+            if is_item and isinstance(item, Mapping) and item.get("type") == "function_call_output":
+                call_id, output = str(item.get("call_id")), str(item.get("output"))
+                self.conversation.answered(call_id, output, self.time)
+                self._answer_sent = event.get("event_id"), call_id, output
 
     def _read_sent(self, event: Mapping[str, Any]) -> None:
         if self.log is not None and event.get("type") in METERED:
             self.meter.read(event, self.log.config())
         match event.get("type"):
+            case "error" if self._answer_sent is not None:
+                refused = event["error"].get("client_event_id") or event["error"].get("event_id")
+                event_id, call_id, output = self._answer_sent
+                if refused == event_id:
+                    self.conversation.refused(call_id, output)
             case "response.output_item.done" if event["item"].get("type") == "function_call":
                 item = event["item"]
                 self.conversation.called(

@@ -60,6 +60,13 @@ class Outcome:
     metrics: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     caller: Any = attrs.field(default=None, repr=False)
 
+    @property
+    def problem(self) -> str:
+        """Why it did not pass, or was answered more than once; empty if it passed."""
+        if self.status == "passed" and self.answers > 1:
+            return f"the call was answered {self.answers} times"
+        return self.failure or ("" if self.status == "passed" else self.status)
+
 
 class Scorecard:
     """The outcomes of calls.
@@ -82,7 +89,7 @@ class Scorecard:
     @property
     def has_passed(self) -> bool:
         """Whether every call passed, and none was answered twice."""
-        return all(one.status == "passed" and one.answers <= 1 for one in self._outcomes)
+        return not any(one.problem for one in self._outcomes)
 
     @property
     def latency(self) -> Latency:
@@ -118,11 +125,11 @@ class Scorecard:
         for name in dict.fromkeys(one.name for one in self._outcomes):
             some = [one for one in self._outcomes if one.name == name]
             passed = sum(one.status == "passed" for one in some)
-            state = "passed" if passed == len(some) else "failed"
+            state = "failed" if any(one.problem for one in some) else "passed"
             calls = "" if len(some) == 1 else f"  {passed} of {len(some)} calls"
             seconds = sum(one.seconds for one in some) / len(some)
             lines.append(f"{state:6}  {name:{width}}  {seconds:6.1f} s{calls}")
-            for failure in dict.fromkeys(one.failure for one in some if one.failure):
+            for failure in dict.fromkeys(one.problem for one in some if one.problem):
                 lines += [f"        {line}" for line in failure.splitlines()]
         lines.append(f"{'':{width + 8}}  {'count':>6} {'p50':>7} {'p95':>7} {'p99':>7} {'max':>7}")
         for name, times in _times(self.latency):
@@ -180,7 +187,7 @@ class Scorecard:
     def as_junit(self) -> str:
         """Return the scorecard as JUnit XML."""
         errors = self.count("invalid")
-        failures = len(self._outcomes) - self.count("passed") - errors
+        failures = sum(bool(one.problem) for one in self._outcomes) - errors
         suite = ElementTree.Element(
             "testsuite",
             name=_NAME,
@@ -193,12 +200,12 @@ class Scorecard:
             case = ElementTree.SubElement(
                 suite, "testcase", classname=_NAME, name=one.name, time=f"{one.seconds:.3f}"
             )
-            if one.status != "passed":
+            if one.problem:
                 kind = "error" if one.status == "invalid" else "failure"
                 found = ElementTree.SubElement(
-                    case, kind, message=_for_xml(one.failure.partition("\n")[0]), type=one.status
+                    case, kind, message=_for_xml(one.problem.partition("\n")[0]), type=one.status
                 )
-                found.text = _for_xml(one.failure)
+                found.text = _for_xml(one.problem)
         document: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
         return document.decode() + "\n"
 
