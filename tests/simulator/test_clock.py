@@ -102,8 +102,9 @@ def test_cancelled_timers_are_not_kept() -> None:
 def test_a_simulators_time_passes_at_once_and_not_backwards() -> None:
     with Simulator(pacing="none") as sim:
         sim.advance(10 * 3600)  # which the time limit of a test does not allow
-        with pytest.raises(ValueError, match="seconds: allowed"):
-            sim.advance(-1)
+        for odd in (-1, float("inf"), float("nan")):
+            with pytest.raises(ValueError, match="seconds: allowed"):
+                sim.advance(odd)
         with pytest.raises(TypeError, match="seconds"):
             sim.advance("1")  # type: ignore[arg-type]
 

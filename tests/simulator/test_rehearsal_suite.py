@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import re
 import socket
 import struct
@@ -36,7 +37,7 @@ from realtime_simulator.rehearsal import (
 
 from tests.support.paths import ROOT
 from tests.support.rows import each
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.real_time
 
@@ -196,6 +197,13 @@ def test_calls_that_are_answered_twice_are_counted(made: Rehearsal, tmp_path: Pa
     assert suite.get("failures") == "2" == str(len(list(suite.iter("failure"))))
 
 
+def test_an_accept_that_was_refused_and_tried_again_is_one_answer(made: Rehearsal, tmp_path: Path) -> None:
+    silent = script(tmp_path, "steps: [{stays_silent: 20}]")
+    with made.simulator.fault("rate_limit", on="calls.accept", times=1):
+        card = run(made, [silent], App(made.simulator, times=2))
+    assert (card.doubled, card.has_passed) == (0, True)
+
+
 def test_calls_that_are_answered_twice_are_counted_also_if_few_requests_are_kept(tmp_path: Path) -> None:
     silent = script(tmp_path, "steps: [{stays_silent: 20}]")
     with Simulator(espeak=False, kept=6) as simulator, Rehearsal(simulator, speed=50) as rehearsal:
@@ -309,6 +317,7 @@ def command(*words: str) -> int:
         (["calls", "--to", "http://127.0.0.1:9/"], 2, "no app answers at http://127.0.0.1:9/"),
         (["calls", "--to", "http://127.0.0.1:9/", "--app", "false"], 2, "the app has ended with status 1"),
         (["calls", "--to", "http://127.0.0.1:9/", "--app", "/none"], 2, "--app: "),
+        (["{tmp}", "--to", "http://127.0.0.1:9/"], 2, "b: it plays a caller with a goal, which needs a chat"),
         (["calls", "--to", "http://127.0.0.1:9/", "--report", "x.pdf"], 2, "--report: 'x.pdf' is none of"),
         (
             ["calls", "--to", "http://127.0.0.1:9/", "--scenario", "none"],
@@ -327,12 +336,14 @@ def test_the_command_names_what_is_wrong(
     words: list[str],
     status: int,
     message: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(EXAMPLE)
+    (tmp_path / "b.yaml").write_text("steps: [{meanwhile: [{plays: Book a table.}]}]", encoding="utf-8")
     try:
-        assert command(*words) == status
+        assert command(*(word.format(tmp=tmp_path) for word in words)) == status
     except SystemExit as left:
         assert left.code == status
     assert message in capsys.readouterr().err
@@ -375,6 +386,40 @@ def test_the_command_rehearses_an_app(tmp_path: Path) -> None:
     assert again.returncode == 0 and again.stdout.startswith("<?xml"), again.stdout + again.stderr
     page = (tmp_path / "card.html").read_text()
     assert page.count("<svg") == page.count("<audio") == 2
+
+
+SERVES = """
+import http.server, os, sys
+open(sys.argv[1], "w").write(str(os.getpid()))
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("command", ["rehearse", "record"])
+def test_a_command_that_is_terminated_ends_what_it_has_started(tmp_path: Path, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    (tmp_path / "app.py").write_text(SERVES, encoding="utf-8")
+    (tmp_path / "call.yaml").write_text("steps: [{stays_silent: 30}]", encoding="utf-8")
+    app, pid = [sys.executable, "app.py", "pid", port], tmp_path / "pid"
+    words = {
+        "rehearse": ["call.yaml", "--to", f"http://127.0.0.1:{port}/", "--app", " ".join(app)],
+        "record": ["call_tape.yaml", "--upstream", "http://127.0.0.1:9/v1", "--", *app],
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realtime_simulator", command, *words[command]],
+        cwd=tmp_path,
+        env={**os.environ, "OPENAI_API_KEY": "sk-own"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        until(lambda: pid.exists() and pid.read_text())
+        process.terminate()
+        assert process.wait(PATIENCE) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 # Recordings

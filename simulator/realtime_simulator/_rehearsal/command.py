@@ -101,6 +101,12 @@ def run(options: argparse.Namespace, write: Callable[[str], None]) -> int:
         priced := next((one.name for one in scripts if "cost" in one.expect), None)
     ):
         raise Refusal(f"{priced}: it expects a cost, which needs prices", "pass --prices")
+    if options.caller_brain is None and (
+        played := next((one.name for one in scripts if one.needs_brain), "")
+    ):
+        raise Refusal(
+            f"{played}: it plays a caller with a goal, which needs a chat model", "pass --caller-brain"
+        )
     if options.state is None and (stateful := next((one.name for one in scripts if _has_state(one)), None)):
         print(f"note: {stateful}: the app's state is not checked without --state", file=sys.stderr)
     if options.calls is not None and options.repeat != 1:

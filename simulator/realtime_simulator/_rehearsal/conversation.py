@@ -237,7 +237,12 @@ class Conversation:
             one
             for one in self.tools
             if one.name == name
-            and all(key in one.arguments and one.arguments[key] == value for key, value in arguments.items())
+            and all(
+                key in one.arguments
+                and one.arguments[key] == value
+                and isinstance(one.arguments[key], bool) == isinstance(value, bool)  # true is not 1
+                for key, value in arguments.items()
+            )
         ]
 
     def latency(self, now: float) -> Latency:

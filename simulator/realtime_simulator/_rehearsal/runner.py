@@ -20,6 +20,7 @@ from realtime_simulator._rehearsal.state import AppState
 from realtime_simulator._rehearsal.transport import Over
 
 _ACCEPT = re.compile(r"/(?:calls|sessions)/([^/]+)/accept$")
+_TWICE = ("call_already_accepted", "decision_already_made")  # the codes of an answer to a second accept
 _LOST = ("failed", "lost", "shutdown")
 """Unintended ends of calls."""
 
@@ -135,6 +136,10 @@ def _number(answers: Counter[str], caller: Caller) -> int:
 
 
 def _answers(rehearsal: Rehearsal) -> Counter[str]:
-    """Return how often each call was accepted, or tried to be, by its id or that of its Live session."""
-    found = (_ACCEPT.search(one.path) for one in rehearsal.simulator.requests)
-    return Counter(one[1] for one in found if one is not None)
+    """Return how often each call was accepted, or was already, by its id or that of its Live session."""
+    found = [(_ACCEPT.search(one.path), one) for one in rehearsal.simulator.requests]
+    return Counter(
+        path[1]
+        for path, one in found
+        if path is not None and (one.status < 300 or (one.error or {}).get("code") in _TWICE)
+    )

@@ -200,6 +200,11 @@ class Script:
                 allowed = " or ".join(map(repr, needed[name]))
                 raise ValueError(f"{self.name}: {name} needs a call over {allowed}, got {over!r}")
 
+    @property
+    def needs_brain(self) -> bool:
+        """Whether a chat model plays a caller."""
+        return any(step.kind == "plays" for step in _all(self.steps))
+
     def caller_of(self, call: Callable[..., Caller]) -> Caller:
         """Return the script's caller, who has not called yet.
 

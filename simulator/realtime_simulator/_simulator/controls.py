@@ -621,12 +621,12 @@ class Controls:
         follow this clock. Without `advance` it runs in real time.
 
         Args:
-            seconds: How far, 0 or more.
+            seconds: How far, 0 to 1e9.
 
         Raises:
-            ValueError: It is negative.
+            ValueError: It is out of range.
         """
-        checked_number("seconds", seconds, 0, float("inf"))
+        checked_number("seconds", seconds, 0, 1e9)
         parts, thread = self._running(), self._thread
         if thread is None or thread.inside:
             raise RuntimeError("advance cannot be called from the simulator's own thread")

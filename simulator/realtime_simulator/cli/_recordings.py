@@ -11,7 +11,7 @@ from typing import Any
 from realtime_simulator._core.profile import PROFILES
 from realtime_simulator.cli._output import print_error, print_export, print_facts, print_text, reason_of
 from realtime_simulator.cli._parsing import API, CONFORM, RECORD, Parser, port
-from realtime_simulator.cli._serve import stop_signals
+from realtime_simulator.cli._serve import exits_on_sigterm, stop_signals
 
 
 def record_arguments(program: str) -> argparse.ArgumentParser:
@@ -55,7 +55,8 @@ def record(words: list[str], program: str) -> int:
                     wait_for_one()
                 return 0
             addresses = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": simulator.api_key}
-            return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
+            with exits_on_sigterm():
+                return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
     except (OSError, ValueError) as error:
         print_error(f"{program} {RECORD}", reason_of(error))
         return 2

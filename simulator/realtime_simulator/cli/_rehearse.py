@@ -8,6 +8,7 @@ from pathlib import Path
 from realtime_simulator._engine.turn import LATENCIES
 from realtime_simulator.cli._output import print_error, print_text, reason_of
 from realtime_simulator.cli._parsing import RECORD, REHEARSE, Parser, count, seconds
+from realtime_simulator.cli._serve import exits_on_sigterm
 
 
 def arguments(program: str) -> argparse.ArgumentParser:
@@ -75,7 +76,8 @@ def run(words: list[str], program: str) -> int:
     from realtime_simulator._rehearsal import command
 
     try:
-        return command.run(options, print_text)
+        with exits_on_sigterm():
+            return command.run(options, print_text)
     except KeyboardInterrupt:
         return 130
     except command.Refusal as refusal:

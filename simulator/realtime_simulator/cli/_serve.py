@@ -189,6 +189,20 @@ def stop_signals() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def exits_on_sigterm() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM inside the block, so that what was started there is ended."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    earlier = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
 def _simulator(options: argparse.Namespace) -> Simulator:
     import attrs
 
