@@ -2,8 +2,8 @@
 
 They count time in which this process ran. A laptop sleeps, a container is throttled: what arrived meanwhile
 is not late. So a limit waits in slices, and a stop of any length counts as one slice at most; and what has
-arrived is processed before the limit takes effect. After a stop, a slice more is left for the rest of what
-was sent meanwhile.
+arrived is processed before the limit takes effect. After a stop, a few slices more are left for the rest of
+what was sent meanwhile, by a peer that may run as slowly.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self, TypeVar
 AnyFuture = TypeVar("AnyFuture", bound="asyncio.Future[Any]")
 
 SLICE = 0.5  # seconds
+AFTER_STOP = 4 * SLICE
 _LOOKS = 20  # steps of the event loop in which what has arrived is processed
 
 
@@ -72,7 +73,8 @@ class Countdown:
 
     def _end(self, due: float) -> None:
         if asyncio.get_running_loop().time() >= due + SLICE:  # the process was stopped
-            self._timer = self._call_later(SLICE, self._look)
+            self._left = AFTER_STOP
+            self._wait()
         else:
             self._look()
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from realtime_ext import APITimeoutError, AsyncRealtimeClient
-from realtime_ext._core.time_limit import SLICE, Countdown
+from realtime_ext._core.time_limit import AFTER_STOP, SLICE, Countdown
 from realtime_ext.errors import ConnectionClosedError
 from tests.ext.connection.clocks import ToldTimers
 from tests.ext.connection.scripted import Peer, ScriptedServer
@@ -28,7 +28,7 @@ def test_a_stop_counts_as_one_slice_and_what_has_arrived_comes_first() -> None:
     asyncio.run(main())
 
 
-def test_after_a_stop_a_slice_is_left_for_what_was_sent_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_stop_time_is_left_for_what_was_sent_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         over, timers, loop = asyncio.Event(), ToldTimers(), asyncio.get_running_loop()
         Countdown(20.0, over.set, call_later=timers.call_later, is_real=True)
@@ -38,7 +38,12 @@ def test_after_a_stop_a_slice_is_left_for_what_was_sent_meanwhile(monkeypatch: p
         for _ in range(100):
             await asyncio.sleep(0)
         assert not over.is_set()
-        timers.advance(SLICE)
+        monkeypatch.undo()
+        timers.advance(AFTER_STOP - 0.01)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not over.is_set()
+        timers.advance(0.01)
         await over.wait()
 
     asyncio.run(main())
