@@ -42,7 +42,7 @@ class Countdown:
         is_real: Whether time in which the process did not run counts as well.
     """
 
-    __slots__ = ("_call_later", "_left", "_looks", "_slice", "_then", "_timer")
+    __slots__ = ("_call_later", "_grace", "_left", "_looks", "_slice", "_then", "_timer")
 
     _timer: Timer
 
@@ -59,6 +59,7 @@ class Countdown:
         self._call_later = call_later
         self._slice = math.inf if is_real else SLICE
         self._looks = _LOOKS
+        self._grace = AFTER_STOP
         self._wait()
 
     def cancel(self) -> None:
@@ -72,8 +73,8 @@ class Countdown:
         self._timer = self._call_later(seconds, self._wait if self._left > 0 else lambda: self._end(due))
 
     def _end(self, due: float) -> None:
-        if asyncio.get_running_loop().time() >= due + SLICE:  # the process was stopped
-            self._left = AFTER_STOP
+        if self._grace and asyncio.get_running_loop().time() >= due + SLICE:  # the process was stopped
+            self._left, self._grace = self._grace, 0.0
             self._wait()
         else:
             self._look()

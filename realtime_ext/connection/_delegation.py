@@ -153,9 +153,9 @@ class DelegationRunner:
         while not self._is_over(task):
             try:
                 return await delegation.say(text)
-            except ConnectionClosedError:
-                continue  # a sideband's session goes on, and this waits for its new link
             except RealtimeError as error:
+                if type(error) is ConnectionClosedError:
+                    continue  # a sideband's session goes on, and this waits for its new link
                 logger.warning("the end of a delegation could not be said: %s", error)
                 return
 

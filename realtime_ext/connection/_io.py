@@ -249,15 +249,22 @@ class ConnectionIO:
                 raise self.state.close_info.error()
             seconds = timeout.seconds if isinstance(timeout, Deadline) else timeout
             future = self.loop.create_future()
-            waiter.when_done(lambda: None if future.done() else future.set_result(None))
-            if seconds is None:
-                await future
-                return waiter.result()
+
+            def wake() -> None:
+                if not future.done():
+                    future.set_result(None)
+
+            waiter.when_done(wake)
             try:
-                async with timeout.limit() if isinstance(timeout, Deadline) else self._limit(seconds):
+                if seconds is None:
                     await future
+                else:
+                    async with timeout.limit() if isinstance(timeout, Deadline) else self._limit(seconds):
+                        await future
             except TimeoutError as error:
                 raise APITimeoutError(f"{what} did not arrive within {seconds:g} s") from error
+            finally:
+                waiter.forget(wake)
         return waiter.result()
 
     def deadline(self, seconds: float | None) -> Deadline:

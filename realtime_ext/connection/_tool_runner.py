@@ -50,6 +50,9 @@ class Rounds(Protocol):
     def follow_up(self, job: FollowUpJob, event_id: str) -> dict[str, Any] | None:
         """Return the event with this id that asks for the response which follows; None if it has begun."""
 
+    def not_followed(self, job: FollowUpJob, error: ConnectionClosedError) -> None:
+        """Record that the response which follows could not be asked for."""
+
 
 class ToolRunner:
     """One connection's tools.
@@ -111,6 +114,7 @@ class ToolRunner:
     async def _call(self, job: CallJob) -> None:
         if (connection := self._connection()) is None:
             return
+        sessions = self._state.sessions
         context: ToolContext[Any] = ToolContext(connection, job.call_id, self._toolbox.state)
         try:
             if job.output is not None:
@@ -132,23 +136,24 @@ class ToolRunner:
             output = error_output("tool_failed", f"{job.name} failed: {type(error).__name__}")
             is_silent = False
         try:
-            if (answer := self._rounds.output(job, output)) is not None:
-                await self._send_output(self._state.client_events.write(answer))
+            answer = self._rounds.output(job, output) if sessions == self._state.sessions else None
+            if answer is not None:
+                await self._send(self._state.client_events.write(answer))
         finally:
             self._calls.answered(job, silent=is_silent)
 
-    async def _send_output(self, out: Outgoing) -> None:
+    async def _send(self, out: Outgoing) -> None:
         while True:
             try:
                 await self._io.send(out, by_program=False)
-            except ConnectionClosedError:  # a sideband's session goes on, and waits for it
-                if self._state.close_info is not None or not self._state.role.is_sideband:
-                    raise
-            else:
                 return
+            except ConnectionClosedError as error:  # a sideband's session goes on, and waits for it
+                is_of_link = type(error) is ConnectionClosedError
+                if self._state.close_info is not None or not self._state.role.is_sideband or not is_of_link:
+                    raise
 
     async def _decide(self, job: ApprovalJob) -> None:
-        is_approved = False
+        is_approved, sessions = False, self._state.sessions
         if self._approve is not None:
             try:
                 decision = await contained(self._decision(self._approve, job), "approve")
@@ -158,9 +163,10 @@ class ToolRunner:
             except Exception as error:
                 logger.error("approve raised %s; the call is refused", type(error).__name__)
         try:
-            events = self._state.client_events
-            answer = self._rounds.approval(job, events.next_id(), approve=is_approved)
-            await self._io.send(events.write(answer), by_program=False)
+            if sessions == self._state.sessions:
+                events = self._state.client_events
+                answer = self._rounds.approval(job, events.next_id(), approve=is_approved)
+                await self._send(events.write(answer))
         finally:
             self._calls.decided(job)
 
@@ -171,12 +177,17 @@ class ToolRunner:
     async def _follow_up(self, job: FollowUpJob) -> None:
         if job.is_again:
             await self._io.sleep(_REPEATED)
-        ticket = self._state.wait_turn()
+        ticket, sessions = self._state.wait_turn(), self._state.sessions
         try:
             await self._io.wait(ticket, None, "the previous response")
+            if sessions != self._state.sessions:
+                return
             events = self._state.client_events
             request = self._rounds.follow_up(job, events.next_id())
             if request is not None:
-                await self._io.send(events.write(request), by_program=False)
+                await self._send(events.write(request))
+        except ConnectionClosedError as error:  # also where only the program's budget is spent
+            self._rounds.not_followed(job, error)
+            raise
         finally:
             self._state.release(ticket)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from realtime_kit.budget import Budget, BudgetExceeded, Spent
-from realtime_simulator import Simulator, pause
+from realtime_simulator import Simulator, call_tool, pause
 
 from realtime_ext import RealtimeClient, SessionBuilder
 from realtime_ext.errors import ConnectionClosedError
 from realtime_ext.usage import Usage
 from tests.ext.connection.driver import Driven, async_only
+from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.rows import each
 from tests.support.runner import Runner
+from tests.support.waiting import PATIENCE
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("front desk")
 RATES = {"input": 1, "cached": 1, "output": 1}
@@ -219,3 +222,53 @@ def test_one_connection_ends_when_another_has_spent_the_budget(runner: Runner, s
         budget.charge("another connection", used(10), 0)
         list(connection)
     assert budget.spent.tokens == 10
+
+
+@async_only
+def test_a_turn_whose_tool_outlasts_the_budget_says_so(runner: Runner, simulator: Simulator) -> None:
+    budget = Budget(tokens=10**6, then="end_turn")
+
+    def spend() -> str:
+        """Spend."""
+        budget.charge("another connection", used(10**6), 0)
+        return "spent"
+
+    simulator.on_response(call_tool("spend", {}), times=1)
+    opening = client_of(runner, simulator).connect(SESSION, tools=[spend])
+    with (
+        Driven(budget.limit(opening), runner) as connection,
+        pytest.raises(BudgetExceeded, match=r"the budget is spent: \d+ of 1000000 tokens"),
+    ):
+        connection.ask("Please spend.", timeout=PATIENCE)
+
+
+@async_only
+def test_a_call_hears_all_of_its_goodbye(runner: Runner) -> None:
+    heard: list[str] = []
+
+    def response(number: int, **fields: Any) -> dict[str, Any]:
+        own = {"id": f"resp_{number}", "object": "realtime.response", "conversation_id": "conv_1"}
+        return {**own, "output": [], **fields}
+
+    def script(peer: Peer) -> None:
+        usage = {"total_tokens": 30, "input_tokens": 10, "output_tokens": 20}
+        peer.send("response.created", response=response(1))
+        peer.send("output_audio_buffer.started", response_id="resp_1")
+        peer.send("response.done", response=response(1, status="completed", usage=usage))
+        metadata = peer.expect("response.create")["response"]["metadata"]
+        peer.send("response.created", response=response(2, metadata=metadata))
+        peer.send("output_audio_buffer.stopped", response_id="resp_1")  # the rest of what was said before
+        peer.send("output_audio_buffer.started", response_id="resp_2")
+        peer.send("response.done", response=response(2, metadata=metadata, status="completed"))
+        time.sleep(0.3)  # in which the connection would be closed
+        peer.send("output_audio_buffer.stopped", response_id="resp_2")
+        heard.append("all")
+        peer.until_closed()
+
+    with ScriptedServer(script) as server:
+        budget = Budget(tokens=20, goodbye="Our time is over.")
+        client = runner.client(base_url=server.base_url)
+        with Driven(budget.limit(client.connect(call_id="rtc_1")), runner) as connection:
+            kinds = [event.type for event in connection]
+    assert kinds[-1] == "output_audio_buffer.stopped"
+    assert heard == ["all"]

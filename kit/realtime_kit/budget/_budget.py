@@ -305,6 +305,7 @@ class _Spending:
         self._is_leaving = False  # so that a goodbye may be asked for
         self._is_stopped = False
         self._active: set[str] = set()  # responses that go on
+        self._goodbye_id: str | None = None
         self._goodbye: set[str] = set()  # the events of the goodbye that have come
         self._wake: Callable[[], object] = lambda: None
         if spent := budget.spent.reason:
@@ -416,7 +417,10 @@ class _Spending:
             self._active.add(response.id)
         elif event.type == "response.done" and response is not None:
             self._active.discard(response.id)
-        if self._is_leaving and (response is None or _MARK in (getattr(response, "metadata", None) or {})):
+        if self._is_leaving and _MARK in (getattr(response, "metadata", None) or {}):
+            self._goodbye_id = response.id
+        of = getattr(event, "response_id", None) if response is None else response.id
+        if of is not None and of == self._goodbye_id:
             self._goodbye.add(event.type)
         self._wake()
 

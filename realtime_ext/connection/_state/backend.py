@@ -181,6 +181,9 @@ class Backend:
         self._asked = job.response_id
         return {"type": "response.create", "event_id": event_id}
 
+    def not_followed(self, job: FollowUpJob, error: Exception) -> None:
+        """Record that the backend could not be asked to go on; a new link asks it again."""
+
     def outputs_required(self, message: str) -> None:
         """Send the outputs that the server misses, again or at last, and let the backend go on.
 

@@ -81,6 +81,7 @@ class ConnectionState:
         watch: Latencies; it is told the time before an event is applied or sent.
         close_info: How the connection ended; None while it is open.
         is_linked: Whether there is a link to send on.
+        sessions: How many sessions were lost with their link before this one.
     """
 
     __slots__ = (
@@ -102,6 +103,7 @@ class ConnectionState:
         "responses",
         "role",
         "session",
+        "sessions",
         "turns",
         "watch",
     )
@@ -120,6 +122,7 @@ class ConnectionState:
         self.role: Role = role
         self.close_info: CloseInfo | None = None
         self.is_linked: bool = True
+        self.sessions: int = 0
         self.is_hung_up: bool = False  # by this connection: its call is over
         self.budget: Budget = Budget(max_queue_bytes)
         self.queue: EventQueue = EventQueue(self.budget)
@@ -516,9 +519,10 @@ class ConnectionState:
         active = self.responses.active
         if self.close_info is None and (loss := self.recovery.begin(closed, now, random, active)) is not None:
             self.is_linked = False
+            self.sessions += not self.role.is_sideband
             self._abandon(closed, turn_lost=closed.turn_lost)
-            if self.role.is_sideband and self.turns.calls is not None:
-                self.turns.calls.link_lost()
+            if (calls := self.turns.calls) is not None:
+                (calls.link_lost if self.role.is_sideband else calls.forget)()
             # A sideband is cut when its call ends, too; only an attempt to reconnect tells which it was.
             level = logging.DEBUG if self.role.is_sideband else logging.INFO
             logger.log(level, "link lost: code %s; reconnecting", closed.code)
@@ -549,8 +553,6 @@ class ConnectionState:
             out += self.recovery.replays(self.conversation.replay_items(), write)
             self.conversation = Conversation()
             self.playback.reset()
-            if calls is not None:
-                calls.forget()
         return out
 
     def not_restored(self, error: Callable[[], Exception]) -> None:

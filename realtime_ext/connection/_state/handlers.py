@@ -15,14 +15,14 @@ class Handlers:
     """Handlers by kind of event, in order of registration; several threads may use it.
 
     Attributes:
-        by_key: For each type or class its handlers, and whether each is called only once.
+        by_key: For each type or class its handlers; and for one that is called only once, its registration.
     """
 
     __slots__ = ("_lock", "by_key")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.by_key: dict[str | type, tuple[tuple[Handler, bool], ...]] = {}
+        self.by_key: dict[str | type, tuple[tuple[Handler, object | None], ...]] = {}
 
     def add(self, kind: Kind, handler: Handler, *, once: bool = False) -> None:
         """Register a function.
@@ -39,9 +39,10 @@ class Handlers:
         if not callable(handler):
             raise TypeError(f"handler: expected a function, got {type(handler).__name__}")
         keys = keys_of(kind)
+        registration = object() if once else None
         with self._lock:
             for key in keys:
-                self.by_key[key] = (*self.by_key.get(key, ()), (handler, once))
+                self.by_key[key] = (*self.by_key.get(key, ()), (handler, registration))
 
     def remove(self, kind: Kind, handler: Handler | None = None) -> None:
         """Remove a function, or all functions of that kind; one that isn't registered is ignored."""
@@ -63,7 +64,7 @@ class Handlers:
                     continue
                 found += [handler for handler, _ in entries]
                 # A handler registered once for a union is removed from all its members.
-                if gone := {id(handler) for handler, once in entries if once}:
+                if gone := {registration for _, registration in entries if registration is not None}:
                     for other, others in self.by_key.items():
-                        self.by_key[other] = tuple(e for e in others if not (e[1] and id(e[0]) in gone))
+                        self.by_key[other] = tuple(e for e in others if e[1] not in gone)
         return tuple(found)

@@ -471,6 +471,12 @@ class Turns:
             stream.expect_response(event_id)
         return content
 
+    def not_followed(self, job: FollowUpJob, error: Exception) -> None:
+        """End the turn of a response whose following one could not be asked for."""
+        stream = self._of(job.response_id)
+        if stream is not None:
+            stream.fail(error)
+
     def approval(self, job: ApprovalJob, event_id: str, *, approve: bool) -> dict[str, Any]:
         """Return the answer to a request for permission.
 

@@ -24,7 +24,7 @@ class Waiter(Generic[T]):
         self.done: bool = False
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._on_done: Callable[[], None] | None = None
+        self._on_done: tuple[Callable[[], None], ...] = ()
 
     def resolve(self, value: T) -> None:
         """Fill it; a second outcome is ignored."""
@@ -43,7 +43,11 @@ class Waiter(Generic[T]):
         if self.done:
             callback()
         else:
-            self._on_done = callback
+            self._on_done += (callback,)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Don't call a function of `when_done` any more."""
+        self._on_done = tuple(one for one in self._on_done if one is not callback)
 
     def result(self) -> T:
         """Return the outcome, or raise it.
@@ -59,6 +63,6 @@ class Waiter(Generic[T]):
 
     def _finish(self) -> None:
         self.done = True
-        if self._on_done is not None:
-            callback, self._on_done = self._on_done, None
+        callbacks, self._on_done = self._on_done, ()
+        for callback in callbacks:
             callback()

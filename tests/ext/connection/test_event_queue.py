@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from realtime_ext.connection._state.event_kinds import EventWaiter
 from realtime_ext.connection._state.event_queue import COUNTS_MEMORY, LATEST, Budget, EventQueue
 from realtime_ext.connection._state.messages import length_of, memory_of
+from realtime_ext.connection._state.waiters import Waiter
 from realtime_ext.events import UnknownEvent
 from tests.support.rows import each
 
@@ -173,3 +175,14 @@ def test_waiters_are_offered_events_until_they_match_or_are_removed() -> None:
     queue.close(lambda: ValueError("closed"))
     with pytest.raises(ValueError, match="closed"):
         other.result()
+
+
+def test_several_wait_for_one_outcome_until_they_give_up() -> None:
+    waiter, woken = Waiter[int](), list[str]()
+    callbacks = {name: functools.partial(woken.append, name) for name in ("first", "second", "third")}
+    for callback in callbacks.values():
+        waiter.when_done(callback)
+    waiter.forget(callbacks["second"])
+    waiter.resolve(7)
+    waiter.when_done(callbacks["second"])
+    assert (woken, waiter.result()) == (["first", "third", "second"], 7)

@@ -41,6 +41,15 @@ def test_a_handler_registered_once_is_called_for_the_first_of_its_kinds_alone() 
     assert handlers.pop(RECONNECTED) == ()
 
 
+def test_a_function_registered_once_for_two_kinds_apart_is_called_for_each() -> None:
+    handlers = Handlers()
+    handlers.add(SessionExpiring, one, once=True)
+    handlers.add(Reconnected, one, once=True)
+    assert handlers.pop(EXPIRING) == (one,)
+    assert handlers.pop(RECONNECTED) == (one,)
+    assert handlers.pop(RECONNECTED) == ()
+
+
 def test_a_function_that_is_also_registered_for_good_stays() -> None:
     handlers = Handlers()
     handlers.add(Reconnected, one)

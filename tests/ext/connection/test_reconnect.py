@@ -374,6 +374,42 @@ def test_a_turn_that_was_under_way_is_lost_and_the_next_one_works(runner: Runner
 
 
 @async_only
+def test_what_a_tool_of_a_lost_session_returns_is_not_sent_to_the_next_one(runner: Runner) -> None:
+    begun, lost = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        """Take long."""
+        begun.set()
+        assert lost.wait(PATIENCE)
+        return "ok"
+
+    first = Model(
+        lambda number: [{"type": "function_call", "name": "slow", "call_id": "c", "arguments": "{}"}]
+    )
+
+    def script(peer: Peer) -> None:
+        peer.send("session.created", session=session())
+        while (event := peer.recv())["type"] != "response.create":
+            first.handle(peer, event)
+        first.handle(peer, event)
+        assert begun.wait(PATIENCE)
+        peer.abort()
+
+    policy = Reconnect(replay=True, **AT_ONCE)
+    with (
+        ScriptedServer(script, Model()) as server,
+        connect(runner, server, reconnect=policy, tools=[slow]) as connection,
+    ):
+        with pytest.raises(TurnLost):
+            connection.ask("Hi")
+        lost.set()
+        assert connection.ask("Hi again").status == "completed"
+        assert connection.ask("And again").status == "completed"
+    outputs = [e for e in server.of("conversation.item.create") if e["item"]["type"] != "message"]
+    assert outputs == [] and len(server.of("response.create")) == 3
+
+
+@async_only
 def test_a_turn_of_a_connection_that_ends_is_not_reported_as_lost(runner: Runner) -> None:
     with ScriptedServer(dropping(1006, "response.create")) as server, connect(runner, server) as connection:
         with pytest.raises(ConnectionClosedError) as caught:
