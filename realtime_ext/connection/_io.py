@@ -166,7 +166,7 @@ class ConnectionIO:
         self._observers = observers
         self._is_live = state.role.kind == "live"
         self._timer: asyncio.TimerHandle | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
         self._trial: asyncio.Future[LinkClosed] | None = None  # the end of a new link that is not used yet
         self._has_link = True
         self._gates = gates.get()
@@ -181,8 +181,8 @@ class ConnectionIO:
         self._has_link = False
         if self._timer is not None:
             self._timer.cancel()
-        if self._asking is not None:
-            self._asking.cancel()
+        for asking in self._asking:
+            asking.cancel()
         if self.reconnect_task is not None:
             self.reconnect_task.cancel()
 
@@ -335,12 +335,13 @@ class ConnectionIO:
 
         A `response.create` that is refused because of an active response that was not known is sent again.
         """
-        if stream is None:
-            self.state.retry_if_busy(outgoing[-1], partial(self._send_again, outgoing[-1]))
-        await self._send_once(*outgoing, deadline=deadline, stream=stream)
+        retry = partial(self._send_again, outgoing[-1]) if stream is None else None
+        await self._send_once(*outgoing, deadline=deadline, stream=stream, retry=retry)
 
     def _send_again(self, out: Outgoing) -> None:
-        self._asking = self.loop.create_task(self._retry(out), name="realtime_ext retry")
+        asking = self.loop.create_task(self._retry(out), name="realtime_ext retry")
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
 
     async def _retry(self, out: Outgoing) -> None:
         try:
@@ -349,12 +350,18 @@ class ConnectionIO:
             logger.warning("%s (event %s) was not retried: %s", out.type, out.event_id, error)
 
     async def _send_once(
-        self, *outgoing: Outgoing, deadline: Deadline | None, stream: TurnStream | None
+        self,
+        *outgoing: Outgoing,
+        deadline: Deadline | None,
+        stream: TurnStream | None,
+        retry: Callable[[], None] | None = None,
     ) -> None:
         ticket = self.state.wait_turn(partial(contents_of, outgoing))
         try:
             await self.wait(ticket, deadline, PREVIOUS_RESPONSE)
             if stream is None or not stream.is_over:  # its response may have gone with the link
+                if retry is not None:
+                    self.state.retry_if_busy(outgoing[-1], retry)
                 await self.send(*outgoing, deadline=deadline, stream=stream)
         finally:
             self.state.release(ticket)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from realtime_ext.connection import Reconnect, Reconnected
@@ -53,6 +54,32 @@ def test_a_response_asked_for_during_one_that_began_earlier_is_asked_for_again(r
             events.append(connection.recv())
     assert [event["event_id"] for event in server.of("response.create")] == [event_id] * 2
     assert [event.type for event in events] == ["response.done", "response.created"]  # and no error
+
+
+@async_only
+def test_a_refused_response_is_asked_for_again_also_if_another_waits(runner: Runner) -> None:
+    def script(peer: Peer) -> None:
+        create = peer.expect("response.create")
+        peer.send("session.updated", session={})  # now the other one waits
+        peer.expect("input_audio_buffer.commit")
+        peer.send("error", error={**BUSY, "event_id": create["event_id"]})
+        peer.send("response.done", response={**UNDER_WAY, "status": "completed"})
+        Model()(peer)
+
+    async def both(connection: Any) -> None:
+        first = asyncio.ensure_future(connection.create_response(instructions="A"))
+        await connection.wait_for("session.updated")
+        second = asyncio.ensure_future(connection.create_response(instructions="B"))
+        await asyncio.sleep(0)
+        await connection.commit_audio()
+        for _ in range(2):
+            await connection.wait_for("response.done", lambda event: event.response.id != "resp_other")
+        await asyncio.gather(first, second)
+
+    with ScriptedServer(script) as server, connect(runner, server, call_id="rtc_1") as connection:
+        runner.run(both(connection._target))
+    made = [event["response"]["instructions"] for event in server.of("response.create")]
+    assert sorted(made) == ["A", "A", "B"]
 
 
 @async_only
