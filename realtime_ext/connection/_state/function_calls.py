@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -238,6 +238,16 @@ class FunctionCalls:
     def retry(self, job: FollowUpJob) -> None:
         """Retry a follow-up that was refused because another response was active."""
         self._add(job)
+
+    def give_up(self, response_ids: Collection[str]) -> None:
+        """Don't ask for the responses that follow the calls of some."""
+        for response_id in response_ids:
+            if (group := self._groups.get(response_id)) is not None:
+                group.may_follow = False
+        follow_ups = [job for job in self._jobs if isinstance(job, FollowUpJob)]
+        for job in follow_ups:
+            if job.response_id in response_ids:
+                self._jobs.remove(job)
 
     def forget(self) -> None:
         """Drop what is to be done: the session is a new one."""

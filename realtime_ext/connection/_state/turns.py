@@ -387,7 +387,9 @@ class Turns:
         return stream
 
     def close(self, stream: TurnStream) -> None:
-        """Stop collecting a turn's events."""
+        """Stop collecting a turn's events; nothing follows the tools of one that is not over."""
+        if not stream.is_over and self.calls is not None:
+            self.calls.give_up(stream._ids)
         stream.leave()
         if stream in self.streams:
             self.streams.remove(stream)

@@ -294,6 +294,22 @@ def test_a_turn_whose_tools_are_silent_ends_with_their_answers() -> None:
     assert (stream.is_over, other.is_over) == (True, False)
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_nothing_follows_the_tools_of_a_turn_that_was_given_up(is_answered: bool) -> None:
+    server = with_tools()
+    stream = server.open()
+    server.begin("resp_1", "a")
+    server.end("resp_1", "a", output=[CALL])
+    assert server.turns.calls is not None
+    call = job(server)
+    if is_answered:
+        server.turns.calls.answered(call, silent=False)
+    server.turns.close(stream)
+    assert server.turns.output(call, "3")["item"]["output"] == "3", "the model may need it later"
+    server.turns.calls.answered(call, silent=False)
+    assert job(server) is None
+
+
 def test_a_follow_up_of_a_response_without_a_turn_has_no_mark() -> None:
     content = with_tools().turns.follow_up(FollowUpJob(response_id="resp_1"), "evt_1")
     assert content == {"type": "response.create", "event_id": "evt_1"}
