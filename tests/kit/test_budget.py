@@ -20,7 +20,7 @@ from tests.ext.connection.driver import Driven, async_only
 from tests.ext.connection.scripted import Peer, ScriptedServer
 from tests.support.rows import each
 from tests.support.runner import Runner
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 SESSION = SessionBuilder("gpt-realtime-2.1").instructions("front desk")
 RATES = {"input": 1, "cached": 1, "output": 1}
@@ -225,12 +225,15 @@ def test_one_connection_ends_when_another_has_spent_the_budget(runner: Runner, s
 
 
 @async_only
-def test_a_turn_whose_tool_outlasts_the_budget_says_so(runner: Runner, simulator: Simulator) -> None:
+def test_a_turn_whose_tool_outlasts_the_budget_says_so(
+    runner: Runner, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
     budget = Budget(tokens=10**6, then="end_turn")
 
     def spend() -> str:
         """Spend."""
         budget.charge("another connection", used(10**6), 0)
+        until(lambda: "the budget is spent" in caplog.text)
         return "spent"
 
     simulator.on_response(call_tool("spend", {}), times=1)
