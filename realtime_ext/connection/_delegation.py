@@ -149,7 +149,7 @@ class DelegationRunner:
             self._tasks.done(task)
 
     async def _tell(self, delegation: AsyncDelegation, task: Task, text: str) -> None:
-        """Say how a task ended, again if a sideband's link was lost with it: better twice than never."""
+        """Say how a task ended; on a sideband whose link was lost meanwhile, once more on the new link."""
         while not self._is_over(task):
             try:
                 return await delegation.say(text)

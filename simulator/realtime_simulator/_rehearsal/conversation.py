@@ -224,7 +224,7 @@ class Conversation:
                     tool.moment.note = f"answered {len(tool.answers)} times"
 
     def refused(self, call_id: str, output: str) -> None:
-        """Note that the service has refused an answer of the app."""
+        """Remove an output of a tool that the service has refused."""
         for tool in self.tools:
             if tool.call_id == call_id and output in tool.answers:
                 tool.answers.remove(output)

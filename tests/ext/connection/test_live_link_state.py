@@ -24,7 +24,7 @@ SESSION: JSON = {"id": "live_1", "model": "gpt-live-1.1", "instructions": "Be br
 def linked(*, is_sideband: bool = False, **session: Any) -> LiveState:
     role = Role(kind="live", is_sideband=is_sideband, plays=False)
     core = LiveState(role, id_prefix="x", reconnect=Reconnect(replay=not is_sideband))
-    core.live.join(f"https://{next(_NUMBERS)}.example", "")  # nobody else works for its session
+    core.live.join(f"https://{next(_NUMBERS)}.example", "")  # shared with no other test's connection
     tell(core, "session.started", session={**SESSION, **session})
     return core
 

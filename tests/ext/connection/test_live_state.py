@@ -174,7 +174,7 @@ def test_a_session_that_continues_another_has_none_of_its_calls() -> None:
     assert isinstance(job, CallJob)
     session.lose(is_sideband=False)
     assert session.backend.next_job() is None
-    assert session.backend.output(job, "Booked.") is None, "nobody waits for it"
+    assert session.backend.output(job, "Booked.") is None, "its session was lost"
     session.restart()
     assert session.responding == ()
 

@@ -378,7 +378,7 @@ def test_what_a_tool_of_a_lost_session_returns_is_not_sent_to_the_next_one(runne
     begun, lost = threading.Event(), threading.Event()
 
     def slow() -> str:
-        """Take long."""
+        """Run until the link is lost."""
         begun.set()
         assert lost.wait(PATIENCE)
         return "ok"
