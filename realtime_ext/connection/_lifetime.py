@@ -89,7 +89,7 @@ class AsyncLifetime(AsyncEvents[ServerEventT_co, ClientEventT]):
                     async with TimeLimit(seconds):
                         with own.expect("session.closed") as closed:
                             await self._send_own({"type": "session.close"})
-                        await closed
+                        await closed.wait(timeout=None)
         finally:
             state.finish(ending)
             for task in self._tasks():

@@ -159,6 +159,23 @@ def test_the_end_of_a_session_that_came_in_the_meantime_is_waited_for(
         ending.join()
 
 
+def test_the_end_of_a_session_is_waited_for_after_a_stop(
+    peers: tuple[ScriptedServer, queue.SimpleQueue[Peer]],
+) -> None:
+    server, opened = peers
+    with Process(program(CLOSE), server.base_url) as process:
+        peer = opened.get(timeout=PATIENCE)
+        peer.expect("session.update")
+        peer.send("session.updated", session={})
+        peer.expect("session.close")
+        with process.stopped():
+            pass
+        for _ in range(50):  # longer than what has arrived takes to be processed
+            assert peer.socket.ping().wait(PATIENCE)
+        peer.send("session.closed")
+        assert "session.closed" in process.read()
+
+
 def test_a_call_is_set_up_although_the_process_was_stopped() -> None:
     with (
         Simulator(pacing="none", espeak=False, api_key="sk-x") as simulator,
