@@ -34,7 +34,7 @@ class Limit:
 
 
 LIMITS = {
-    "calls.create": Limit(14, 130),
+    "calls.create": Limit(14, 140),
     "commit_audio, its error, recv (asyncio)": Limit(18),
     "commit_audio, its error, recv (sync)": Limit(21),
     "ask with one tool call (asyncio)": Limit(35),
