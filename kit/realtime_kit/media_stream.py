@@ -132,7 +132,6 @@ class MediaStream:
         self._waiting = bytearray()  # not sent yet
         self._sent: deque[tuple[str, int]] = deque()  # marks on their way, and the bytes before each
         self._on_the_way = 0  # bytes, of those
-        self._stale = 0  # bytes of those, and of the waiting ones, that a lost session sent
         self._marks = 0
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()  # nothing is waiting, nor on its way
@@ -219,7 +218,7 @@ class MediaStream:
         if self._waiting or self._sent:
             self._waiting.clear()
             self._sent.clear()  # marks also come back for cleared audio, and are ignored
-            self._on_the_way = self._stale = 0
+            self._on_the_way = 0
             self._silent.set()
             await self._send({"event": "clear"})
         if not isinstance(connection, AsyncLiveConnection):
@@ -244,16 +243,11 @@ class MediaStream:
         async def fall_silent(event: Any) -> None:
             await self.interrupt(connection)
 
-        def restart(event: Any) -> None:
-            self._stale = len(self._waiting) + self._on_the_way
-
         live = isinstance(connection, AsyncLiveConnection)
         sound, speech = "response.output_audio.delta", "input_audio_buffer.speech_started"
         if live:
             sound, speech = "session.output_audio.delta", "realtime_ext.talked_over"
         handlers: dict[str, Callable[[Any], Any]] = {sound: speak, speech: fall_silent}
-        if not live and connection.call_id is None:  # or else the session goes on
-            handlers["realtime_ext.reconnected"] = restart
         for kind, handler in handlers.items():
             connection.on(kind, handler)
         return handlers
@@ -303,9 +297,7 @@ class MediaStream:
         while known != name:
             known, size = self._sent.popleft()
             self._on_the_way -= size
-            stale = min(size, self._stale)
-            self._stale, size = self._stale - stale, size - stale
-            if size and not isinstance(connection, AsyncLiveConnection):
+            if not isinstance(connection, AsyncLiveConnection):
                 connection.playback.played_bytes(size)
         self._changed.set()
         if not self._waiting and not self._sent:

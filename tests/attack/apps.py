@@ -164,7 +164,6 @@ class _Connection:
     """A connection that answers with what it is to say."""
 
     session = None
-    call_id = None
 
     def __init__(self, says: list[Any]) -> None:
         self._says = says

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -23,7 +21,6 @@ from websockets.asyncio.server import serve
 from realtime_ext import AsyncRealtimeClient, RealtimeError, SessionBuilder, audio
 from realtime_ext._core.pcm import from_samples, to_samples
 from realtime_ext.connection import AsyncConnection
-from realtime_ext.events import parse_event
 from tests.kit.fleet.harness import run_async, until
 from tests.support.media_phone import media_call
 from tests.support.paths import QUESTION
@@ -374,32 +371,3 @@ async def test_a_callback_that_raises_anything_ends_its_own_stream_with_an_error
     for outcome in made.ended:
         assert isinstance(outcome, RuntimeError)
         assert type(outcome.__cause__) is error
-
-
-@run_async
-async def test_audio_of_a_lost_session_does_not_count_as_heard_of_the_one_that_replaces_it() -> None:
-    played: list[int] = []
-    playback = SimpleNamespace(played_bytes=played.append)
-    connection: Any = SimpleNamespace(call_id=None, on=lambda kind, handler: None, playback=playback)
-    place = {"item_id": "item_1", "response_id": "resp_1", "output_index": 0, "content_index": 0}
-
-    async def say(ms: int) -> None:
-        sound = {"delta": base64.b64encode(bytes(8 * ms)).decode(), **place}
-        await handlers["response.output_audio.delta"](
-            parse_event({"type": "response.output_audio.delta", **sound})
-        )
-
-    stream = MediaStream(Sent(started()))
-    await stream.start()
-    handlers = stream._register(connection, "pcmu")
-    playing = asyncio.create_task(stream._play())
-    await say(150)
-    await until(lambda: stream._marks == 2)
-    stream._heard(connection, "heard-1")
-    handlers["realtime_ext.reconnected"](None)
-    await say(100)
-    await until(lambda: stream._marks == 3)
-    for name in ("heard-2", "heard-3"):
-        stream._heard(connection, name)
-    playing.cancel()
-    assert played == [800, 800], "not the 50 ms between"

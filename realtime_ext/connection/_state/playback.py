@@ -86,13 +86,23 @@ class PlaybackState:
         to_flush: The audio to drop when the user last began to speak; None if there was none.
     """
 
-    __slots__ = ("_form", "_incomplete", "_is_counted", "_parts", "_unplayed", "is_local", "to_flush")
+    __slots__ = (
+        "_form",
+        "_incomplete",
+        "_is_counted",
+        "_lost",
+        "_parts",
+        "_unplayed",
+        "is_local",
+        "to_flush",
+    )
 
     def __init__(self, *, is_local: bool) -> None:
         self.is_local: bool = is_local
         self.to_flush: Interruption | None = None
         self._form = audio_format()
         self._is_counted = False  # whether the application has ever counted what it played
+        self._lost = 0  # bytes of sessions before this one that the application still plays
         self._parts: dict[tuple[str, int], _Part] = {}
         self._unplayed: list[_Part] = []  # parts with audio to play or to come, oldest first
         self._incomplete: list[_Part] = []  # parts with audio to come
@@ -153,6 +163,9 @@ class PlaybackState:
         if count < 0:
             raise ValueError(f"played_bytes: expected 0 or more bytes, got {count}")
         self._is_counted = True
+        lost = min(count, self._lost)
+        self._lost -= lost
+        count -= lost
         for part in self._unplayed:
             taken = min(count, part.received - part.played)
             part.played += taken
@@ -173,7 +186,9 @@ class PlaybackState:
         if not 0 <= ms < float("inf"):
             raise ValueError(f"played_ms: expected 0 or more milliseconds, got {ms!r}")
         self._is_counted = True
-        left = float(ms)
+        lost = min(self._form.bytes_in(ms), self._lost)
+        self._lost -= lost
+        left = ms - self._form.ms_in(lost)
         for part in tuple(self._unplayed):
             open_ms = part.form.ms_in(part.received - part.played)
             taken = min(left, open_ms)
@@ -201,7 +216,7 @@ class PlaybackState:
         if not self._unplayed:
             return None
         part = self._unplayed[0]
-        waiting = [(p.form, p.received - p.played) for p in self._unplayed]
+        waiting = [(self._form, self._lost), *((p.form, p.received - p.played) for p in self._unplayed)]
         return Interruption(
             item_id=part.item_id,
             content_index=part.content_index,
@@ -217,6 +232,7 @@ class PlaybackState:
     def interrupt(self) -> Interruption | None:
         """Drop all audio that was not played, and return its extent."""
         interruption = self.pending()
+        self._lost = 0
         for part in tuple(self._unplayed):
             self._cut(part)
         return interruption
@@ -284,7 +300,8 @@ class PlaybackState:
         return max(0, min(int(played_ms), part.received_ms))
 
     def reset(self) -> None:
-        """Forget everything: the session is a new one."""
+        """Forget everything but how much is still to be played: the session is a new one."""
+        self._lost += sum(part.received - part.played for part in self._unplayed)
         self._parts.clear()
         self._unplayed.clear()
         self._incomplete.clear()

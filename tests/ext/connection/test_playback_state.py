@@ -135,8 +135,31 @@ def test_nothing_is_counted_where_the_api_plays_and_after_a_reset() -> None:
     local.reset()
     assert (local.pending(), local.position, local.to_flush) == (None, None, None)
     assert local.truncation("a", 4) is None
-    local.received("a", 0, 48)
-    assert local.pending() is not None and local.pending().unplayed_bytes == 48  # type: ignore[union-attr]
+
+
+def test_audio_of_a_lost_session_does_not_count_as_heard_of_the_one_that_replaces_it() -> None:
+    for count in (lambda state, ms: state.played_ms(ms), lambda state, ms: state.played_bytes(48 * ms)):
+        state = PlaybackState(is_local=True)
+        state.received("a", 0, 480)
+        count(state, 4)
+        state.reset()
+        state.received("b", 0, 480)
+        pending = state.pending()
+        assert pending is not None and (pending.unplayed_ms, pending.unplayed_bytes) == (16, 768)
+        count(state, 8)
+        assert state.heard() == {"b": (0, 2)}
+        count(state, 1)
+        assert state.heard() == {"b": (0, 3)}
+
+
+def test_an_interruption_drops_what_a_lost_session_left() -> None:
+    state = PlaybackState(is_local=True)
+    state.received("a", 0, 480)
+    state.reset()
+    state.interrupt()
+    state.received("b", 0, 480)
+    state.played_ms(3)
+    assert state.heard() == {"b": (0, 3)}
 
 
 class Playing(RuleBasedStateMachine):
