@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from array import array
+from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, TextIO
 
@@ -49,6 +50,7 @@ _MAX_FRAMES = (2**32 - 1 - 36) // 4  # a WAV file's sizes have 32 bits: about 12
 
 _PCM = audio_format()
 _TRANSCRIPTS = ("session.input_transcript.delta", "session.output_transcript.delta")
+_BEFORE_ANYTHING_NEW = ("session.", "conversation.item.")  # what comes while a session's items are replayed
 _APPENDS = tuple(f"session.{kind}.append" for kind in ("instructions", "thinking", "commentary"))
 
 _Speaker = Literal["user", "assistant"]
@@ -111,6 +113,8 @@ class Recorder:
         }
         self._session_id: str | None = None
         self._seen: dict[str, None] = {}  # ids of a Live session's events
+        self._lines: Counter[tuple[str, str]] = Counter()  # of others than the model: role, and id or text
+        self._to_come_again: Counter[tuple[str, str]] = Counter()  # of those, in a session that replays them
         self._utterances = Utterances()
         self._spoken_at: dict[_Speaker, float] = {}  # when each side's utterance began
 
@@ -164,10 +168,26 @@ class Recorder:
     def _record(self, direction: str, event: Any, now: float) -> None:
         self._forget(now)
         self._hear(direction, event, now)
+        if self._to_come_again and direction == "in" and not event.type.startswith(_BEFORE_ANYTHING_NEW):
+            self._to_come_again.clear()
         if event.type in _TRANSCRIPTS:
             self._spoken(event, now)
-        elif (line := _line_of(event)) is not None:
+        elif event.type == "session.created":
+            if event.session.id != self._session_id:  # it is the same when a sideband attaches again
+                self._session_id = event.session.id
+                self._to_come_again = self._lines.copy()
+        elif (line := _line_of(event)) is not None and not self._is_replayed(event.type, line):
             self._write(now, line)
+
+    def _is_replayed(self, kind: str, line: dict[str, Any]) -> bool:
+        """Return whether a line belongs to an item that an earlier session had, and that is added again."""
+        key = line["role"], line.get("call_id") or line["text"].strip()
+        if kind == "conversation.item.added" and self._to_come_again[key]:
+            self._to_come_again[key] -= 1
+            return True
+        if line["role"] != "assistant":
+            self._lines[key] += 1
+        return False
 
     def _spoken(self, event: Any, now: float) -> None:
         """Add to an utterance, and write those that are over."""

@@ -434,6 +434,41 @@ def test_ids_of_events_do_not_matter_on_the_realtime_api(tmp_path: Path) -> None
     assert [line["item_id"] for line in lines_of(tape)] == ["item_1", "item_2"]
 
 
+def test_items_that_are_replayed_into_a_new_session_are_recorded_once(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+
+    def begin(session_id: str) -> None:
+        tape.event(1.0, "session.created", session={"type": "realtime", "id": session_id})
+
+    def add(text: str) -> None:
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "user", "id": f"item_{text}", "content": content}
+        tape.event(1.0, "conversation.item.added", previous_item_id=None, item=item)
+
+    def output() -> None:
+        item = {"type": "function_call_output", "call_id": "call_1", "output": "7:00"}
+        tape.event(1.0, "conversation.item.added", previous_item_id=None, item=item)
+
+    begin("sess_1")
+    place = {"item_id": "item_1", "content_index": 0, "transcript": "When? ", "usage": None}
+    tape.event(1.0, "conversation.item.input_audio_transcription.completed", **place)
+    output()
+    add("Yes.")
+    begin("sess_1")  # a sideband attaches again
+    add("Yes.")
+    begin("sess_2")
+    output()
+    for text in ("When?", "Yes.", "Yes.", "No."):
+        add(text)
+    begin("sess_3")
+    add("When?")
+    tape.event(1.0, "input_audio_buffer.speech_started", audio_start_ms=0, item_id="item_9")
+    add("Yes.")
+    tape.close()
+    said = [line["text"] for line in lines_of(tape)]
+    assert said == ["When?", "7:00", "Yes.", "Yes.", "No.", "Yes."]
+
+
 def test_a_live_session_that_continues_another_has_utterances_of_its_own(tmp_path: Path) -> None:
     tape = Tape(tmp_path, is_live=True)
     for seconds, session_id, start_ms in ((1.0, "live_1", 60_000), (2.0, "live_2", 400)):
