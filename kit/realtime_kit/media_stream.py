@@ -122,9 +122,11 @@ class MediaStream:
         if ahead_ms * _BYTES_PER_MS < _PIECE:
             raise ValueError(f"ahead_ms: expected {_PIECE // _BYTES_PER_MS} or more, got {ahead_ms}")
         self._ahead = ahead_ms * _BYTES_PER_MS
-        iterate: Any = getattr(websocket, "iter_text", None)
         self._socket = websocket
-        self._messages: AsyncIterator[str | bytes] = aiter(iterate() if iterate else websocket)  # type: ignore[arg-type]
+        self._iterate: Callable[[], AsyncIterator[str | bytes]] = (
+            websocket.iter_text if hasattr(websocket, "iter_text") else websocket.__aiter__
+        )
+        self._messages = self._iterate()
         self._write: Callable[[str], Awaitable[object]] = (
             websocket.send_text if hasattr(websocket, "send_text") else websocket.send
         )
@@ -190,6 +192,7 @@ class MediaStream:
         """
         start = await self.start()
         _check_formats(connection, start.format)
+        self._begin()
         registered = self._register(connection, start.format)
         reading = asyncio.create_task(contained_call("on_dtmf", self._read, connection, on_dtmf))
         hearing = asyncio.create_task(contained_call("a handler", connection.run))
@@ -223,6 +226,14 @@ class MediaStream:
             await self._send({"event": "clear"})
         if not isinstance(connection, AsyncLiveConnection):
             await connection.interrupt()
+
+    def _begin(self) -> None:
+        """Make ready for a session, which may follow another."""
+        self._messages = self._iterate()  # a cancelled generator yields nothing more
+        self._waiting.clear()
+        self._sent.clear()
+        self._on_the_way = 0
+        self._silent.set()
 
     def _register(self, connection: Any, form: Literal["pcmu", "pcma"]) -> dict[str, Callable[[Any], Any]]:
         """Register the handlers of a session's sound, and return them."""

@@ -145,6 +145,30 @@ async def test_a_caller_who_interrupts_is_heard_and_the_answer_is_cut_where_it_w
 
 
 @run_async
+async def test_a_stream_is_bridged_to_one_session_after_another() -> None:
+    keys: list[str] = []
+    connections: list[AsyncConnection] = []
+    with Simulator(espeak=False) as sim:
+        async with AsyncRealtimeClient(sim.api_key, base_url=sim.base_url) as client:
+
+            async def media(websocket: WebSocket) -> None:
+                await websocket.accept()
+                async with MediaStream(websocket) as stream:
+                    for _ in range(2):
+                        async with client.connect(SESSION) as connection:
+                            connections.append(connection)
+                            await stream.bridge(connection, on_dtmf=keys.append)
+
+            app = Starlette(routes=[WebSocketRoute("/media", media)])
+            async with running(app) as url, media_call(url.replace("http", "ws") + "/media") as phone:
+                for key in ("1", "2"):
+                    await phone.send("dtmf", dtmf={"digit": key})
+                    await until(lambda key=key: key in keys)  # type: ignore[misc]
+                    await connections[-1].close()
+                await until(lambda: phone.is_over)
+
+
+@run_async
 async def test_keys_are_handed_over_and_strange_messages_ignored() -> None:
     async with desk() as made, media_call(made.url) as phone:
         await phone._socket.send("not JSON")
