@@ -162,6 +162,9 @@ def test_a_script_is_performed_and_judged(made: Rehearsal, tmp_path: Path) -> No
     assert made.callers[-1].heard  # it was not disturbed by the first
     lenient = attrs.evolve(read, expect={"first_audio": 5})
     assert run(made, [lenient], app).has_passed
+    for wanted in (True, False):
+        goodbye = run(made, [attrs.evolve(read, expect={"heard_goodbye": wanted})], app)
+        assert goodbye.has_passed is (made.callers[-2].heard_goodbye is wanted)
     with pytest.raises(
         callers.RehearsalFailure, match=r"first_audio took \d\.\d\d s \(p95\), allowed are 0.01 s"
     ):

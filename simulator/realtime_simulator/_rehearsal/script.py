@@ -242,8 +242,8 @@ class Script:
 
     def _judge(self, caller: Caller) -> None:
         """Judge a call that is over."""
-        if self.expect.get("heard_goodbye") and not caller.heard_goodbye:
-            caller.fail("the caller did not hear the last words to their end")
+        if (heard := caller.heard_goodbye) != self.expect.get("heard_goodbye", heard):
+            caller.fail(f"the caller {'heard' if heard else 'did not hear'} the last words to their end")
         latency = caller.latency
         for name in _LATENCIES:
             if name not in self.expect:
