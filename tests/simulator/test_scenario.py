@@ -305,6 +305,23 @@ def test_a_scenario_may_be_a_coroutine_function() -> None:
     assert ask(script, turn("abc")) == "cba"
 
 
+def test_a_scenario_answers_as_often_as_it_may_also_for_sessions_that_ask_at_once() -> None:
+    async def later(turn: Turn) -> str | None:
+        await asyncio.sleep(0)
+        return None if turn.text == "pass" else "Once."
+
+    async def at_once(script: Script, *texts: str) -> list[Any]:
+        return await asyncio.gather(*(script(turn(text)) for text in texts))
+
+    script = Script()
+    script.add(later, times=1)
+    untouched = script.copy()
+    assert asyncio.run(at_once(script, "pass")) == [Say("You said: pass")]
+    assert asyncio.run(at_once(script, "a", "b")) == ["Once.", Say("You said: b")]
+    assert asyncio.run(at_once(script, "c")) == [Say("You said: c")]
+    assert asyncio.run(at_once(untouched, "d")) == ["Once."]
+
+
 def test_a_fixed_call_is_not_made_again_once_its_output_is_in() -> None:
     script = Script()
     script.add(call_tool("book_room", {"nights": 2}), match="book")

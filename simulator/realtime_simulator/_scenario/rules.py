@@ -238,6 +238,11 @@ class _Rule:
     left: int | None
     delay: float
 
+    def count(self, change: int) -> None:
+        """Change how often it may still answer."""
+        if self.left is not None:
+            self.left += change
+
     async def answered(self, turn: Turn, groups: _Groups) -> Answer | AsyncIterator[Answer] | None:
         """Return the rule's answer to a turn that it matches; None passes the turn on."""
         if not callable(self.answer):
@@ -293,7 +298,7 @@ class Script:
     def copy(self) -> Script:
         """Return a script with the rules of this one."""
         other = Script()
-        other._rules = self._rules
+        other._rules = tuple(attrs.evolve(rule) for rule in self._rules)
         return other
 
     async def __call__(self, turn: Turn) -> Answer | AsyncIterator[Answer]:
@@ -303,11 +308,15 @@ class Script:
             groups = None if rule.left == 0 else rule.matches(turn, budget)
             if groups is None:
                 continue
-            answer = await rule.answered(turn, groups)
+            rule.count(-1)  # now: others may ask while this one is awaited
+            answer = None
+            try:
+                answer = await rule.answered(turn, groups)
+            finally:
+                if answer is None:
+                    rule.count(1)
             if answer is None:
                 continue
-            if rule.left is not None:
-                rule.left -= 1
             return _delayed(answer, rule.delay) if rule.delay else answer
         return default(turn)
 
