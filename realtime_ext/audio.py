@@ -616,8 +616,10 @@ def _parse(file: bytes) -> tuple[_Header, bytes]:
         elif name == b"data":
             if header is None:
                 raise ValueError("not a WAV file: its data comes before its format")
-            # Who streams doesn't know the lengths, and leaves both at 0 or at some number beyond the end.
-            return header, (body or file[at + 8 :]) if file[4:8] == bytes(4) else body
+            # Who streams doesn't know the lengths: the file's is 0, the most, or what the header alone has.
+            (length,) = struct.unpack_from("<I", file, 4)
+            is_unknown = length in (0, 2**32 - 1) or length <= at
+            return header, body or (file[at + 8 :] if is_unknown else body)
         at += 8 + size + size % 2
     raise ValueError("not a WAV file: there is no " + ("data" if header else "format") + " in it")
 

@@ -60,14 +60,15 @@ def realtime_simulator(
     """Run a simulator, to which the environment points for the length of the test.
 
     OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_WEBHOOK_SECRET are the simulator's, OPENAI_ORG_ID and
-    OPENAI_PROJECT_ID are removed, and loopback addresses bypass proxies. So clients without arguments
-    reach the simulator. It keeps audio and answers at once, unless the options change that.
+    OPENAI_PROJECT_ID are removed, and loopback addresses bypass proxies; with the option `tls`, SSL_CERT_FILE
+    is its certificate. So clients without arguments reach the simulator. It keeps audio and answers at once,
+    unless the options change that.
     """
     from realtime_simulator._simulator.simulator import Simulator
 
     options = {"keep_audio": True, "pacing": "none", **realtime_simulator_options}
     with Simulator(**options) as simulator:
-        _point_to(simulator, monkeypatch)
+        _point_to(simulator, monkeypatch, options.get("tls"))
         yield simulator
 
 
@@ -91,7 +92,7 @@ def rehearsal(rehearsal_options: Mapping[str, Any], monkeypatch: pytest.MonkeyPa
 
     options = {"keep_audio": True, **rehearsal_options}
     with Simulator(**options) as simulator:
-        _point_to(simulator, monkeypatch)
+        _point_to(simulator, monkeypatch, options.get("tls"))
         with Rehearsal(simulator, speed=_SPEED) as made:
             yield made
 
@@ -102,16 +103,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     import asyncio
 
-    wanted = inspect.signature(pyfuncitem.obj).parameters
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    wanted = inspect.signature(pyfuncitem.obj).parameters  # of `mock.patch` and with defaults, too
+    given = {name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}
+    asyncio.run(pyfuncitem.obj(**given))
     return True
 
 
-def _point_to(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the environment so that clients reach a simulator."""
+def _point_to(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, certificate: str | os.PathLike[str] | None
+) -> None:
+    """Set the environment so that clients reach a simulator, and trust its certificate."""
     monkeypatch.setenv("OPENAI_BASE_URL", simulator.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", simulator.api_key)
     monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", simulator.webhook_secret)
+    if certificate is not None:
+        monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate))
     for name in _REMOVED:
         monkeypatch.delenv(name, raising=False)
     for name in ("NO_PROXY", "no_proxy"):

@@ -108,7 +108,10 @@ def test_other_chunks_are_passed_over(read: Callable[..., bytes]) -> None:
     assert read(wav(PCM16, before=chunk(b"LIST", b"odd") + chunk(b"fact", bytes(4)))) == PCM16
 
 
-@each("riff_size, data_size", [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0x7FFFFFFF, 0x7FFFFFFF - 36)])
+@each(
+    "riff_size, data_size",
+    [(0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0), (36, 0), (0, 0), (0x7FFFFFFF, 0x7FFFFFFF - 36)],
+)
 def test_a_header_that_was_streamed_without_lengths_is_read_to_the_end(
     read: Callable[..., bytes], riff_size: int, data_size: int
 ) -> None:
@@ -116,7 +119,8 @@ def test_a_header_that_was_streamed_without_lengths_is_read_to_the_end(
 
 
 def test_an_empty_recording_is_empty(read: Callable[..., bytes]) -> None:
-    assert read(wav(b"") + chunk(b"LIST", b"more")) == b""
+    more = chunk(b"LIST", b"more")
+    assert read(wav(b"", riff_size=36 + len(more)) + more) == b""
 
 
 def test_a_sample_that_is_cut_off_is_dropped(read: Callable[..., bytes]) -> None:

@@ -298,6 +298,9 @@ def test_webhooks_come_twice_and_late(sim: Simulator) -> None:
             incoming = sim.incoming_call(receiver.url)
             sim.wait_for(lambda: len(incoming.deliveries) == 2)
         assert len({one.webhook_id for one in incoming.deliveries}) == 1
+        with sim.fault("duplicate_webhook", copies=3, times=1):
+            incoming = sim.incoming_call(receiver.url)
+            sim.wait_for(lambda: len(incoming.deliveries) == 4)
         with sim.fault("late_webhook", seconds=30):
             late = sim.incoming_call(receiver.url, wait=False)
         assert not late.deliveries

@@ -281,6 +281,7 @@ def test_a_faulty_tape_is_refused_with_its_line(tape: Path, content: str, messag
 @each(
     "options, message",
     [
+        ({"kept": 0}, "kept: at least 1 is needed, got 0"),
         ({"record": "x"}, "go together"),
         ({"upstream": "https://x/v1"}, "go together"),
         ({"record": "x", "upstream": "https://x/v1", "replay": "y"}, "exclude"),

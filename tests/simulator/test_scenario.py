@@ -463,6 +463,7 @@ def test_a_file_can_express_what_python_can() -> None:
         ("faults: [{rate: 1}]", "'name' is needed"),
         ("mcp_servers: {shop: [{}]}", r"mcp_servers.shop\[0\]: 'name' is needed"),
         ("pacing: {}\npacing: {}", "line 2: the field 'pacing' is duplicated"),
+        ("pacing:\n  speed: !!int abc", "s.yaml, line 2: pacing.speed: invalid literal"),
         ("responses: [", "s.yaml, line 1: "),
         ("a: !!python/object:os.system x", "s.yaml, line 1: "),
         ("heard: &a [*a]", "contains itself|recursive|more than"),
@@ -473,6 +474,41 @@ def test_a_file_can_express_what_python_can() -> None:
 def test_every_error_in_a_file_names_the_line(text: str, message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         parse(text, "s.yaml")
+
+
+def test_dates_are_texts_as_in_json() -> None:
+    file = parse("responses: [{call_tool: book, arguments: {on: 2026-01-15}}]\nclock: 2026-01-15T00:00:00Z")
+    [rule] = file.rules
+    assert rule.answer == call_tool("book", {"on": "2026-01-15"})
+    assert file.clock == 1768435200
+
+
+def test_fields_that_are_merged_can_be_replaced() -> None:
+    file = parse(
+        "responses: [&base {match: hi, say: Hello, delay: 1}, {<<: *base, say: Bye}, {<<: *base, say: Ciao}]"
+    )
+    assert [(rule.match, rule.answer, rule.delay) for rule in file.rules] == [
+        ("hi", say("Hello"), 1),
+        ("hi", say("Bye"), 1),
+        ("hi", say("Ciao"), 1),
+    ]
+    with pytest.raises(ScenarioError, match="the field 'say' is duplicated"):
+        parse("responses: [&base {match: hi, say: Hello}, {<<: *base, say: Bye, say: Ciao}]")
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "windows.yaml"
+    path.write_text("responses: []", encoding="utf-16")
+    with pytest.raises(ScenarioError, match=r"windows\.yaml: it is not UTF-8"):
+        Simulator().load_scenario(path)
+
+
+def test_a_fault_of_a_file_can_be_for_a_project() -> None:
+    simulator = Simulator(keys={"acme": "sk-1"})
+    simulator.play_scenario("faults: [{name: rate_limit, on: acme}]")
+    assert [one.on for one in simulator.faults] == ["acme"]
+    with pytest.raises(ScenarioError, match="on: "):
+        simulator.play_scenario("faults: [{name: rate_limit, on: acne}]")
 
 
 # In a simulator

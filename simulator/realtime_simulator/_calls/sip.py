@@ -508,7 +508,7 @@ class IncomingCalls:
         """Return a plan with the faults that are due."""
         drawing = Drawing(self._services.faults, ("webhook",))
         if (more := drawing.draw("duplicate_webhook")) is not None:
-            plan = attrs.evolve(plan, duplicates=plan.duplicates + int(more["times"]))
+            plan = attrs.evolve(plan, duplicates=plan.duplicates + int(more["copies"]))
         if (late := drawing.draw("late_webhook")) is not None:
             plan = attrs.evolve(plan, delay=plan.delay + late["seconds"])
         return plan

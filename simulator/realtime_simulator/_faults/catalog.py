@@ -211,7 +211,7 @@ FAULTS: Mapping[str, Kind] = {
     ),
     # Webhooks.
     "duplicate_webhook": Kind(
-        "webhooks are delivered again after they were acknowledged", {"times": Number(1, 1, 100)}
+        "webhooks are delivered again after they were acknowledged", {"copies": Number(1, 1, 100)}
     ),
     "late_webhook": Kind("webhooks are delivered late", {"seconds": Number(1.0)}),
 }

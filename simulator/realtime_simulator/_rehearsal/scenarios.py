@@ -31,7 +31,7 @@ from realtime_simulator._rehearsal.expected import Delegation, Expected, Expecte
 from realtime_simulator._rehearsal.script import Script
 from realtime_simulator._rehearsal.state import AppState
 from realtime_simulator._rehearsal.transport import Over
-from realtime_simulator._scenario.scenario_file import Located, read_yaml
+from realtime_simulator._scenario.scenario_file import Located, read_yaml, text_of
 
 _GREETING_SECONDS = 2.0
 _REPLY_SECONDS = 10.0
@@ -203,7 +203,7 @@ def load_scenarios(path: str | os.PathLike[str]) -> Sequence[ScenarioScript]:
         ScenarioError: It is invalid; the message has the line and the field.
     """
     file = Path(path)
-    root = read_yaml(file.read_text(encoding="utf-8"), file.name, file.parent)  # JSON is YAML
+    root = read_yaml(text_of(file), file.name, file.parent)  # JSON is YAML
     fields = _fields(root, ("schema_version", "scenarios"), needed=("scenarios",))
     version = fields.get("schema_version")
     if version is not None and version.value != "1.0":

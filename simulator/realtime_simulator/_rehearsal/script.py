@@ -47,7 +47,7 @@ from realtime_simulator._rehearsal.conversation import Latency
 from realtime_simulator._rehearsal.rehearsal import Api, Rehearsal
 from realtime_simulator._rehearsal.transport import Over
 from realtime_simulator._scenario.callers import check_keys
-from realtime_simulator._scenario.scenario_file import Located, read_yaml
+from realtime_simulator._scenario.scenario_file import Located, read_yaml, text_of
 
 _STEPS: Mapping[str, Mapping[str, Callable[[Located], Any]]] = {
     "hears": {"within": lambda part: part.number(0), "match": lambda part: _how(part)},
@@ -143,7 +143,7 @@ class Script:
             ScenarioError: It is invalid; the message has the line and the field.
         """
         file = Path(path)
-        root = read_yaml(file.read_text(encoding="utf-8"), file.name, file.parent)
+        root = read_yaml(text_of(file), file.name, file.parent)
         if "turns" in root.parts:
             name = root.parts["name"].text() if "name" in root.parts else file.stem.replace("_", " ")
             return cls(name=name, steps=[Step(*one) for one in pipecat.steps_of(root.parts["turns"])])

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -213,6 +213,19 @@ class Located:
         return self.value
 
 
+def text_of(file: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        ScenarioError: It is not UTF-8.
+        OSError: It can't be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{file.name}: it is not UTF-8") from error
+
+
 def read_yaml(text: str, name: str, folder: Path) -> Located:
     """Return a YAML document; an empty one is an empty mapping.
 
@@ -228,7 +241,7 @@ def read_yaml(text: str, name: str, folder: Path) -> Located:
     if _depth(text) > _DEEPEST:
         raise ScenarioError(f"{name}: it is nested too deeply")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return Located({}, "", 1, name, folder, {})
@@ -254,6 +267,15 @@ def _depth(text: str) -> int:
     return deepest
 
 
+class _Loader(yaml.SafeLoader):
+    """A loader for which dates are texts, as in JSON."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (as in the base class)
+        first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class _Reader:
     """Turns nodes into values.
 
@@ -277,23 +299,35 @@ class _Reader:
         parts: dict[Any, Located] = {}
         value: Any
         if isinstance(node, yaml.MappingNode):
-            self._loader.flatten_mapping(node)
-            for key_node, value_node in node.value:
-                if not isinstance(key_node, yaml.ScalarNode):
-                    raise ScenarioError(f"{self._name}, line {line}: a field's name must be a text")
-                key = key_node.value  # as written: YAML reads `on` and `no` as truth values
-                if key in parts:
-                    line = key_node.start_mark.line + 1
-                    raise ScenarioError(f"{self._name}, line {line}: the field {key!r} is duplicated")
-                parts[key] = self.read(value_node, f"{path}.{key}" if path else str(key), key_node)
-            value = {key: part.value for key, part in parts.items()}
+            for name, (key_node, value_node) in self._fields(node, line).items():
+                parts[name] = self.read(value_node, f"{path}.{name}" if path else name, key_node)
+            value = {name: part.value for name, part in parts.items()}
         elif isinstance(node, yaml.SequenceNode):
             for index, element in enumerate(node.value):
                 parts[index] = self.read(element, f"{path}[{index}]")
             value = [part.value for part in parts.values()]
         else:
-            value = self._loader.construct_object(node, deep=True)
+            try:
+                value = self._loader.construct_object(node, deep=True)
+            except ValueError as error:
+                raise ScenarioError(f"{self._name}, line {line}: {path}: {error}") from error
         return Located(value, path, line, self._name, self._folder, parts)
+
+    def _fields(self, node: yaml.MappingNode, line: int) -> dict[str, tuple[yaml.ScalarNode, yaml.Node]]:
+        """Return the names and values of a mapping, with those that `<<` merges into it."""
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ScenarioError(f"{self._name}, line {line}: a field's name must be a text")
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise ScenarioError(f"{self._name}, line {line}: the field {key.value!r} is duplicated")
+            seen.add(key.value)
+        self._loader.flatten_mapping(node)
+        # As written, since YAML reads `on` and `no` as truth values. What is merged comes first.
+        found = {key.value: (key, value) for key, value in node.value}
+        node.value = list(found.values())  # an alias is read again
+        return found
 
 
 @attrs.frozen
@@ -353,13 +387,16 @@ class ScenarioFile:
             behavior.refer = self.refer
 
 
-def parse(text: str, name: str = "scenario", folder: Path | None = None) -> ScenarioFile:
+def parse(
+    text: str, name: str = "scenario", folder: Path | None = None, *, projects: Iterable[str] = ()
+) -> ScenarioFile:
     """Read a scenario.
 
     Args:
         text: YAML.
         name: The file's name, for messages.
         folder: Where the sound files are that it names; the current folder if None.
+        projects: The names of the projects that its faults can be for.
 
     Raises:
         ScenarioError: It is invalid YAML, or an invalid scenario; the message has line and field.
@@ -376,7 +413,7 @@ def parse(text: str, name: str = "scenario", folder: Path | None = None) -> Scen
         "refer": _refer,
         "seed": lambda part: part.whole(0),
         "clock": _clock,
-        "faults": lambda part: [_fault(fault) for fault in part.list()],
+        "faults": lambda part: [_fault(fault, projects) for fault in part.list()],
     }
     fields = root.fields(known)
     read = {key: known[key](part) for key, part in fields.items()}
@@ -609,12 +646,12 @@ def _pacing(part: Located) -> Pacing:
     return Pacing(**{name: one.number(0) for name, one in fields.items()})
 
 
-def _fault(part: Located) -> Mapping[str, Any]:
+def _fault(part: Located, projects: Iterable[str]) -> Mapping[str, Any]:
     part.fields(None)
     if not isinstance(part.value.get("name"), str):
         part.refuse("'name' is needed: the fault's name")
     arguments = {key: value for key, value in part.value.items() if key in ("name", "on", "rate", "times")}
     arguments["settings"] = {key: value for key, value in part.value.items() if key not in arguments}
     with part.refusing():
-        Faults().add(**arguments)
+        Faults(projects=projects).add(**arguments)
     return arguments

@@ -74,12 +74,14 @@ def check_modes(settings: Settings) -> None:
     """Refuse settings that don't go together.
 
     Raises:
-        ValueError: Recording without an upstream address, recording and replaying at once, an unknown
-            profile, or projects without a proper name or a key of their own.
+        ValueError: Nothing is kept, recording without an upstream address, recording and replaying at once,
+            an unknown profile, or projects without a proper name or a key of their own.
     """
     if settings.profile not in PROFILES:
         allowed = ", ".join(map(repr, PROFILES))
         raise ValueError(f"profile: allowed is one of {allowed}, got {settings.profile!r}")
+    if settings.kept < 1:
+        raise ValueError(f"kept: at least 1 is needed, got {settings.kept!r}")
     if settings.keys and (settings.record is not None or settings.replay is not None):
         raise ValueError("keys of further projects exclude record and replay")
     for name, key in settings.keys.items():

@@ -325,6 +325,11 @@ class Controls:
             tools = built_in_mcp.TOOLS
         self._behavior.mcp_servers[server_label] = tools
 
+    @property
+    def pacing(self) -> Pacing:
+        """How fast the model answers in the sessions to come."""
+        return self._settings.pacing
+
     def pace(self, pacing: PacingLike) -> None:
         """Set how fast the model answers in the sessions to come.
 
@@ -343,8 +348,10 @@ class Controls:
             ScenarioError: The file is invalid; the message has line and field. Nothing of it applies then.
             OSError: It can't be read.
         """
+        from realtime_simulator._scenario.scenario_file import text_of
+
         path = Path(scenario)
-        self.play_scenario(path.read_text(encoding="utf-8"), path.name, path.parent)
+        self.play_scenario(text_of(path), path.name, path.parent)
 
     def play_scenario(
         self,
@@ -365,7 +372,7 @@ class Controls:
         """
         from realtime_simulator._scenario.scenario_file import ScenarioFile, parse
 
-        file = parse(text, name, None if folder is None else Path(folder))
+        file = parse(text, name, None if folder is None else Path(folder), projects=self._settings.keys)
         if replace:
             self._records.replaying = None
         if replace and self._at_start is not None:

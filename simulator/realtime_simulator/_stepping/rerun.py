@@ -23,7 +23,7 @@ from realtime_simulator._recordings.lines import APPEND
 from realtime_simulator._records.session import kind_of
 from realtime_simulator._records.state import Event, State, state_after
 from realtime_simulator._scenario.rules import Behavior
-from realtime_simulator._scenario.scenario_file import ScenarioFile, parse
+from realtime_simulator._scenario.scenario_file import ScenarioFile, parse, text_of
 from realtime_simulator._stepping import live
 from realtime_simulator._stepping.change import UNSAID, Calls, Change, RerunError, Sent
 from realtime_simulator._stepping.history import History
@@ -69,7 +69,7 @@ def run_on(history: History, number: int, change: Change) -> History:
     scenario = None
     if change.scenario is not None:
         path = Path(change.scenario)
-        scenario = parse(path.read_text(encoding="utf-8"), path.name, path.parent)
+        scenario = parse(text_of(path), path.name, path.parent)
     run = live.run_on if live.is_live(history.events) else _run_on
     try:
         ran = asyncio.run(run(history.events, number, change, scenario))

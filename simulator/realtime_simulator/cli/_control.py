@@ -185,9 +185,9 @@ def _request(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
             return "POST", "faults/clear", {}
         case "fault":
             name, settings = parse(options.fault)
-            settings |= {"on": options.on, "rate": options.rate, "times": options.times}
-            chosen = {key: value for key, value in settings.items() if value is not None}
-            return "POST", "faults", {"json": {"name": name, **chosen}}
+            limits = {"on": options.on, "rate": options.rate, "times": options.times}
+            chosen = {key: value for key, value in limits.items() if value is not None}
+            return "POST", "faults", {"json": {"name": name, **settings, **chosen}}
         case _:
             path = Path(options.file)
             params = {"name": path.name, "folder": str(path.absolute().parent)}

@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from realtime_simulator._core.profile import PROFILES
-from realtime_simulator._engine.turn import AT_ONCE, LATENCIES, REAL
+from realtime_simulator._engine.turn import LATENCIES, REAL
 from realtime_simulator.cli._output import (
     inert,
     print_error,
@@ -98,7 +98,7 @@ def arguments(program: str = PROGRAM) -> argparse.ArgumentParser:
         choices=LATENCIES,
         help="latencies measured with a model, with a reproducible spread (--seed); instead of --pacing",
     )
-    pace("--pacing", default="real", choices=("real", "none"), help="like the service, or immediately (real)")
+    pace("--pacing", choices=("real", "none"), help="like the service, or immediately (real)")
     add("--first-audio", type=seconds, metavar="SECONDS", help="until a response's first output (0.3)")
     add("--speed", type=seconds, metavar="FACTOR", help="pace of answers; 1 is real time, 0 immediately (12)")
     add("--seed", type=int, metavar="N", help="makes ids reproducible")
@@ -133,6 +133,13 @@ def run(words: list[str], program: str) -> int:
         parser.error("--record and --upstream go together")
     if bool(options.brain) != bool(options.brain_model):
         parser.error("--brain and --brain-model go together")
+    for name in ("ears", "voice"):
+        if getattr(options, f"{name}_model") and not getattr(options, name):
+            parser.error(f"--{name}-model needs --{name}")
+    if options.record or options.replay:
+        for name in ("scenario", "brain", "ears", "voice", "mcp"):
+            if getattr(options, name):
+                parser.error(f"--{name} has no effect with --{'record' if options.record else 'replay'}")
     from realtime_simulator._recordings.tape import TapeError
 
     try:
@@ -224,18 +231,18 @@ def _simulator(options: argparse.Namespace) -> Simulator:
         profile=options.profile,
         tls=options.tls,
         keep_audio=options.keep_audio,
-        pacing=options.latency or ("none" if options.pacing == "none" else None),
     )
     _converse(simulator, options)
     if options.scenario:
         simulator.load_scenario(options.scenario)
     for label in options.mcp:
         simulator.mcp_server(label, "built-in")
+    if options.latency or options.pacing:
+        simulator.pace(options.latency or ("none" if options.pacing == "none" else REAL))
     chosen = {"first_audio": options.first_audio, "speed": options.speed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if chosen:
-        base = LATENCIES.get(options.latency, AT_ONCE if options.pacing == "none" else REAL)
-        simulator.pace(attrs.evolve(base, **chosen))
+        simulator.pace(attrs.evolve(simulator.pacing, **chosen))
     return simulator
 
 

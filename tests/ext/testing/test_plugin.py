@@ -248,7 +248,7 @@ def test_the_simulator_s_own_plugin_serves_any_client(user: pytest.Pytester) -> 
     """In a project that has realtime-simulator and no realtime-ext."""
     user.makepyfile(without="import sys\nsys.modules['realtime_ext'] = None\n")
     code = f"""
-import json, os, sys, urllib.request
+import json, os, sys, urllib.error, urllib.request
 import pytest
 
 def test_nothing_is_loaded_before():
@@ -272,10 +272,23 @@ def test_a_secret_is_minted(realtime_simulator):
     assert os.environ["OPENAI_WEBHOOK_SECRET"] == realtime_simulator.webhook_secret
     assert realtime_simulator.api_key == "sk-chosen-by-the-user"
     assert "OPENAI_ORG_ID" not in os.environ
+
+class TestTls:
+    @pytest.fixture
+    def realtime_simulator_options(self, tmp_path):
+        return {{"tls": tmp_path / "certificate.pem"}}
+
+    def test_its_certificate_is_trusted(self, realtime_simulator):
+        url = os.environ["OPENAI_BASE_URL"] + "/realtime/client_secrets"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(urllib.request.Request(url, b"{{}}"))
+
+async def test_a_coroutine_may_have_defaults(rehearsal, times=3):
+    assert times == 3
 """
     user.makepyfile(test_app=code)
     plugins = ("-p", "without", "-p", "realtime_simulator.pytest_plugin")
-    user.runpytest_subprocess(*plugins).assert_outcomes(passed=2)
+    user.runpytest_subprocess(*plugins).assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize(
