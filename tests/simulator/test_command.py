@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import attrs
 import httpx
 import pytest
-from realtime_simulator import __version__
+from realtime_simulator import Pacing, __version__
+from realtime_simulator._engine.turn import REAL, chosen_pacing
 from realtime_simulator.cli import _recordings, _serve, arguments, main
 from websockets.sync.client import connect
 
@@ -229,6 +231,25 @@ def test_wrong_arguments_are_explained(
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
     assert said.startswith("realtime-simulator") and len(said.splitlines()) <= 2
+
+
+@each(
+    "words, pacing",
+    [
+        ((), Pacing(first_audio=2, speed=5)),
+        (("--speed", "3"), Pacing(first_audio=2, speed=3)),
+        (("--pacing", "none"), chosen_pacing("none")),
+        (("--pacing", "real", "--first-audio", "1"), attrs.evolve(REAL, first_audio=1)),
+        (("--latency", "slow"), chosen_pacing("slow")),
+    ],
+)
+def test_options_outweigh_the_pace_of_a_scenario(
+    words: tuple[str, ...], pacing: Pacing, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("pacing: {first_audio: 2, speed: 5}")
+    options = _serve.arguments("realtime-simulator").parse_args(["--scenario", str(path), *words])
+    assert _serve._simulator(options).pacing == pacing
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
