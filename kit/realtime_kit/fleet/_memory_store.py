@@ -190,7 +190,7 @@ class MemoryStore:
                 del self._waiting[call.record.id]
                 call.attempt, call.beat = attempt, me.beat
                 call.change(epoch=call.record.epoch + 1, owner=worker)
-                claimed.append(call.record)
+                claimed.append(attrs.evolve(call.record, data=as_stored(call.record.data)))
         return claimed
 
     async def write(
@@ -305,7 +305,7 @@ class MemoryStore:
             return Effect("lost")
         known = call.effects.setdefault(key, _Effect(attempt))
         if known.is_done:
-            return Effect("done", known.result)
+            return Effect("done", as_stored(known.result))
         return Effect("new" if known.attempt == attempt else "unknown")
 
     async def finish_effect(self, call_id: str, key: str, attempt: str, result: Any) -> None:

@@ -373,7 +373,7 @@ class Owner:
                 held.hand_on("lost")
             error = None if was_lost or held.task.cancelled() else held.task.exception()
             is_over = call._is_gone or call._is_hung_up or held.reason is not None
-            if isinstance(error, BudgetExceeded) and not is_over:
+            if _is_spent(error) and not is_over:
                 logger.error("the budget is spent: %s is closed", call.id)  # others would be refused, too
                 await self._close(record)
             else:
@@ -444,6 +444,7 @@ class Owner:
     async def _drain(self, loops: list[asyncio.Task[Any]]) -> None:
         """Hand all calls on, and end within the time for that."""
         self.tell("worker.draining", calls=len(self._held))
+        announcing = asyncio.create_task(self._announce_draining())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._policy.drain):
                 for one in list(self._held.values()):
@@ -454,7 +455,13 @@ class Owner:
         if self._lapse is not None:
             self._lapse.cancel()
         self._lease.end()
-        rest: list[asyncio.Future[Any]] = [*loops, *self._tending, *self._closing, *self._effects]
+        rest: list[asyncio.Future[Any]] = [
+            announcing,
+            *loops,
+            *self._tending,
+            *self._closing,
+            *self._effects,
+        ]
         for one in self._held.values():
             one.call._lose()
             rest.append(one.task)
@@ -465,6 +472,12 @@ class Owner:
             with contextlib.suppress(FleetError):
                 await self._store.unregister(self._number)
         self.tell("worker.stopped")
+
+    async def _announce_draining(self) -> None:
+        """Let older workers have calls from now on."""
+        if self._number is not None:
+            with contextlib.suppress(FleetError):
+                await self._store.ask_to_drain(self._number)
 
     # For the calls of all workers
 
@@ -523,6 +536,13 @@ class Owner:
         self.tell(
             "call.closed", call=record.id, epoch=record.epoch, outcome=outcome, failures=record.failures
         )
+
+
+def _is_spent(error: BaseException | None) -> bool:
+    """Return whether a handler ended because its budget is spent."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_spent, error.exceptions))
+    return isinstance(error, BudgetExceeded)
 
 
 def _is_unanswered(error: BaseException | None) -> bool:

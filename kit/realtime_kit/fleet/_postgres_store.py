@@ -166,7 +166,9 @@ class PostgresStore:
 
     async def register(self, name: str, slots: int, *, token: str, generation: int = 0) -> int:
         """Record a worker; return its number."""
-        (row,) = await self._query(REGISTER, token=token, name=name, slots=slots, generation=generation)
+        (row,) = await self._query(
+            REGISTER, token=token, name=_text(name), slots=slots, generation=generation
+        )
         number: int = row["id"]
         return number
 
@@ -295,12 +297,13 @@ class PostgresStore:
 
     async def purge(self) -> int:
         """Drop some of the calls that ended long ago; return how many."""
+        keep = min(self.limits.keep, _FOR_EVER)
         async with self._connection() as db:
-            return (await db.execute(PURGE, {"keep": self.limits.keep, "most": MOST_PURGED})).rowcount
+            return (await db.execute(PURGE, {"keep": keep, "most": MOST_PURGED})).rowcount
 
     async def begin_effect(self, call_id: str, epoch: int, key: str, attempt: str) -> Effect:
         """Record that an attempt is about to run an effect, unless another one began it before."""
-        arguments = {"call": call_id, "epoch": epoch, "key": key, "attempt": attempt}
+        arguments = {"call": call_id, "epoch": epoch, "key": _text(key), "attempt": attempt}
         (row,) = await self._query(EFFECT, **arguments)
         if not row["mine"]:
             return Effect("lost")
@@ -315,13 +318,13 @@ class PostgresStore:
             " where call = %(call)s and key = %(key)s and attempt = %(attempt)s returning key",
             result=_jsonb(result),
             call=call_id,
-            key=key,
+            key=_text(key),
             attempt=attempt,
         )
 
     async def forget_effect(self, call_id: str, epoch: int, key: str, attempt: str) -> bool:
         """Remove the record of an effect that did not happen; return whether the epoch is over."""
-        (row,) = await self._query(FORGET, call=call_id, epoch=epoch, key=key, attempt=attempt)
+        (row,) = await self._query(FORGET, call=call_id, epoch=epoch, key=_text(key), attempt=attempt)
         return bool(row["is_over"])
 
     async def functions(self, call_id: str) -> list[FunctionRecord]:
@@ -523,6 +526,7 @@ class PostgresStore:
             kwargs={
                 "connect_timeout": max(2, round(self._patience)),
                 "tcp_user_timeout": round(1000 * self._patience),
+                "client_encoding": "UTF8",  # the database's own may be one without it
             },
             # Else the pool waits longer and longer, also once the database is back.
             reconnect_timeout=1.0,
@@ -546,6 +550,7 @@ class PostgresStore:
 
         await db.set_autocommit(True)
         await db.execute(sql.SQL("set search_path to {}").format(sql.Identifier(self._schema)))
+        await db.execute("set default_transaction_isolation to 'read committed'")
         # Otherwise the locks of a worker that is stopped during a transaction would block all others.
         limit = round(1000 * self._patience)
         await db.execute(f"set idle_in_transaction_session_timeout to {limit}")
@@ -555,7 +560,7 @@ class PostgresStore:
     async def _errors(self, seconds: float | None) -> AsyncIterator[None]:
         """Raise the database's errors as FleetError, and limit the time."""
         from procrastinate.exceptions import ConnectorException
-        from psycopg import Error
+        from psycopg import DataError, Error
         from psycopg.errors import UndefinedTable
         from psycopg_pool import PoolClosed, PoolTimeout
 
@@ -568,6 +573,8 @@ class PostgresStore:
             why = None if self._is_checked else await self._refusal()
             kind = SetupError if why is not None and any(text in why for text in _LASTING) else FleetError
             raise kind(f"the database failed: {why or f'{type(error).__name__}: {error}'}") from error
+        except DataError as error:  # which no repetition would mend
+            raise ValueError(f"the database refuses a value: {error}") from error
         except (Error, ConnectorException, PoolClosed, OSError) as error:
             raise FleetError(f"the database failed: {type(error).__name__}: {error}".rstrip()) from error
 
@@ -584,6 +591,9 @@ class PostgresStore:
                     await _schema.check(db, self._schema)
                     self._is_checked = True
                 yield db
+
+
+_FOR_EVER = 1e9  # seconds; PostgreSQL's times don't go back much further
 
 
 def _records(rows: Iterable[Mapping[str, Any]]) -> list[CallRecord]:

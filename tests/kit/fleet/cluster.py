@@ -125,10 +125,11 @@ class Cluster:
             os.kill(self.pid, signal.SIGINT)
             self._wait()
 
-    def database(self, name: str) -> str:
+    def database(self, name: str, *, encoding: str = "UTF8", isolation: str = "read committed") -> str:
         """Make an empty database; return where it is."""
         with psycopg.connect(self.dsn(), autocommit=True) as db:
-            db.execute(f"create database {name}")
+            db.execute(f"create database {name} template template0 encoding '{encoding}' locale 'C'")
+            db.execute(f"alter database {name} set default_transaction_isolation to '{isolation}'")
         return self.dsn(name)
 
     def _wait(self) -> None:

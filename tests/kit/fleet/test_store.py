@@ -396,7 +396,9 @@ async def test_old_ended_calls_are_dropped(make_fleet: MakeFleet) -> None:
         store, (worker,) = await ready(fleet, "one")
         await store.offer("rtc_1", [])
         await store.end("rtc_1", (await claimed(store, worker)).epoch, "done")
-        assert await store.purge() == 0
+        for keep in (3 * DAY, float("inf")):
+            store.limits = attrs.evolve(store.limits, keep=keep)
+            assert await store.purge() == 0
         store.limits = attrs.evolve(store.limits, keep=0.0)
         await until(store.purge)
         assert await store.find("rtc_1") is None
@@ -656,6 +658,58 @@ async def test_a_header_that_no_database_can_hold_costs_no_call(make_fleet: Make
         (header,) = record.headers
         assert header["value"] in (odd, odd.replace("\0", "\ufffd").replace("\ud800", "\ufffd"))
         assert await store.write("rtc_1", record.epoch, data={"said": odd})
-        assert (await store.begin_effect("rtc_1", record.epoch, "note", "1")).state == "new"
-        await store.finish_effect("rtc_1", "note", "1", odd)
+        for key in ("note", odd):
+            assert (await store.begin_effect("rtc_1", record.epoch, key, "1")).state == "new"
+            await store.finish_effect("rtc_1", key, "1", odd)
+            assert (await store.begin_effect("rtc_1", record.epoch, key, "2")).state == "done"
+            await store.forget_effect("rtc_1", record.epoch, key, "2")
         assert await store.end("rtc_1", record.epoch, "done")
+        await registered(store, odd)
+
+
+@run_async
+async def test_what_an_owner_changes_without_saving_it_is_not_kept(make_fleet: MakeFleet) -> None:
+    async with make_fleet() as fleet:
+        store, (worker,) = await ready(fleet, "one")
+        await store.offer("rtc_1", [])
+        record = await claimed(store, worker)
+        await store.write("rtc_1", record.epoch, data={"items": []})
+        await store.begin_effect("rtc_1", record.epoch, "a", "1")
+        await store.finish_effect("rtc_1", "a", "1", [])
+        for _ in range(2):
+            await store.release({"rtc_1": record.epoch})
+            record = await claimed(store, worker)
+            done = await store.begin_effect("rtc_1", record.epoch, "a", "2")
+            assert (record.data, done.result) == ({"items": []}, [])
+            record.data["items"].append("pizza")
+            done.result.append("pizza")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@run_async
+async def test_a_value_that_the_database_refuses_is_no_failure_of_the_database(cluster: Cluster) -> None:
+    async with Fleet(cluster.database("refusing")) as fleet:
+        store, _ = await ready(fleet)
+        with pytest.raises(ValueError, match=r"the database refuses a value: .*out of range"):
+            await store.register("one", 2**40, token="a")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@run_async
+async def test_the_encoding_and_isolation_of_a_database_do_not_matter(cluster: Cluster) -> None:
+    dsn = cluster.database("odd", encoding="SQL_ASCII", isolation="repeatable read")
+    async with contextlib.AsyncExitStack() as open_fleets:
+        fleets = [
+            await open_fleets.enter_async_context(Fleet(dsn, tenant=lambda _: "é😀", max_per_tenant=1))
+            for _ in range(4)
+        ]
+        await fleets[0].migrate()
+        await fleets[0].migrate()
+        await asyncio.gather(*(fleet.workers() for fleet in fleets))
+        headers = [{"name": "X-Name", "value": "é😀"}]
+        await asyncio.gather(*(fleet.offer(f"rtc_{n}", headers) for n, fleet in enumerate(fleets * 2)))
+        calls = await fleets[0].calls()
+        assert sum(not call.is_held_back for call in calls) == 1
+        assert {(call.tenant, call.headers[0]["value"]) for call in calls} == {("é😀", "é😀")}

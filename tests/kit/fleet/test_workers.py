@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.kit.fleet.harness import (
     two,
     until,
 )
+from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.slow
@@ -282,8 +284,9 @@ async def test_a_call_outlives_an_api_that_does_not_answer_for_longer_than_a_bro
 
 
 @run_async
+@pytest.mark.parametrize("is_grouped", [False, True])
 async def test_a_call_that_comes_when_the_budget_is_spent_is_rejected_at_once(
-    make_fleet: MakeFleet, simulator: Simulator
+    make_fleet: MakeFleet, simulator: Simulator, is_grouped: bool
 ) -> None:
     fleet = make_fleet()
     await fleet.migrate()
@@ -295,6 +298,13 @@ async def test_a_call_that_comes_when_the_budget_is_spent_is_rejected_at_once(
     @fleet.on_call
     async def phone(owned: OwnedCall) -> None:
         tries.append(owned.epoch)
+        if is_grouped:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(talk(owned))
+        else:
+            await talk(owned)
+
+    async def talk(owned: OwnedCall) -> None:
         async with spent.limit(owned.open(SESSION)):
             raise AssertionError("the budget is spent")
 
@@ -304,6 +314,41 @@ async def test_a_call_that_comes_when_the_budget_is_spent_is_rejected_at_once(
         assert (record.outcome, record.failures) == ("failed", 0)
     assert len(tries) == 1
     assert call.ended == "rejected"
+
+
+@run_async
+async def test_a_worker_that_ends_leaves_calls_to_those_of_older_generations(
+    make_fleet: MakeFleet,
+) -> None:
+    new, old = two(make_fleet)
+    await new.migrate()
+    is_busy, may_end, owned_by_old = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @new.on_call
+    async def hesitate(owned: OwnedCall) -> None:
+        is_busy.set()
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    @old.on_call
+    async def phone(owned: OwnedCall) -> None:
+        owned_by_old.set()
+
+    client: Any = None  # no call is opened
+    async with (
+        Working(old, client, generation=1, name="old"),
+        Working(new, client, generation=2, name="new", drain=PATIENCE) as ending,
+    ):
+        await until(new.workers)
+        await new.offer("rtc_1")
+        await is_busy.wait()
+        assert ending.task is not None
+        ending.task.cancel()
+        await new.offer("rtc_2")
+        await owned_by_old.wait()
+        assert not ending.task.done()
+        may_end.set()
 
 
 @run_async
