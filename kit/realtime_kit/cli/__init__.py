@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -20,6 +22,9 @@ def main() -> None:
     Whatever goes wrong is one line, and a hint where there is something to do; with REALTIME_DEBUG set, its
     traceback comes first. A warning is a line, too.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # which may be unable to encode what others say
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
     # Logged warnings are also raised or shown; once is enough.
     for name in ("realtime_ext", "realtime_kit"):

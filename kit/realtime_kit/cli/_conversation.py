@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from realtime_ext.tasks import TimeLimit
 from realtime_ext.tools import Toolbox
 
 from ..recorder import Recorder
+from ._failures import CommandError
 from ._options import SPEAKER
 from ._output import is_terminal, note, paint, print_line, write
 from ._profiles import server
@@ -357,24 +359,40 @@ async def lines() -> AsyncIterator[str]:
     """Yield the lines of standard input as they are typed.
 
     A thread reads them, without Python's buffer: what waits in that would hold up the end of the program.
+
+    Raises:
+        CommandError: It can't be read.
     """
     loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    lines: asyncio.Queue[str | OSError | None] = asyncio.Queue()
 
-    def put(line: str | None) -> None:
+    def put(line: str | OSError | None) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
     def read() -> None:
-        decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
-        while piece := os.read(0, 65536):
-            *whole, rest = (rest + decoder.decode(piece)).split("\n")
-            for line in whole:
-                put(line)
+        decoder, rest, end = codecs.getincrementaldecoder("utf-8")("replace"), "", None
+        try:
+            while piece := _read_input():
+                *whole, rest = (rest + decoder.decode(piece)).split("\n")
+                for line in whole:
+                    put(line)
+        except OSError as error:
+            end = error
         if rest:
             put(rest)
-        put(None)
+        put(end)
 
     threading.Thread(target=read, daemon=True).start()
     while (line := await lines.get()) is not None:
+        if isinstance(line, OSError):
+            raise CommandError(f"standard input can't be read: {line.strerror}") from line
         yield line
+
+
+def _read_input() -> bytes:
+    while True:
+        try:
+            return os.read(0, 65536)
+        except BlockingIOError:  # a program before this one left it so
+            select.select([0], [], [])

@@ -45,6 +45,8 @@ def translate(
     seconds = audio.duration_ms(pcm) / 1000
     if not pcm:
         raise CommandError(f"{file}: it contains no audio")
+    if audio_out is not None:
+        audio.write_wav(audio_out, b"")  # before it costs anything
     live = is_terminal(sys.stdout) and not as_json
     words: list[str] = []
     spoken = bytearray()
@@ -72,10 +74,10 @@ def translate(
         write()
     if not is_over:
         raise CommandError("the connection ended before the translation was complete")
-    if audio_out is not None:
-        audio.write_wav(audio_out, spoken)
     text = "".join(words)
     if as_json:
         print_json({"file": file, "seconds": round(seconds, 3), "language": to, "text": text})
     elif not live:
         write(text)
+    if audio_out is not None:  # last, since this may fail
+        audio.write_wav(audio_out, spoken)

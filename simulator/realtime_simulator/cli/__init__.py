@@ -6,6 +6,7 @@ loads nothing of the simulator, so that printing help is fast.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Mapping
 
@@ -39,6 +40,9 @@ def main(argv: list[str] | None = None, *, program: str = PROGRAM) -> int:
         The exit status: 1 if it can't serve or the simulator refuses, 2 if the arguments are wrong, 3 if no
         simulator answers, 4 if the key is missing or wrong.
     """
+    for stream in (sys.stdout, sys.stderr) if argv is None else ():
+        if isinstance(stream, io.TextIOWrapper):  # which may be unable to encode what clients say
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else ""
     if first in ACTIONS:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 import wave
 from collections.abc import Iterator
@@ -17,9 +19,9 @@ from realtime_simulator import Simulator, call_tool, sequence
 from realtime_simulator._engine.turn import Pacing
 
 from realtime_ext import audio
-from tests.support.command import of, realtime, realtime_here, terminal
+from tests.support.command import COMMAND, environment, of, realtime, realtime_here, terminal
 from tests.support.paths import QUESTION
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 LONG = " ".join(["and so on"] * 200)
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -43,6 +45,44 @@ def test_lines_are_answered_one_after_the_other(simulator: Simulator) -> None:
         "model: You said: Is it late?",
     ]
     assert simulator.sessions[-1].config["output_modalities"] == ["text"]
+
+
+@pytest.mark.programs
+def test_words_that_the_output_cannot_encode_are_written_out(simulator: Simulator) -> None:
+    done = realtime("talk", simulator=simulator, stdin="Say ✓ twice", PYTHONIOENCODING="cp1252")
+    assert done.out.splitlines() == ["you: Say \\u2713 twice", "model: You said: Say \\u2713 twice"]
+
+
+@pytest.mark.programs
+def test_input_that_another_program_left_without_blocking_is_read(simulator: Simulator) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    command = [*COMMAND, "talk"]
+    with (
+        open(reader) as stdin,
+        subprocess.Popen(
+            command, env=environment(simulator), stdin=stdin, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        simulator.wait_for(lambda: bool(simulator.sessions) and simulator.sessions[-1].ended is None)
+        os.write(writer, b"Hello")
+        os.close(writer)
+        assert process.communicate(timeout=PATIENCE)[0].splitlines()[-1] == "model: You said: Hello"
+
+
+@pytest.mark.programs
+def test_input_that_cannot_be_read_is_an_error(simulator: Simulator) -> None:
+    with open(os.devnull, "wb") as unreadable:
+        process = subprocess.run(
+            [*COMMAND, "talk"],
+            env=environment(simulator),
+            stdin=unreadable,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr == "realtime: standard input can't be read: Bad file descriptor\n"
 
 
 def test_messages_can_be_arguments() -> None:

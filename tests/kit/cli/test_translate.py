@@ -40,6 +40,13 @@ def test_the_language_is_needed_and_checked(simulator: Simulator) -> None:
     assert "--to" in wrong.err
 
 
+def test_a_file_that_cannot_be_written_is_noticed_before_it_costs_anything(simulator: Simulator) -> None:
+    simulator.clear_sessions()
+    done = realtime_here("translate", "--to=es", "--audio-out=gone/x.wav", QUESTION, simulator=simulator)
+    assert (done.status, done.out) == (1, "") and "gone/x.wav" in done.err
+    assert not simulator.sessions
+
+
 def test_a_failed_translation_is_an_error() -> None:
     with Simulator(pacing="none", espeak=False) as simulator:
 
