@@ -217,8 +217,8 @@ class ConnectionState:
     def _on_item(self, content: JSON) -> None:
         item = content["item"]
         is_new = self.conversation.put(item, content.get("previous_item_id"))
-        if is_new and (replayed := self.recovery.items):
-            del replayed[next(iter(replayed))]  # the server adds items in the order in which they were sent
+        if is_new and self.recovery.items:
+            self.recovery.added(item)
         if self.turns.calls is not None and item.get("type") == "mcp_approval_request":
             self.turns.calls.item_done(item, None)
 
@@ -408,8 +408,11 @@ class ConnectionState:
             self._cancels[event_id] = None
         elif kind == "session.update":
             return self.session.sent(event_id, content.get("session"))
-        elif kind == "conversation.item.create" and content.get("previous_item_id") == "root":
-            self.conversation.asked_for_root()
+        elif kind == "conversation.item.create":
+            if content.get("previous_item_id") == "root":
+                self.conversation.asked_for_root()
+            if stream is None and self.recovery.policy is not None and not self.role.is_sideband:
+                self.recovery.sent(event_id, content.get("item"))
         return None
 
     def retry_if_busy(self, out: Outgoing, retry: Callable[[], None]) -> None:

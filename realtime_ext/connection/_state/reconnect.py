@@ -302,6 +302,9 @@ class Reconnecting:
         return attrs.evolve(self.closed, reason=reason, is_normal=False, cause=self._cause)
 
 
+_MOST_ITEMS = 256
+
+
 class Recovery:
     """What continues after the loss of the link: the attempts, and what the new link has to be sent.
 
@@ -310,7 +313,7 @@ class Recovery:
 
     Attributes:
         policy: The same.
-        items: The items sent to a new session that are not in it yet, by event id.
+        items: The items sent to the session that are not in it yet, by event id.
         replayed: How many items were sent on the latest link.
     """
 
@@ -347,7 +350,7 @@ class Recovery:
         self._unfinished.update(dict.fromkeys(responses))
 
     def replays(self, items: Iterable[Mapping[str, Any]], write: Write) -> list[Outgoing]:
-        """Return the events that add a conversation's items, and those not added yet, to a new session."""
+        """Return the events that add a conversation's items, and those not in the session before, to a new one."""
         creates = []
         for item in (*items, *self.items.values()):
             try:
@@ -357,6 +360,23 @@ class Recovery:
         self.replayed = len(creates)
         self.items = {create.event_id: create.content["item"] for create in creates}
         return creates
+
+    def sent(self, event_id: str, item: Any) -> None:
+        """Record an item that is about to be sent.
+
+        Outputs of tools are left out: they answer calls of this session.
+        """
+        if isinstance(item, Mapping) and item.get("type") == "message":
+            if len(self.items) >= _MOST_ITEMS:  # the server acknowledges none
+                del self.items[next(iter(self.items))]
+            self.items[event_id] = item
+
+    def added(self, item: Mapping[str, Any]) -> None:
+        """Record an item that the server added: the first one sent of its kind, unless others brought it."""
+        kind = _kind_of(item)
+        found = next((event_id for event_id, one in self.items.items() if _kind_of(one) == kind), None)
+        if found is not None:
+            del self.items[found]
 
     def retrievals(self, item_ids: Iterable[str], write: Write) -> list[Outgoing]:
         """Return the events that retrieve items from a session that goes on."""
@@ -375,6 +395,14 @@ class Recovery:
             self._loss.restored_at = now
         unfinished, self._unfinished = tuple(self._unfinished), {}
         return Reconnected(attempts=attempts, replayed=self.replayed, unfinished=unfinished)
+
+
+def _kind_of(item: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what distinguishes an item from those that come from the model or from speech."""
+    content = item.get("content")
+    parts = content if isinstance(content, list) else []
+    has_text = any(isinstance(part, Mapping) and part.get("text") for part in parts)
+    return item.get("type"), item.get("role"), item.get("call_id"), has_text
 
 
 def unconfirmed(seconds: float | None) -> APITimeoutError:

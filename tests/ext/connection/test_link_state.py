@@ -410,6 +410,33 @@ def test_a_new_session_gets_the_configuration_and_the_items() -> None:
     assert event.replayed == 1
 
 
+def test_items_that_the_lost_session_did_not_confirm_are_sent_to_the_new_one() -> None:
+    core = replaying()
+    for text in ("one", "two"):
+        send(core, "conversation.item.create", item={**message("", text), "id": f"own_{text}"})
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "7"}
+    send(core, "conversation.item.create", item=output)
+    spoken = {**message("spoken", ""), "content": [{"type": "input_audio", "transcript": None}]}
+    tell(core, "conversation.item.added", item=spoken, previous_item_id=None)
+    answer = {"id": "answer", "type": "message", "role": "assistant", "content": []}
+    tell(core, "conversation.item.added", item=answer, previous_item_id="spoken")
+    tell(core, "conversation.item.added", item=message("own_one", "one"), previous_item_id="answer")
+    stream = core.open_turn()
+    asked = core.client_events.write({"type": "conversation.item.create", "item": message("ask", "three")})
+    core.sending(asked, stream)
+    lose(core)
+    texts = [out.content["item"]["content"][0]["text"] for out in core.restored()]
+    assert texts == ["one", "two"], "neither the output nor the turn, which is lost"
+
+
+def test_items_that_no_server_confirms_take_bounded_memory() -> None:
+    core = replaying()
+    for number in range(1000):
+        send(core, "conversation.item.create", item=message(f"item_{number}", str(number)))
+    lose(core)
+    assert len(core.restored()) == 256
+
+
 def test_items_that_the_new_session_did_not_confirm_are_sent_again() -> None:
     core = replaying()
     for number in range(3):
