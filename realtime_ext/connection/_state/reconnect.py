@@ -350,7 +350,7 @@ class Recovery:
         self._unfinished.update(dict.fromkeys(responses))
 
     def replays(self, items: Iterable[Mapping[str, Any]], write: Write) -> list[Outgoing]:
-        """Return the events that add a conversation's items, and those not in the session before, to a new one."""
+        """Return the events that add a conversation's items, and those not added yet, to a new session."""
         creates = []
         for item in (*items, *self.items.values()):
             try:
