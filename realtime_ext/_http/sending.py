@@ -13,9 +13,11 @@ import contextvars
 import functools
 import logging
 import math
+import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -345,6 +347,19 @@ def make_httpx(class_name: str, url: str, library: Any = None, **arguments: Any)
 ClientT = TypeVar("ClientT", "httpx.Client", "httpx.AsyncClient")
 
 
+_holders: weakref.WeakSet[_Holder[Any]] = weakref.WeakSet()
+_of_parent: list[Any] = []  # kept, since closing would say goodbye on the parent's connections
+
+
+def _leave_to_parent() -> None:
+    for holder in list(_holders):
+        holder.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 class _Holder(Generic[ClientT]):
     """A client's settings and clock, and an httpx client that is made on first use unless handed in.
 
@@ -374,6 +389,14 @@ class _Holder(Generic[ClientT]):
         self._client: ClientT | None = self.handed_in
         self._lock = threading.Lock()
         self._closed = False
+        _holders.add(self)
+
+    def leave_to_parent(self) -> None:
+        """Detach after fork: answers over connections that two processes share could go to the wrong one."""
+        self._lock = threading.Lock()
+        if self.handed_in is None and self._client is not None:
+            _of_parent.append(self._client)
+            self._client = None
 
     def open(self) -> ClientT:
         """Return the httpx client, made now if this is the first use.
