@@ -5,6 +5,7 @@ This module must not check a session; `check` does, with `build` or when it is s
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -701,6 +702,8 @@ def tool_choice_object(choice: Any, mcp: str | None, name: str | None) -> Any:
         return choice if choice in policies else {"type": "function", "name": choice}
     if isinstance(choice, Mapping) or hasattr(choice, "to_dict") or not callable(choice):
         return choice
+    while isinstance(choice, functools.partial):
+        choice = choice.func
     return {"type": "function", "name": getattr(choice, "__name__", type(choice).__name__)}
 
 

@@ -397,6 +397,8 @@ def _metas(extra: Any) -> list[msgspec.Meta]:
     if isinstance(text, str):
         found.append(msgspec.Meta(description=text))
     limits = {name: value for name in _LIMITS if (value := getattr(extra, name, None)) is not None}
+    if limits.get("multiple_of", 1) % 1:  # with a fraction, msgspec would refuse 0.3 of 0.1
+        found.append(msgspec.Meta(extra_json_schema={"multipleOf": limits.pop("multiple_of")}))
     if limits:
         found.append(msgspec.Meta(**limits))
     for constraint in getattr(extra, "metadata", None) or ():

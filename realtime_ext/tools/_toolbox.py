@@ -6,6 +6,7 @@ This module must not send anything: outputs are returned.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import difflib
 import inspect
 import logging
@@ -364,6 +365,8 @@ def _jsonable(value: Any) -> Any:
         return dump_pydantic(value)
     if isinstance(value, Mapping):
         return {key: _jsonable(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, list | tuple | set | frozenset):
         return [_jsonable(item) for item in value]
     return value

@@ -106,5 +106,5 @@ def tokens_of(total: Any, details: Any, only: str | None = None) -> Tokens:
 
 def number(value: Any) -> float:
     """A count as the API sends it; anything else counts as 0, so bad data never ends a session."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e300
     return value if usable else 0

@@ -138,6 +138,7 @@ def test_usage_is_a_value_that_later_events_leave_alone() -> None:
         {"type": "response.done", "response": {"usage": {"input_tokens": -5, "output_tokens": True}}},
         {"type": "response.done", "response": {"usage": {"input_token_details": 7}}},
         {"type": "conversation.item.input_audio_transcription.completed", "usage": {"seconds": float("nan")}},
+        {"type": "conversation.item.input_audio_transcription.completed", "usage": {"seconds": 10**400}},
         None,
     ],
 )

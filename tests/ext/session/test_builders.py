@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import pickle
 from enum import StrEnum
@@ -85,6 +86,10 @@ SPOKEN: list[tuple[Any, dict[str, Any]]] = [
         {"tool_choice": {"type": "function", "name": "book_room"}},
     ),
     (lambda b: b.tool_choice(book_room), {"tool_choice": {"type": "function", "name": "book_room"}}),
+    (
+        lambda b: b.tool_choice(functools.partial(book_room)),
+        {"tool_choice": {"type": "function", "name": "book_room"}},
+    ),
     (
         lambda b: b.tool_choice(mcp="shop", name="buy"),
         {"tool_choice": {"type": "mcp", "server_label": "shop", "name": "buy"}},

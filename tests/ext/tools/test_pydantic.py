@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import subprocess
@@ -77,6 +78,27 @@ def test_models_are_made_and_given_back() -> None:
     toolbox = tools.Toolbox([check_in])
     output = toolbox.call("check_in", json.dumps({"guest": guest, "others": [guest]}))
     assert json.loads(output) == {**guest, "room": "single"}
+
+
+@dataclasses.dataclass
+class Stay:
+    guests: list[Address]
+
+
+def test_a_model_within_a_dataclass_is_given_back_too() -> None:
+    def stay() -> Stay:
+        return Stay([Address(street="Main 1")])
+
+    assert json.loads(tools.Toolbox([stay]).call("stay", "{}")) == {"guests": [{"street": "Main 1"}]}
+
+
+def test_multiples_of_a_fraction_are_described_and_accepted() -> None:
+    def weigh(kilos: Annotated[float, pydantic.Field(multiple_of=0.1)]) -> float:
+        return kilos
+
+    toolbox = tools.Toolbox([weigh])
+    assert toolbox.definitions[0].to_dict()["parameters"]["properties"]["kilos"]["multipleOf"] == 0.1
+    assert toolbox.call("weigh", '{"kilos": 0.3}') == "0.3"
 
 
 @each(
