@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -226,6 +227,7 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
             raise TypeError("api_key: an async callable only works in AsyncRealtimeClient; pass a plain one")
         self._http = Http(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
+        self._raw_process = os.getpid()
         self._raw_http: httpx.Client | None = None
         self.calls: Calls = Calls(self._http)
         self.client_secrets: ClientSecrets = ClientSecrets(self._http)
@@ -238,7 +240,8 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
     @property
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
-        if self._raw is None:
+        if self._raw is None or self._raw_process != os.getpid():  # a forked process shares no connections
+            self._raw_process = os.getpid()
             from ._http.raw import raw_client, raw_http
 
             self._raw_http = raw_http(self._settings, self._http.handed_in)
@@ -292,6 +295,7 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
     def _start(self, http_client: AsyncHttpClient | None) -> None:
         self._http = AsyncHttp(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
+        self._raw_process = os.getpid()
         self._raw_http: httpx.AsyncClient | None = None
         self.calls: AsyncCalls = AsyncCalls(self._http)
         self.client_secrets: AsyncClientSecrets = AsyncClientSecrets(self._http)
@@ -306,7 +310,8 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
     @property
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
-        if self._raw is None:
+        if self._raw is None or self._raw_process != os.getpid():  # a forked process shares no connections
+            self._raw_process = os.getpid()
             from ._http.raw import async_raw_http, raw_client
 
             self._raw_http = async_raw_http(self._settings, self._http.handed_in)

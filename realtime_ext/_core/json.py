@@ -41,13 +41,14 @@ def decode(data: str | bytes | bytearray | memoryview) -> Any:
         return _decode_leniently(data, error)
 
 
-def encode(value: Any, *, plain: bool = False) -> str:
+def encode(value: Any, *, plain: bool = False, hook: Callable[[Any], Any] | None = None) -> str:
     """Write a value as compact JSON: no blanks, not ASCII alone.
 
     Args:
         value: Plain values, and anything within them that has a `to_dict()`, as the generated models do.
             bytes become base64, which is how the API reads audio.
         plain: Whether the value holds plain values alone, as what `to_dict()` returns does.
+        hook: Returns what stands for a value that has no JSON form otherwise, or raises TypeError.
 
     Returns:
         The JSON text.
@@ -62,7 +63,7 @@ def encode(value: Any, *, plain: bool = False) -> str:
     except RecursionError as error:
         raise ValueError("nested too deeply, or contains itself: not writable as JSON") from error
     try:
-        text: str = msgspec.json.encode(content).decode()
+        text: str = msgspec.json.encode(content, enc_hook=hook).decode()
     except (TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not writable as JSON: {error}") from error
     except ValueError:

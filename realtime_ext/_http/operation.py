@@ -14,7 +14,7 @@ import attrs
 
 from .. import errors
 from .._core import json as _json
-from .._core.secrets import Secret, mask, redact
+from .._core.secrets import Secret, mask
 from ..errors import APIResponseError, APIStatusError, SessionConfigError, SessionProblem
 from ..models import with_end
 from .receiving import LIMIT
@@ -140,9 +140,9 @@ def response_error(what: str, response: httpx.Response, *, show: bool = True) ->
         show: Whether the message may have the body's start, without what looks like a secret.
 
     Returns:
-        The error, with the whole body.
+        The error, with the body, without what looks like a secret.
     """
-    text = response.content.decode("utf-8", "replace")
+    text = mask(response.content.decode("utf-8", "replace"))
     return APIResponseError(
         f"{what}; {_start_of(text)}" if show else what,
         status_code=response.status_code,
@@ -196,7 +196,7 @@ def status_error(
     Source: https://platform.openai.com/docs/guides/error-codes
     """
     request_id = headers.get("x-request-id")
-    text = redact(body.decode("utf-8", "replace"), secrets)
+    text = mask(body.decode("utf-8", "replace"), secrets)
     envelope = _envelope(text)
     message = envelope.get("message")
     if 300 <= status < 400:

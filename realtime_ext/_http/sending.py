@@ -34,6 +34,8 @@ from .retry import LONGEST_PAUSE, Failure, Outcome, decide, parse_retry_after
 from .settings import AUTHORIZATION, DEFAULT_TIMEOUT, RequestOptions, Settings
 
 if TYPE_CHECKING:
+    import asyncio
+
     import httpx
 
     from .._core.arguments import Timeout
@@ -218,8 +220,13 @@ class Exchange(Generic[T]):
             )
         return pause
 
-    def failed(self, error: httpx.HTTPError) -> float:
-        """Return the seconds until the next attempt after a failure without an answer, or raise."""
+    def failed(self, error: httpx.HTTPError) -> Done[T] | float:
+        """Return the seconds until the next attempt after a failure without an answer, or raise.
+
+        There is an answer if a hook of the user's own httpx client has raised for its status.
+        """
+        if isinstance(error, self._library.HTTPStatusError):
+            return self.answered(_with_content(error.response, self._library))
         timed_out = isinstance(error, self._library.TimeoutException)
         outcome = _outcome(error, self._library)
         text = mask(str(error), self._sent) or type(error).__name__
@@ -268,6 +275,18 @@ class Exchange(Generic[T]):
 @functools.lru_cache(maxsize=64)
 def _parsed(url_class: Callable[[str], httpx.URL], url: str) -> httpx.URL:
     return url_class(url)
+
+
+def _with_content(response: httpx.Response, library: Any) -> httpx.Response:
+    """Return an answer that may have been closed before it was read; then it has no content."""
+    try:
+        response.content  # noqa: B018  (raises)
+    except library.ResponseNotRead:
+        names = {"retry-after", "x-request-id"} & response.headers.keys()
+        headers = {name: response.headers[name] for name in names}
+        empty: httpx.Response = library.Response(response.status_code, headers=headers)
+        return empty
+    return response
 
 
 def _through(url: str) -> str:
@@ -434,13 +453,30 @@ class Http(_Holder["httpx.Client"]):
 
 
 class AsyncHttp(_Holder["httpx.AsyncClient"]):
-    """The HTTP side of an async client; it belongs to one event loop."""
+    """The HTTP side of an async client; it belongs to one event loop, and to another once that is closed."""
 
     _class_names = ("AsyncClient", "AsyncRealtimeClient")
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> httpx.AsyncClient:
+        """Return the httpx client, as for the sync one."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._is_left and self.handed_in is None:
+                self._client = None
+            self._loop = loop
+        return super().open()
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether the loop of its connections is closed, and they with it."""
+        return self._loop is not None and self._loop.is_closed()
 
     async def aclose(self) -> None:
         """Close the httpx client unless it was handed in."""
-        if (client := self._made()) is not None:
+        if (client := self._made()) is not None and not self._is_left:
             await client.aclose()
 
 
@@ -461,10 +497,10 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
         APIStatusError: The API refused or failed.
         APIResponseError: An unexpected response with a success status.
     """
-    client = http.open()
     silence(HTTP_LOGGERS)
-    exchange = Exchange(operation, http.settings, options, http.clock, client)
+    exchange = Exchange(operation, http.settings, options, http.clock, http.open())
     while True:
+        client = http.open()  # it may have been closed during the pause
         key = http.settings.key() if exchange.needs_key else None
         try:
             with quiet():
@@ -483,10 +519,10 @@ def send(operation: Operation[T], http: Http, options: RequestOptions) -> T:
 async def asend(operation: Operation[T], http: AsyncHttp, options: RequestOptions) -> T:
     """Carry an operation out on the event loop; arguments, result and errors are those of `send`."""
     require_asyncio()
-    client = http.open()
     silence(HTTP_LOGGERS)
-    exchange = Exchange(operation, http.settings, options, http.clock, client)
+    exchange = Exchange(operation, http.settings, options, http.clock, http.open())
     while True:
+        client = http.open()
         key = await http.settings.akey() if exchange.needs_key else None
         try:
             with quiet():

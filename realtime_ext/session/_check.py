@@ -40,6 +40,7 @@ from ._kinds import (
 )
 from ._languages import is_language, nearest_language
 
+_DATE = re.compile(r"-\d{4}-\d\d-\d\d")
 _FORMAT = re.compile(r"audio\.(?:input|output)\.format(?:\.type)?")
 _GONE = {
     "temperature": "a beta name without a successor",
@@ -193,7 +194,7 @@ def _model(session: dict[str, Any]) -> str | None:
 def _changed(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProblem]:
     found = []
     was, now = _model(before), update.get("model")
-    if was is not None and now not in (None, was):
+    if was is not None and now is not None and not _may_be_same(was, now):
         found.append(
             problem("model", now, (was,), f"expected {was!r}", hint="a session's model never changes")
         )
@@ -202,6 +203,14 @@ def _changed(update: dict[str, Any], before: dict[str, Any]) -> list[SessionProb
         hint = "a session's kind of delegation never changes"
         found.append(problem("delegation.type", kinds[1], (kinds[0],), f"expected {kinds[0]!r}", hint=hint))
     return found
+
+
+def _may_be_same(was: str, now: Any) -> bool:
+    """Return whether two names may be of one model: sessions name a dated release of an alias."""
+    if was == now or not isinstance(now, str):
+        return bool(was == now)
+    first, second = sorted((was, now), key=len)
+    return second.startswith(first) and _DATE.fullmatch(second.removeprefix(first)) is not None
 
 
 def _delegation(session: dict[str, Any]) -> dict[str, Any]:

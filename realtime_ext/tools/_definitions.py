@@ -151,16 +151,20 @@ def _made(annotation: Any, hook: _Hook) -> tuple[dict[str, Any], dict[str, Any]]
 def _adopted(cls: type, components: dict[str, Any]) -> dict[str, Any]:
     """Return pydantic's schema, with its definitions under names that can't be another type's."""
     schema = _pydantic_schema(cls)
-    names = {name: f"{cls.__name__}.{name}" for name in schema.get("$defs", ())}
+    prefix = cls.__name__
 
     def renamed(node: dict[str, Any]) -> dict[str, Any]:
         out = {key: value for key, value in _mapped(node, renamed).items() if key != "$defs"}
         if "$ref" in out:
-            out["$ref"] = _REF + names[out["$ref"].removeprefix(_REF)]
+            out["$ref"] = f"{_REF}{prefix}.{out['$ref'].removeprefix(_REF)}"
         return out
 
-    for name, definition in schema.get("$defs", {}).items():
-        components[names[name]] = renamed(definition)
+    def definitions() -> dict[str, Any]:
+        return {f"{prefix}.{name}": renamed(one) for name, one in schema.get("$defs", {}).items()}
+
+    if any(components.get(name, one) != one for name, one in definitions().items()):
+        prefix = f"{cls.__module__}.{cls.__qualname__}"  # another class has the short name
+    components |= definitions()
     return _untitled(cls.__name__, renamed(schema))
 
 
@@ -389,7 +393,7 @@ def _annotated(inner: Any, metas: list[msgspec.Meta]) -> Any:
 
 def _metas(extra: Any) -> list[msgspec.Meta]:
     if isinstance(extra, msgspec.Meta):
-        return [extra]
+        return _without_fraction(extra)
     if isinstance(extra, str):
         return [msgspec.Meta(description=extra)]
     found = []
@@ -397,13 +401,31 @@ def _metas(extra: Any) -> list[msgspec.Meta]:
     if isinstance(text, str):
         found.append(msgspec.Meta(description=text))
     limits = {name: value for name in _LIMITS if (value := getattr(extra, name, None)) is not None}
-    if limits.get("multiple_of", 1) % 1:  # with a fraction, msgspec would refuse 0.3 of 0.1
-        found.append(msgspec.Meta(extra_json_schema={"multipleOf": limits.pop("multiple_of")}))
     if limits:
-        found.append(msgspec.Meta(**limits))
+        found += _without_fraction(msgspec.Meta(**limits))
     for constraint in getattr(extra, "metadata", None) or ():
         found += _metas(constraint)
     return found
+
+
+def _without_fraction(meta: msgspec.Meta) -> list[msgspec.Meta]:
+    """Return a limit to multiples of a fraction as part of the schema: to msgspec, 0.3 is none of 0.1."""
+    if meta.multiple_of is None or not meta.multiple_of % 1:
+        return [meta]
+    names = (*_LIMITS, "title", "description", "examples", "extra_json_schema", "extra")
+    rest = {name: getattr(meta, name) for name in names if name != "multiple_of"}
+    described = {**(meta.extra_json_schema or {}), "multipleOf": meta.multiple_of}
+    return [msgspec.Meta(**{**rest, "extra_json_schema": described})]
+
+
+def has_fractions(schema: Any) -> bool:
+    """Return whether a schema limits a number to multiples of a fraction, which msgspec does not check."""
+    if isinstance(schema, list):
+        return any(map(has_fractions, schema))
+    if not isinstance(schema, dict):
+        return False
+    step = schema.get("multipleOf")
+    return (isinstance(step, float) and step % 1 != 0) or any(map(has_fractions, schema.values()))
 
 
 def _limits(meta: msgspec.Meta) -> dict[str, Any]:

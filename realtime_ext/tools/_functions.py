@@ -20,6 +20,7 @@ from .._core.schema import Place, check, shown
 from ._definitions import (
     checked_definition,
     dump_pydantic,
+    has_fractions,
     parameters_schema,
     parse_docstring,
     readable,
@@ -67,6 +68,7 @@ class FunctionTool:
     _fields: dict[str, str]  # of the struct, to the parameters' names
     _contexts: tuple[str, ...]
     _place: Place
+    _has_fractions: bool
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> FunctionTool:
@@ -99,6 +101,7 @@ class FunctionTool:
             fields=fields,
             contexts=read.contexts,
             place=Place(schema),
+            has_fractions=has_fractions(schema),
         )
 
     def prepare(self, arguments: str, context: ToolContext[Any]) -> Callable[[], Any]:
@@ -129,10 +132,14 @@ class FunctionTool:
 
     def _decode(self, arguments: str) -> msgspec.Struct:
         try:
-            return msgspec.json.decode(arguments, type=self._struct, dec_hook=validate_pydantic)
+            values = msgspec.json.decode(arguments, type=self._struct, dec_hook=validate_pydantic)
         except Exception:
             # msgspec stops at the first error; the schema finds all of them.
             value = _decoded(self.name, arguments)
+        else:
+            if self._has_fractions:
+                _check_arguments(self.name, self._place, _decoded(self.name, arguments))
+            return values
         try:
             return msgspec.convert(_whole(value), self._struct, str_keys=True, dec_hook=validate_pydantic)
         except Exception as error:
@@ -182,6 +189,20 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _with_integers(value: Any, schema: Any) -> Any:
+    """Turn numbers such as 5.0 into int where a schema asks for integers."""
+    if not isinstance(schema, Mapping):
+        return value
+    if isinstance(value, list):
+        return [_with_integers(item, schema.get("items")) for item in value]
+    if isinstance(value, dict):
+        known = schema.get("properties") or {}
+        return {name: _with_integers(item, known.get(name)) for name, item in value.items()}
+    kinds = schema.get("type")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return _whole(value) if "integer" in kinds and "number" not in kinds else value
+
+
 def _reason(error: Exception) -> str:
     if not isinstance(error, msgspec.ValidationError):
         return f"{type(error).__name__}: {error}"
@@ -224,6 +245,7 @@ class HandlerTool:
         """Check the model's arguments; as `FunctionTool.prepare`."""
         values, accepted = _decoded(self.name, arguments), self._parameters
         _check_arguments(self.name, accepted.place, values)
+        values = _with_integers(values, self.definition["parameters"])
         given = values if accepted.whole is None else {accepted.whole: values}
         given = given | dict.fromkeys(accepted.contexts, context)
         positional = [given.pop(name) for name in accepted.positional]

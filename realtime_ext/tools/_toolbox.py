@@ -6,7 +6,6 @@ This module must not send anything: outputs are returned.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import difflib
 import inspect
 import logging
@@ -288,7 +287,7 @@ def _succeeded(value: Any) -> ToolResult:
     silent = isinstance(value, Silent)
     output = value.output if silent else value
     if not (isinstance(output, str) and _is_document(output)):
-        output = _json.encode(_jsonable(output))
+        output = _json.encode(_jsonable(output), hook=_dump_inner)
     return ToolResult(output=output, silent=silent)
 
 
@@ -360,13 +359,18 @@ def _is_document(text: str) -> bool:
     return True
 
 
+def _dump_inner(value: Any) -> Any:
+    """Return a pydantic value within a dataclass or the like, which msgspec writes by itself."""
+    if is_pydantic(type(value)):
+        return dump_pydantic(value)
+    raise TypeError(f"values of {type(value).__name__} have no JSON form")
+
+
 def _jsonable(value: Any) -> Any:
     if is_pydantic(type(value)):
         return dump_pydantic(value)
     if isinstance(value, Mapping):
         return {key: _jsonable(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, list | tuple | set | frozenset):
         return [_jsonable(item) for item in value]
     return value

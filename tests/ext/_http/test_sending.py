@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import socket
 import ssl
@@ -23,12 +24,15 @@ from realtime_api.api.realtime import hangup_realtime_call
 from realtime_api.types import Request
 from realtime_simulator._server.certificate import ensure_certificate
 
+from realtime_ext import AsyncRealtimeClient
 from realtime_ext._core.secrets import Secret
 from realtime_ext._http.operation import Operation, read_nothing
+from realtime_ext._http.sending import Clock
 from realtime_ext.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    AuthenticationError,
     InternalServerError,
     MissingApiKeyError,
     NotFoundError,
@@ -238,6 +242,56 @@ def test_a_closed_client_says_so(runner: Runner) -> None:
         with pytest.raises(APIConnectionError, match="closed"):
             runner.run(act_freely(client))
     assert len(server.requests) == 1
+
+
+def test_a_client_that_is_closed_before_the_next_attempt_says_so(runner: Runner) -> None:
+    with Loopback(answer(503)) as server:
+        client = runner.client(base_url=server.base_url)
+
+        async def aclose(seconds: float) -> None:
+            await client.aclose()
+
+        client._http.clock = Clock(sleep=lambda seconds: client.close(), asleep=aclose)
+        with pytest.raises(APIConnectionError, match="closed"):
+            runner.run(act_freely(client))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of connections whose loop was closed before them
+def test_an_async_client_works_in_one_event_loop_after_the_other() -> None:
+    with Loopback(answer(200)) as server:
+        client = AsyncRealtimeClient("test-key-0123", base_url=server.base_url)
+        for _ in range(3):
+            asyncio.run(act_freely(client))
+        asyncio.run(client.aclose())
+    del client
+    gc.collect()
+    assert len(server.requests) == 3
+
+
+@each("is_read", [False, True])
+def test_a_hook_that_raises_for_a_status_changes_nothing(runner: Runner, is_read: bool) -> None:
+    """As httpx's documentation has it; a hook that wants more than the status reads the answer first."""
+
+    def hook(response: httpx.Response) -> None:
+        if is_read:
+            response.read()
+        response.raise_for_status()
+
+    async def ahook(response: httpx.Response) -> None:
+        if is_read:
+            await response.aread()
+        response.raise_for_status()
+
+    body = b'{"error":{"message":"no","code":"gone"}}'
+    hooks = {"response": [ahook if runner.is_async else hook]}
+    with Loopback(answer(503, retry_after="2"), answer(401, body, x_request_id="req_1")) as server:
+        http_client = runner.http_client(event_hooks=hooks)
+        client = runner.client(base_url=server.base_url, http_client=http_client)
+        with pytest.raises(AuthenticationError) as caught:
+            runner.run(act_freely(client))
+    assert caught.value.request_id == "req_1" and runner.sleeps[-1:] == [2.0]
+    assert caught.value.code == ("gone" if is_read else None)
 
 
 def test_a_closed_http_client_says_so(runner: Runner) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import re
 from email.message import EmailMessage
 from typing import Any, cast
 
@@ -330,7 +331,7 @@ def test_an_answer_without_a_usable_location_is_an_error_that_keeps_it(
     client = runner.client(answering(**headers))
     with pytest.raises(APIResponseError, match="Location") as caught:
         runner.run(client.calls.create(OFFER))
-    assert caught.value.body == ANSWER.decode()
+    assert caught.value.body == re.sub(r"(?<=a=ice-pwd:)[^\r]*", "***", ANSWER.decode())
     assert caught.value.status_code == 201
     assert "a=ice-pwd:***" in str(caught.value) or "ice-pwd" not in str(caught.value)
 

@@ -208,9 +208,8 @@ def test_a_success_without_a_secret_is_an_error_that_shows_none(runner: Runner, 
     with pytest.raises(APIResponseError) as caught:
         runner.run(runner.client(api).client_secrets.create())
     assert caught.value.request_id == "req_1"
-    assert caught.value.body == (given if isinstance(given, bytes) else json.dumps(given).encode()).decode(
-        "utf-8", "replace"
-    )
+    body = (given if isinstance(given, bytes) else json.dumps(given).encode()).decode("utf-8", "replace")
+    assert caught.value.body == body.replace("ek_hunter2", "***")
     assert "hunter2" not in str(caught.value)
     assert len(api.requests) == 1
 

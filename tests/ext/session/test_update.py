@@ -168,6 +168,14 @@ def test_the_current_model_decides_what_can_be_asked() -> None:
         resolve_update(update, {**CURRENT, "model": "mine"}, validate=True)
 
 
+def test_an_alias_and_a_dated_release_may_be_one_model() -> None:
+    dated = {**CURRENT, "model": "gpt-realtime-2025-08-28"}
+    for name, current in (("gpt-realtime", dated), ("gpt-realtime-2025-08-28", CURRENT)):
+        assert updated({"type": "realtime", "model": name}, current)["model"] == name
+    for name in ("gpt-realtime-2025-12-15", "gpt-realtime-2.1", "gpt-realtime-mini"):
+        assert refused({"type": "realtime", "model": name}, dated) == ["model"]
+
+
 def test_the_current_kind_is_the_only_one() -> None:
     current = {"type": "transcription", "audio": {}}
     update = TranscriptionSessionBuilder().transcribe("whisper-1")

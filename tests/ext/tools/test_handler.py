@@ -140,6 +140,21 @@ def test_a_handler_with_kwargs_gets_undescribed_arguments() -> None:
     }
 
 
+def test_whole_numbers_are_integers_where_the_schema_asks_for_them() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "whole": {"type": ["integer", "null"]},
+            "any": {"type": "number"},
+            "list": {"type": "array", "items": {"type": "integer"}},
+        },
+    }
+    toolbox = tools.Toolbox()
+    toolbox.add({"name": "roll", "parameters": schema}, lambda **arguments: repr(arguments))
+    output = toolbox.call("roll", '{"whole": 3.0, "any": 3.0, "list": [1.0, 2], "new": 4.0}')
+    assert json.loads(output) == "{'whole': 3, 'any': 3.0, 'list': [1, 2], 'new': 4.0}"
+
+
 def test_values_nested_too_deeply_for_the_check_are_refused() -> None:
     schema = {"type": "object", "properties": {"tree": {"$ref": "#/$defs/tree"}}}
     schema["$defs"] = {"tree": {"type": "array", "items": {"$ref": "#/$defs/tree"}}}

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import Annotated, Any, Literal
 
+import attrs
+import msgspec
 import pydantic
 
 from realtime_ext import tools
@@ -83,22 +85,32 @@ def test_models_are_made_and_given_back() -> None:
 @dataclasses.dataclass
 class Stay:
     guests: list[Address]
+    note: str = dataclasses.field(init=False)
 
 
-def test_a_model_within_a_dataclass_is_given_back_too() -> None:
-    def stay() -> Stay:
-        return Stay([Address(street="Main 1")])
+@attrs.define
+class Room:
+    guests: list[Address]
+
+
+@each("kind", [Stay, Room, msgspec.defstruct("Flat", [("guests", list[Address])])])
+def test_a_model_within_another_kind_of_object_is_given_back_too(kind: Any) -> None:
+    def stay() -> Any:
+        return kind([Address(street="Main 1")])
 
     assert json.loads(tools.Toolbox([stay]).call("stay", "{}")) == {"guests": [{"street": "Main 1"}]}
 
 
-def test_multiples_of_a_fraction_are_described_and_accepted() -> None:
-    def weigh(kilos: Annotated[float, pydantic.Field(multiple_of=0.1)]) -> float:
+@each("limit", [pydantic.Field(multiple_of=0.1), msgspec.Meta(multiple_of=0.1, description="In kg.")])
+def test_multiples_of_a_fraction_are_checked_as_they_are_written(limit: Any) -> None:
+    def weigh(kilos: float) -> float:
         return kilos
 
+    weigh.__annotations__["kilos"] = Annotated[float, limit]
     toolbox = tools.Toolbox([weigh])
     assert toolbox.definitions[0].to_dict()["parameters"]["properties"]["kilos"]["multipleOf"] == 0.1
     assert toolbox.call("weigh", '{"kilos": 0.3}') == "0.3"
+    assert json.loads(toolbox.call("weigh", '{"kilos": 0.35}'))["error"]["type"] == "invalid_argument"
 
 
 @each(
@@ -151,12 +163,15 @@ def test_two_models_of_one_name_stay_apart() -> None:
         inner = pydantic.create_model("Inner", x=(kind, ...))
         return pydantic.create_model(f"Outer{kind.__name__}", inner=(inner, ...), again=(inner, ...))
 
-    def tool(a: Any, b: Any) -> None: ...
+    def tool(a: Any, b: Any, c: Any) -> None: ...
 
-    tool.__annotations__ = {"a": module(int), "b": module(str)}
+    other = module(str)
+    other.__name__, other.__module__ = "Outerint", "elsewhere"
+    tool.__annotations__ = {"a": module(int), "b": module(str), "c": other}
     properties = tools.function_tool(tool).to_dict()["parameters"]["properties"]
     assert properties["a"]["properties"]["inner"]["properties"]["x"] == {"type": "integer"}
     assert properties["b"]["properties"]["again"]["properties"]["x"] == {"type": "string"}
+    assert properties["c"]["properties"]["inner"]["properties"]["x"] == {"type": "string"}
 
 
 def test_a_field_describes_and_limits_a_plain_parameter() -> None:
