@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import ssl
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -48,6 +50,20 @@ def _limit(kind: type[Any], timeout: Any) -> Any:
 
 #: Held while an httpx client is created, so that threads share one.
 _CREATING = threading.Lock()
+_POOLS: weakref.WeakSet[_Pool] = weakref.WeakSet()
+#: httpx clients of the process that this one was forked from; closing them would say goodbye on its connections.
+_OF_PARENT: list[Any] = []
+
+
+def _leave_to_parent() -> None:
+    global _CREATING
+    _CREATING = threading.Lock()
+    for pool in list(_POOLS):
+        pool.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -60,15 +76,24 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 class _Pool:
     """The httpx clients shared by a client and its copies."""
 
-    __slots__ = ("async_client", "client", "loop", "own", "own_async")
+    __slots__ = ("__weakref__", "async_client", "client", "loop", "own", "own_async")
 
     def __init__(self) -> None:
+        _POOLS.add(self)
         self.client: httpx.Client | None = None
         self.async_client: httpx.AsyncClient | None = None
         #: Whether they were created here rather than passed in.
         self.own = self.own_async = False
         #: The loop of the async client's connections.
         self.loop: asyncio.AbstractEventLoop | None = None
+
+    def leave_to_parent(self) -> None:
+        """Detach after a fork: an answer on a connection that two processes share could go to the wrong one."""
+        _OF_PARENT.extend((self.client, self.async_client))
+        if self.own:
+            self.client = None
+        if self.own_async:
+            self.async_client = None
 
 
 @attrs.define
@@ -282,17 +307,16 @@ class Client:
         return settings
 
     def close(self) -> None:
-        """Close the `httpx.Client` unless it was passed in."""
+        """Close the `httpx.Client`, also for copies, unless it was passed in."""
         if self._pool.own and self._pool.client is not None:
             self._pool.client.close()
 
     async def aclose(self) -> None:
-        """Close the `httpx.AsyncClient` unless it was passed in."""
+        """Close the `httpx.AsyncClient`, also for copies, unless it was passed in."""
         if self._pool.own_async and self._pool.async_client is not None:
             await self._pool.async_client.aclose()
 
     def __enter__(self) -> Self:
-        self.get_httpx_client().__enter__()
         return self
 
     def __exit__(
@@ -301,10 +325,9 @@ class Client:
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        self.get_httpx_client().__exit__(exc_type, exc_value, traceback)
+        self.close()
 
     async def __aenter__(self) -> Self:
-        await self.get_async_httpx_client().__aenter__()
         return self
 
     async def __aexit__(
@@ -313,7 +336,7 @@ class Client:
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await self.get_async_httpx_client().__aexit__(exc_type, exc_value, traceback)
+        await self.aclose()
 
 
 @attrs.define

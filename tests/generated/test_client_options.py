@@ -155,6 +155,30 @@ def test_only_an_internal_http_client_is_closed() -> None:
     asyncio.run(main())
 
 
+def test_a_block_ends_with_its_internal_http_client_alone() -> None:
+    server = Server()
+    client = server.client()
+    shared = client.get_httpx_client()
+    with client.with_timeout(1) as copy:
+        operation.sync(client=copy, body=BODY)
+    assert not shared.is_closed
+    operation.sync(client=client, body=BODY)
+    shared.close()
+    own = Client()
+    made = own.get_httpx_client()
+    with own as entered:
+        assert entered is own
+    assert made.is_closed
+
+    async def main() -> None:
+        made = own.get_async_httpx_client()
+        async with own:
+            pass
+        assert made.is_closed
+
+    asyncio.run(main())
+
+
 def test_error_responses_are_returned_or_raised_in_full() -> None:
     server = Server(REFUSAL, 401)
     returned = operation.sync(client=server.client(), body=BODY)
