@@ -363,8 +363,8 @@ class _Spending:
             while not (self._is_stopped or self._connection.is_closed):
                 spent = self.charge()
                 if spent.reason and not self.reason:
-                    _logger.warning("the budget is spent: %s", spent.reason)
                     self.reason = spent.reason
+                    _logger.warning("the budget is spent: %s", spent.reason)
                 if self.reason:
                     await self._cancel_responses()
                     if self._budget._then == "hang_up":

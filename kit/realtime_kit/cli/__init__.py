@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
-import sys
 import warnings
 from typing import Any
 
@@ -22,17 +20,15 @@ def main() -> None:
     Whatever goes wrong is one line, and a hint where there is something to do; with REALTIME_DEBUG set, its
     traceback comes first. A warning is a line, too.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # which may be unable to encode what others say
-            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = _show_warning
     # Logged warnings are also raised or shown; once is enough.
     for name in ("realtime_ext", "realtime_kit"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         from ._commands import command
-        from ._output import inert_log
+        from ._output import encode_all, inert_log
 
+        encode_all()
         with inert_log():
             status = command()(prog_name="realtime", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:

@@ -8,6 +8,7 @@ wrote: `write` escapes all text but that of `paint`.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -39,6 +40,13 @@ class Painted(str):
     """Text with the escape sequences of a colour, which `write` leaves as they are."""
 
     __slots__ = ()
+
+
+def encode_all() -> None:
+    """Write out characters that the standard streams can't encode: others decide what commands print."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def paint(text: str, style: str) -> str:
