@@ -46,6 +46,7 @@ _BLOCK_MS = 20
 _BLOCK = _RATE * _BLOCK_MS // 1000  # frames
 _LATE_MS = 400  # of a Live model's sound that waits, after which its silence is left out
 _WAITING = 500  # blocks of the microphone, ten seconds, after which the oldest are dropped
+_FRESH = 10  # of those, what may wait where audio is sent in real time
 _END = b""
 
 Device = int | str
@@ -90,6 +91,7 @@ class _Stream(ABC):
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
+            _Stream.close(self)
             hint = "`realtime doctor` lists the devices"
             raise RealtimeError(f"the {self._purpose} can't be opened: {error}; {hint}") from error
         return self
@@ -111,8 +113,8 @@ class _Stream(ABC):
 class Microphone(_Stream):
     """The microphone's audio, in pieces of 20 ms, while the block lasts.
 
-    It is a sync and an async iterator, and so an `audio_in` for `dial` of either client. Audio that is not
-    read within ten seconds is dropped, oldest first.
+    It is a sync and an async iterator, and so an `audio_in` for `dial` of either client. A call can't catch
+    up: what is older than a fifth of a second when it is read is dropped, as what was said while dialling.
 
         with Microphone() as microphone, client.dial(session, audio_in=microphone) as connection: …
 
@@ -136,11 +138,20 @@ class Microphone(_Stream):
         self._arrived: Callable[[], object] | None = None
         self.is_muted: bool = False
 
+    def __enter__(self) -> Self:
+        self._heard = queue.Queue(_WAITING)
+        return super().__enter__()
+
     def __iter__(self) -> Iterator[bytes]:
         while piece := self._heard.get():
-            yield piece
+            if self._heard.qsize() < _FRESH:
+                yield piece
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces(_FRESH)
+
+    async def _pieces(self, most: int) -> AsyncIterator[bytes]:
+        """Yield the audio; of what waits, no more than so many pieces, the latest."""
         loop, arrived = asyncio.get_running_loop(), asyncio.Event()
         self._arrived = lambda: loop.call_soon_threadsafe(arrived.set)
         while True:
@@ -149,7 +160,8 @@ class Microphone(_Stream):
                 piece = self._heard.get_nowait()
                 if not piece:
                     return
-                yield piece
+                if self._heard.qsize() < most:
+                    yield piece
             await arrived.wait()
 
     def close(self) -> None:
@@ -343,7 +355,7 @@ class Headset:
     async def _feed(self, microphone: Microphone) -> None:
         try:
             send = self._connection.send_audio if self._is_live else self._connection.append_audio
-            async for piece in microphone:
+            async for piece in microphone._pieces(_WAITING):  # what a lost link holds up is sent later
                 try:
                     await send(piece)
                 except ConnectionClosedError:  # of the link; the next piece waits until it is replaced

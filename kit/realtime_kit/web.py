@@ -102,6 +102,7 @@ class RunningCalls:
         self._is_own = client is None
         self._hangs_up = hangup_on_exit
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._given_up: set[asyncio.Task[None]] = set()  # calls to be hung up once they are made
         self._is_closing = False
 
     @property
@@ -180,6 +181,17 @@ class RunningCalls:
         task.add_done_callback(lambda _: self._tasks.pop(call_id, None))
         return task
 
+    def _give_up(self, making: asyncio.Future[Any], way: Any) -> None:
+        """Hang a call up once it is made."""
+
+        async def hang_up() -> None:
+            with contextlib.suppress(RealtimeError, ValueError, TypeError):
+                await way.hang_up(self.client, (await making).id)
+
+        task = asyncio.create_task(hang_up(), name="realtime_ext given up")
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+
     async def aclose(self) -> None:
         """End all calls, within a few seconds, and close a client created here; new calls may begin later."""
         self._is_closing = True
@@ -188,7 +200,7 @@ class RunningCalls:
             tasks = list(self._tasks.values())
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._given_up, return_exceptions=True)
             if self._is_own and self._client is not None:
                 client, self._client = self._client, None
                 await client.aclose()
@@ -373,8 +385,12 @@ def offer_endpoint(
         configured: Any = await _of(session, request)
         if toolbox is not None:
             configured = way.with_tools(configured, toolbox)
+        making = asyncio.ensure_future(way.create(calls.client, body, configured, user))
         try:
-            call = await way.create(calls.client, body, configured, user)
+            call = await asyncio.shield(making)
+        except asyncio.CancelledError:  # the API may be about to make the call
+            calls._give_up(making, way)
+            raise
         except SdpError as error:
             return error_response(400, str(error), code="invalid_offer")
         except SessionConfigError:

@@ -30,7 +30,7 @@ SECRET_FIELDS = frozenset({"auth", "authorization", "client_secret", "headers"})
 ABSENT: Final = object()
 
 _LONGEST = 80
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_URI = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|(?i:data):)\S+")
 _NAMES = {
     "array": "a list",
     "boolean": "true or false",

@@ -326,6 +326,9 @@ class ConnectionIO:
             except LinkClosed as closed:
                 self._suspend(link)
                 raise state.not_sent(closed.code, closed.reason, outgoing[number:]) from closed
+            except ValueError:  # it is longer than the other side takes
+                state.withdrawn(out)
+                raise
         return acknowledged
 
     async def send_in_turn(

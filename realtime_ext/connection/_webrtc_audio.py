@@ -11,7 +11,7 @@ import inspect
 import logging
 import os
 import wave
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from fractions import Fraction
 from typing import Any, cast
 
@@ -126,7 +126,7 @@ class OutgoingAudio(MediaStreamTrack):
 
     def next_payload(self) -> bytes:
         """Return the next 20 ms as the payload of an Opus packet."""
-        pcm = bytes(self._buffer[:FRAME_BYTES])
+        pcm = bytes(self._buffer[: min(FRAME_BYTES, len(self._buffer) & ~1)])  # half a sample waits
         del self._buffer[: len(pcm)]
         if len(self._buffer) < AHEAD_BYTES:
             self._wanted.set()
@@ -218,6 +218,8 @@ class IncomingAudio:
         self._closing = True
         for task in self._tasks:
             await _cancelled(task, "audio_out")
+        if self._sink is not None and (left := sum(map(len, _rest(self._pieces)))):
+            logger.info("the last %d ms were not passed to audio_out", left // BYTES_PER_MS)
 
     async def _read(self, track: MediaStreamTrack) -> None:
         resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
@@ -242,6 +244,11 @@ class IncomingAudio:
             self._sink = None
             self._on_error(exc)
             raise_if_interrupt(exc)
+
+
+def _rest(pieces: asyncio.Queue[bytes]) -> Iterator[bytes]:
+    while not pieces.empty():
+        yield pieces.get_nowait()
 
 
 class PacketDecoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -85,6 +86,11 @@ def test_it_warns_once_at_its_share(caplog: pytest.LogCaptureFixture) -> None:
         ({"tokens": 1, "goodbye": " "}, ValueError, "goodbye: expected what to say"),
         ({"tokens": 1, "goodbye": "Bye.", "then": "end_turn"}, ValueError, "goodbye: it has no effect"),
         ({"tokens": 1, "on_warning": 5}, TypeError, "on_warning: expected a function"),
+        (
+            {"tokens": 1, "on_warning": asyncio.sleep},
+            TypeError,
+            "on_warning: expected a function that is not async",
+        ),
         ({"usd": 1, "prices": {"models": 5}}, ValueError, "models: expected a dict"),
     ],
 )

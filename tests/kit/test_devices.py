@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +40,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(SOUND_CARD))
     import sounddevice
 
+    monkeypatch.setattr(devices, "_FRESH", 500)  # a test may stand still for a while
     yield sounddevice
     assert all(stream.closed for stream in sounddevice.opened)
     del sys.modules["sounddevice"]
@@ -96,13 +97,34 @@ def test_a_muted_microphone_hears_silence(card: ModuleType) -> None:
     assert asyncio.run(listen()) == bytes(BLOCK)
 
 
-def test_an_unread_microphone_drops_the_oldest_pieces(card: ModuleType) -> None:
+def test_an_unread_microphone_drops_the_oldest_pieces(
+    card: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_FRESH", 10)
+
+    async def rest(pieces: AsyncIterator[bytes]) -> list[bytes]:
+        return [piece async for piece in pieces]
+
+    for read, count in (
+        (list, 9),
+        (lambda microphone: asyncio.run(rest(aiter(microphone))), 9),
+        (lambda microphone: asyncio.run(rest(microphone._pieces(500))), 499),
+    ):
+        microphone = Microphone()
+        for number in range(600):
+            microphone._called(number.to_bytes(2, "little"), 1, None, None)
+        microphone.close()
+        pieces = [int.from_bytes(piece, "little") for piece in read(microphone)]
+        assert (pieces[0], pieces[-1], len(pieces)) == (600 - count, 599, count)
+
+
+def test_a_microphone_is_used_again_and_begins_anew(card: ModuleType) -> None:
     microphone = Microphone()
-    for number in range(600):
-        microphone._called(number.to_bytes(2, "little"), 1, None, None)
-    microphone.close()
-    pieces = [int.from_bytes(piece, "little") for piece in microphone]
-    assert (pieces[0], pieces[-1], len(pieces)) == (101, 599, 499)
+    with microphone:
+        pass
+    microphone._called(b"late", 1, None, None)
+    with microphone:
+        assert next(iter(microphone)) == bytes(BLOCK)
 
 
 def test_a_loudspeaker_plays_counts_and_flushes(card: ModuleType) -> None:

@@ -304,6 +304,20 @@ async def test_a_page_that_disconnects_during_its_offer_makes_no_call() -> None:
 
 
 @run_async
+async def test_a_call_whose_request_is_cancelled_while_it_is_made_is_hung_up() -> None:
+    """As by a server's or a middleware's time limit."""
+    async with serving() as app:
+        with app.simulator.fault("slow", on="calls.create", seconds=0.2):
+            asked = asyncio.create_task(app.http.post("/realtime/offer", content=sample_offer(), headers=SDP))
+            await until(lambda: app.simulator.requests)
+            asked.cancel()
+            await asyncio.wait([asked])
+            await app.calls.aclose()
+        (call,) = app.simulator.calls
+        assert call.state == "ended"
+
+
+@run_async
 async def test_a_page_that_sends_its_offer_too_slowly_makes_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starlette_module, "_BODY_SECONDS", 0.05)
 

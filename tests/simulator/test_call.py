@@ -51,6 +51,21 @@ def wait_in_thread(sim: Simulator, condition) -> object:
     return asyncio.to_thread(sim.wait_for, condition)
 
 
+def test_a_session_outlives_an_event_that_its_peer_cannot_take(
+    sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with Caller(sim) as caller:
+            await caller.connect({"type": "realtime"})
+            # Within what a request may have; its acknowledgement is longer than the 256 KiB of aiortc.
+            caller.send("session.update", session={"type": "realtime", "instructions": "x" * 261_900})
+            caller.send("input_audio_buffer.clear")
+            await caller.until("input_audio_buffer.cleared")
+
+    asyncio.run(main())
+    assert "longer than the peer of a call takes" in caplog.text
+
+
 @pytest.mark.slow
 def test_a_spoken_turn_over_webrtc(sim: Simulator) -> None:
     async def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import math
 import threading
@@ -129,6 +130,8 @@ class Budget:
             raise ValueError(f"then: expected 'hang_up' or 'end_turn', got {then!r}")
         if on_warning is not None and not callable(on_warning):
             raise TypeError(f"on_warning: expected a function, got {type(on_warning).__name__}")
+        if inspect.iscoroutinefunction(on_warning):
+            raise TypeError("on_warning: expected a function that is not async")
         if goodbye is not None and (not isinstance(goodbye, str) or not goodbye.strip()):
             raise ValueError(f"goodbye: expected what to say, got {goodbye!r}")
         if goodbye is not None and then != "hang_up":

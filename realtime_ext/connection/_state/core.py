@@ -415,6 +415,13 @@ class ConnectionState:
                 self.recovery.sent(event_id, content.get("item"))
         return None
 
+    def withdrawn(self, out: Outgoing) -> None:
+        """Record that an event that was about to be sent was not, and won't be."""
+        self._sent.pop(out.event_id, None)
+        self.recovery.items.pop(out.event_id, None)
+        self.watch.refused(out.event_id)
+        self.responses.refused(out.event_id)
+
     def retry_if_busy(self, out: Outgoing, retry: Callable[[], None]) -> None:
         """Call `retry` if a `response.create` is refused because of an active response that was not known.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from .event_kinds import Kind, keys_of
@@ -52,19 +52,25 @@ class Handlers:
                 entries = self.by_key.get(key, ())
                 self.by_key[key] = tuple(e for e in entries if handler is not None and e[0] != handler)
 
-    def pop(self, event: Any) -> tuple[Handler, ...]:
-        """Return the handlers of an event, those by type first, and remove those registered with `once`."""
+    def pop(self, event: Any) -> Iterable[Handler]:
+        """Yield the handlers of an event, those by type first; those registered with `once` are removed then.
+
+        So if a handler raises, those after it that are called once remain.
+        """
         if not self.by_key:
             return ()
-        found: list[Handler] = []
         with self._lock:
-            for key in (event.type, *type(event).__mro__):
-                entries = self.by_key.get(key)
-                if not entries:
-                    continue
-                found += [handler for handler, _ in entries]
-                # A handler registered once for a union is removed from all its members.
-                if gone := {registration for _, registration in entries if registration is not None}:
-                    for other, others in self.by_key.items():
-                        self.by_key[other] = tuple(e for e in others if e[1] not in gone)
-        return tuple(found)
+            found = [e for key in (event.type, *type(event).__mro__) for e in self.by_key.get(key, ())]
+        if all(registration is None for _, registration in found):
+            return [handler for handler, _ in found]
+        return (handler for handler, registration in found if self._take(registration))
+
+    def _take(self, registration: object | None) -> bool:
+        """Remove a handler that is called once, for all its kinds; return whether it was there."""
+        if registration is None:
+            return True
+        with self._lock:
+            is_there = any(e[1] is registration for entries in self.by_key.values() for e in entries)
+            for key, entries in self.by_key.items() if is_there else ():
+                self.by_key[key] = tuple(e for e in entries if e[1] is not registration)
+        return is_there

@@ -190,7 +190,10 @@ class Peer:
             logger.warning("the data channel of a call transmits too slowly; the call is lost")
             self._gone("lost")
             return
-        self._channel.send(text)
+        try:
+            self._channel.send(text)
+        except ValueError as error:
+            logger.warning("an event is longer than the peer of a call takes, and is dropped: %s", error)
 
     async def flush(self) -> None:
         """Wait until the messages that were sent on the data channel are on their way."""

@@ -95,6 +95,19 @@ def test_generated_events_dicts_and_unknown_types_pass(caplog: pytest.LogCapture
     assert "did you mean 'response.create'?" in caplog.text
 
 
+@each("url", ["data:image/png;base64,iVBORw0KGgo=", "https://example.com/image.png"])
+def test_an_image_may_be_in_its_url_or_elsewhere(url: str) -> None:
+    content = [{"type": "input_image", "image_url": url}]
+    event = {
+        "type": "conversation.item.create",
+        "item": {"type": "message", "role": "user", "content": content},
+    }
+    assert checked_content(event, validate=True) == event
+    content[0]["image_url"] = "image.png"
+    with pytest.raises(ValueError, match="expected an absolute URI"):
+        checked_content(event, validate=True)
+
+
 def test_an_event_of_either_kind_of_session_passes() -> None:
     translated = {"type": "session.update", "session": {"audio": {"output": {"language": "de"}}}}
     assert checked_content(translated, validate=True) == translated

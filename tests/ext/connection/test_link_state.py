@@ -429,6 +429,17 @@ def test_items_that_the_lost_session_did_not_confirm_are_sent_to_the_new_one() -
     assert texts == ["one", "two"], "neither the output nor the turn, which is lost"
 
 
+def test_a_response_that_could_not_be_sent_leaves_the_way_free() -> None:
+    core = replaying()
+    out, _ = send(core, "response.create", response={"instructions": "A" * 100_000})
+    assert core.responses.is_busy
+    core.withdrawn(out)
+    assert not core.responses.is_busy
+    item, _ = send(core, "conversation.item.create", item=message("item_1", "A" * 100_000))
+    core.withdrawn(item)
+    assert core.recovery.items == {}
+
+
 def test_items_that_no_server_confirms_take_bounded_memory() -> None:
     core = replaying()
     for number in range(1000):

@@ -51,6 +51,20 @@ def test_audio_survives_encoding_and_decoding() -> None:
     assert 10_000 < max(to_samples(pcm)) < 14_000
 
 
+def test_half_a_sample_waits_for_its_other_half_while_there_is_nothing_else() -> None:
+    outgoing = OutgoingAudio(None, lambda error: None)
+    pcm = tone(200)
+    outgoing._buffer += pcm[:1001]
+    decoder = PacketDecoder()
+    for number in range(10):
+        heard = to_samples(decoder.decode(outgoing.next_payload()))
+        if number == 4:
+            outgoing._buffer += pcm[1001:]
+        if number > 6:  # halves of different samples would be noise, louder than the tone
+            assert max(heard) < 14_000
+    assert outgoing.sent_bytes % 2 == 0
+
+
 def test_silence_is_decoded_until_nothing_is_left_to_come() -> None:
     decoder = PacketDecoder()
     for packet in packets(tone(200)):
