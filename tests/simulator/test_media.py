@@ -4,7 +4,10 @@ import itertools
 import math
 import sys
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import av
 import numpy as np
@@ -16,6 +19,7 @@ from realtime_simulator._media.voice import Speaker
 
 from tests.simulator.checking import rms
 from tests.support.rows import each
+from tests.support.waiting import PATIENCE
 
 SENTENCE = "Good morning, you have reached the front desk. How can I help you today?"
 
@@ -151,6 +155,25 @@ def test_utterances_are_cached_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> 
     known = [speaker.remembered(text, "alloy", 1.0, packets=False) for text in texts]
     assert known[0] is None and known[-1] is not None
     assert sum(len(speech.pcm) for speech in known if speech is not None) <= 100_000
+
+
+def test_an_utterance_that_two_threads_make_at_once_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = voice.synthesize("hello")
+    both = Barrier(2)
+
+    def synthesize(*_: Any) -> bytes:
+        both.wait(PATIENCE)
+        return sound
+
+    monkeypatch.setattr(voice, "synthesize", synthesize)
+    monkeypatch.setattr(voice, "MAX_REMEMBERED_BYTES", 2 * len(sound))
+    speaker = Speaker(use_espeak=False)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda _: speaker.speak("one", "alloy", 1.0, packets=False), range(2))
+    assert one is other
+    monkeypatch.setattr(voice, "synthesize", lambda *_: sound)
+    speaker.speak("two", "alloy", 1.0, packets=False)
+    assert speaker.remembered("one", "alloy", 1.0, packets=False) is one
 
 
 def received() -> tuple[list[bytes], bytes]:

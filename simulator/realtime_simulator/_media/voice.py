@@ -240,8 +240,11 @@ class Speaker:
         speech = self.remembered(text, voice, speed, packets=packets, format=format)
         if speech is None:
             speech = self._make(text, voice, speed, packets, format)
+            key = (text, voice, speed, packets, format)
             with self._lock:
-                self._made[(text, voice, speed, packets, format)] = speech
+                if key in self._made:  # another thread made it meanwhile
+                    return self._made[key]
+                self._made[key] = speech
                 self._size += len(speech.pcm)
                 while len(self._made) > self._remembered or self._size > MAX_REMEMBERED_BYTES:
                     self._size -= len(self._made.popitem(last=False)[1].pcm)
