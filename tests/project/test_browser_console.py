@@ -347,6 +347,18 @@ def test_hostile_text_is_only_ever_text(console: Page, sim: Simulator) -> None:
         assert console.title() == "Realtime simulator"
 
 
+def test_a_broken_event_of_a_client_stops_no_part_of_the_page(page: Page, sim: Simulator) -> None:
+    with Socket(sim) as socket:
+        socket.update(output_modalities=["text"])
+        socket.send("response.event")
+        socket.until("error")
+        socket.user_says("Hello")
+        socket.send("response.create")
+        socket.until("response.done")
+        page.goto(sim.console_url)
+        expect(page.locator("#usage")).to_contain_text("all, 1 response")
+
+
 @pytest.mark.weekly
 def test_control_characters_are_shown_as_text(console: Page, sim: Simulator) -> None:
     with Socket(sim) as socket:

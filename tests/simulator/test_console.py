@@ -577,6 +577,21 @@ def test_an_exported_command_opens_such_a_session(booking: tuple[Simulator, str]
     assert any(f"/simulator/sessions/{session}/events" in line for line in lines)
 
 
+def test_an_exported_call_has_its_settings_with_all_their_characters(fresh: Simulator) -> None:
+    settings = {"type": "realtime", "instructions": "@ Be kind; answer briefly;type=text/plain"}
+    form = {
+        "sdp": (None, sample("offer-chromium-audio-datachannel"), "application/sdp"),
+        "session": (None, json.dumps(settings)),
+    }
+    key = {"authorization": f"Bearer {fresh.api_key}"}
+    assert httpx.post(f"{fresh.base_url}/realtime/calls", files=form, headers=key).status_code == 201
+    lines = exports.curl(fresh.sessions[-1], fresh.base_url).splitlines()
+    words = shlex.split(next(line for line in lines if line.startswith("curl -i")))
+    # In the value of -F, curl reads a semicolon as the beginning of an option.
+    name, _, value = words[words.index("--form-string") + 1].partition("=")
+    assert name == "session" and json.loads(value)["instructions"] == settings["instructions"]
+
+
 # Replay and comparison
 
 

@@ -98,7 +98,8 @@ def curl(session: SessionRecord, base_url: str) -> str:
     if kind_of(session.config) == "live":
         lines += _live_lines(session, key, config)
     elif session.transport == "webrtc":
-        form = f"-F 'sdp=<offer.sdp;type=application/sdp' -F {shlex.quote('session=' + _json(config))}"
+        field = shlex.quote(f"session={_json(config)}")
+        form = f"-F 'sdp=<offer.sdp;type=application/sdp' --form-string {field}"
         lines += [
             "# A call, from the offer in offer.sdp:",
             f'curl -i "$OPENAI_BASE_URL/realtime/calls" {key} {form}',

@@ -17,7 +17,8 @@ export function clear(sessionId) {
 export function add(events) {
   for (const {direction, event: one} of events) {
     // The backend of a Live session sends its events inside of others.
-    const nested = one.type === "response.event", event = nested ? one.event : one, item = event.item;
+    const nested = direction === "sent" && one.type === "response.event";
+    const event = nested ? one.event : one, item = event.item;
     if (event.type === "response.item.create" && item?.type === "function_call_output") finish(item.call_id, item.output);
     if (direction !== "sent" || !item || typeof item !== "object") continue;
     if (event.type === "response.output_item.done" && item.type === "function_call") open(item, nested);
