@@ -127,6 +127,19 @@ def test_other_forms_have_the_same_items(recorded: Path, tape: History) -> None:
     assert load(recorded / "audit call.jsonl" / "transcript.jsonl").events == audit.events
 
 
+@each("mark", ["\u2028", "\u2029", "\u0085"])
+def test_only_a_line_feed_ends_a_line_of_a_recording_or_transcript(tmp_path: Path, mark: str) -> None:
+    text = f"one{mark}two"
+    session = {"type": "realtime", "instructions": text}
+    for line in (
+        {"dir": "s2c", "t": 0.0, "data": {"type": "session.created", "session": session}},
+        {"at": 0.0, "role": "user", "text": text},
+    ):
+        (tmp_path / "call.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+        [event] = load(tmp_path / "call.jsonl").events
+        assert text in json.dumps(event.data, ensure_ascii=False)
+
+
 def history_of(*events: dict[str, Any], side: Any = "server") -> History:
     return History.of("made", [(float(place), side, event) for place, event in enumerate(events)])
 

@@ -49,7 +49,7 @@ _UNREAD = re.compile(r"\bnot (?:read|shown|recorded)\b|\bmissing\b|\bleft out\b"
 
 def matches(text: str) -> bool:
     """Return whether a file's text is a recording of this form."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text.split("\n") if line.strip()), "")
     try:
         fields = json.loads(first)
     except (ValueError, RecursionError):
@@ -68,7 +68,7 @@ def read(name: str, text: str) -> Recording:
         RecordingError: A line other than the last one is not a JSON object.
     """
     reader = _Reader(name)
-    rows = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     for number, line in rows:
         try:
             fields = json.loads(line)

@@ -79,7 +79,7 @@ def load(path: str | os.PathLike[str], session: int = 1) -> History:
 def _transcript(file: Path) -> list[tuple[float, Side, Mapping[str, Any]]] | None:
     """Return a transcript's lines as events; None if the file is not a transcript."""
     text = file.read_text(encoding="utf-8", errors="replace")
-    rows = [line for line in text.splitlines() if line.strip()]
+    rows = [line for line in text.split("\n") if line.strip()]
     try:
         first = json.loads(rows[0]) if rows else None
     except (ValueError, RecursionError):
