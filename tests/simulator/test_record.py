@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from realtime_simulator import Simulator
 from realtime_simulator._conformance.conform import conform
 from realtime_simulator._recordings import recording
@@ -414,6 +415,52 @@ def test_events_that_come_behind_the_close_are_kept_but_not_demanded(tape: Path,
     assert [str(one) for report in reports for one in report.differences] == []
     unread = [what for report in reports for what in report.unread]
     assert len(unread) == 2 and all("1 message left out" in what for what in unread)
+
+
+def test_a_lone_surrogate_is_escaped_in_a_recording(tmp_path: Path) -> None:
+    writer = recording.Writer(tmp_path / "session.yaml")
+    for text in ("first", "lone \ud83d surrogate", "last"):
+        session = writer.begin("/v1/realtime", {"model": text})
+        writer.message(session, 0.1, "server", {"type": "response.output_text.delta", "delta": {text: text}})
+        writer.close(session, 0.2, 1000, text, "client")
+    [whole] = recording.read(tmp_path / "session.yaml")
+    texts = ["first", "lone \\ud83d surrogate", "last"]
+    assert [close.reason for close in whole.closes] == texts
+    assert [message.data["delta"] for message in whole.messages("received")] == [{one: one} for one in texts]
+
+
+def test_a_recording_is_whole_at_any_time(tmp_path: Path) -> None:
+    path = tmp_path / "link.yaml"
+    path.symlink_to("session.yaml")
+    writer = recording.Writer(path)
+    for number in range(3):
+        before = path.read_text()
+        with open(path) as reader:
+            session = writer.begin("/v1/realtime", {"model": str(number)})
+            writer.close(session, 0.2, 1000, "", "client")
+            assert reader.read() == before
+    assert len(recording.read(path)[0].closes) == 3
+    assert path.is_symlink() and {file.name for file in tmp_path.iterdir()} == {"link.yaml", "session.yaml"}
+
+
+def test_no_part_of_a_recording_is_dumped_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump, dumped = yaml.dump, list[str]()
+
+    def counting(*given: Any, **options: Any) -> str:
+        dumped.append(dump(*given, **options))
+        return dumped[-1]
+
+    monkeypatch.setattr(yaml, "dump", counting)
+    path = tmp_path / "session.yaml"
+    writer = recording.Writer(path)
+    session = writer.begin("/v1/realtime", {"model": "gpt-realtime"})
+    for number in range(5):
+        writer.message(session, number, "server", {"type": "response.output_text.delta", "delta": "Hello"})
+        writer.exchange(
+            {"method": "POST", "uri": "/v1/realtime/calls"}, {"status": 201, "body": {"type": "none"}}
+        )
+    assert len(recording.read(path)[0].steps) == 11
+    assert len("".join(dumped)) <= len(path.read_text())
 
 
 def test_audio_is_shortened_in_recordings(tmp_path: Path, upstream: Simulator) -> None:

@@ -25,7 +25,7 @@ are recordings as JSON lines (`lines`).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -34,7 +34,7 @@ import attrs
 import yaml
 
 from realtime_simulator._recordings import lines, tape
-from realtime_simulator._recordings.files import private_opener
+from realtime_simulator._recordings.files import replace
 from realtime_simulator._recordings.steps import (
     Close,
     Exchange,
@@ -47,7 +47,7 @@ from realtime_simulator._recordings.steps import (
 )
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 VERSION = 1
 AUDIO_CHARACTERS = 44
 """The characters that are kept of base64 audio: 32 bytes, enough to recognize it."""
@@ -103,37 +103,37 @@ class Writer:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
-        self._parts: list[list[dict[str, Any]]] = []
+        self._parts: list[list[str]] = []
+        """The interactions of each, as the file has them."""
+        self._opened: dict[int, tuple[str, Mapping[str, str]]] = {}
         self._write()
 
     def begin(self, path: str, query: Mapping[str, str]) -> int:
         """Begin a session and return its number."""
-        self._parts.append([{"kind": "open", "path": path, "query": dict(query)}])
-        return len(self._parts)
+        self._parts.append([_dumped({"kind": "open", "path": path, "query": dict(query)})])
+        session = len(self._parts)
+        self._opened[session] = path, query
+        return session
 
     def refused(self, session: int, status: int, body: Any) -> None:
         """The handshake was refused."""
-        opened = self._parts[session - 1].pop()
-        address = f"{opened['path']}?{urlencode(opened['query'])}"
+        path, query = self._opened[session]
+        request = {"method": "GET", "uri": f"{path}?{urlencode(query)}"}
         content = {"parsed_body": body} if isinstance(body, Mapping) else {"body": {"string": body}}
-        self._parts[session - 1].append(
-            {
-                "request": {"method": "GET", "uri": address},
-                "response": {"status": {"code": status}, **content},
-            }
-        )
+        response = {"status": {"code": status}, **content}
+        self._parts[session - 1] = [_dumped({"request": request, "response": response})]
         self._write()
 
     def message(self, session: int, at: float, side: tape.Side, value: Any) -> None:
         """One side sent something."""
         direction = "sent" if side == "client" else "received"
         part = {"kind": "message", "direction": direction, "at": round(at, 3), "data": shortened(value)}
-        self._parts[session - 1].append(part)
+        self._parts[session - 1].append(_dumped(part))
 
     def close(self, session: int, at: float, code: int, reason: str, by: tape.Side) -> None:
         """A session has ended."""
         part = {"kind": "close", "at": round(at, 3), "code": code, "reason": reason, "by": by}
-        self._parts[session - 1].append(part)
+        self._parts[session - 1].append(_dumped(part))
         self._write()
 
     def exchange(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
@@ -143,7 +143,7 @@ class Writer:
             request: `method`, `uri`, `headers` and `body`, without secrets.
             response: `status`, `headers` and `body`, without secrets.
         """
-        self._parts.append([{"request": dict(request), "response": dict(response)}])
+        self._parts.append([_dumped({"request": dict(request), "response": dict(response)})])
         self._write()
 
     def end(self) -> None:
@@ -151,9 +151,7 @@ class Writer:
         self._write()
 
     def _write(self) -> None:
-        interactions = [interaction for part in self._parts for interaction in part]
-        with open(self._path, "w", encoding="utf-8", newline="\n", opener=private_opener) as file:
-            file.write(text_of(interactions))
+        replace(self._path, _file_of(text for part in self._parts for text in part))
 
 
 def text_of(interactions: Sequence[Mapping[str, Any]]) -> str:
@@ -162,9 +160,35 @@ def text_of(interactions: Sequence[Mapping[str, Any]]) -> str:
     Args:
         interactions: Its interactions, as the file has them.
     """
-    content = {"version": VERSION, "interactions": list(interactions)}
-    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return _file_of(map(_dumped, interactions))
+
+
+class _Dumper(_SafeDumper):  # type: ignore[misc]
+    """Dumps interactions one by one, so without anchors, whose names would repeat.
+
+    Lone surrogates, which JSON can hold and YAML can't, become backslash escapes.
+    """
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_str(self, text: str) -> Any:
+        return super().represent_str(text.encode("utf-8", "backslashreplace").decode())
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _dumped(interaction: Mapping[str, Any]) -> str:
+    """Return an interaction as the file has it."""
+    text: str = yaml.dump([interaction], Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _file_of(interactions: Iterable[str]) -> str:
+    """Return the file of interactions that are dumped: as YAML has it, they follow each other."""
+    listed = "".join(interactions)
+    return f"version: {VERSION}\ninteractions:" + (f"\n{listed}" if listed else " []\n")
 
 
 def shortened(data: Any) -> Any:
