@@ -401,6 +401,19 @@ def test_a_refused_handshake_is_recorded(tmp_path: Path, upstream: Simulator) ->
     assert list(map(str, report.differences)) == [] and report.compared == 1
 
 
+@each("path", ["", "/v1", "/v1/", "/v1beta/models", "/realtime?call_id=rtc_none"])
+def test_a_recording_has_requests_at_any_path(tmp_path: Path, upstream: Simulator, path: str) -> None:
+    file = tmp_path / "session.yaml"
+    with record(upstream, file) as recorder:
+        address = recorder.base_url.removesuffix("/v1") + path
+        key = {"authorization": f"Bearer {recorder.api_key}"}
+        assert httpx.delete(address, headers=key).status_code in (404, 405)
+        with pytest.raises(InvalidStatus):
+            connect(address.replace("http", "ws", 1), additional_headers=key, proxy=None)
+    [whole] = recording.read(file)
+    assert [type(step).__name__ for step in whole.steps] == ["Exchange", "Exchange"]
+
+
 @each("is_tape", [True, False], ids=["tape", "recording"])
 def test_events_that_come_behind_the_close_are_kept_but_not_demanded(tape: Path, is_tape: bool) -> None:
     path = tape if is_tape else tape.with_suffix(".yaml")

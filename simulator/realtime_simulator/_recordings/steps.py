@@ -153,14 +153,14 @@ def exchange(request: Mapping[str, Any], response: Mapping[str, Any], pointer: s
         pointer: Where the response is in the recording.
     """
     parts = urlsplit(str(request["uri"]))
-    _, version, rest = parts.path.partition("/v1/")
+    _, version, rest = f"{parts.path}/".partition("/v1/")
     if not version:
         raise ValueError(f"the address {parts.path!r} is not one of the API's")
     status = response["status"]
     return Exchange(
         pointer=pointer,
         method=str(request["method"]),
-        path=f"/v1/{rest}",
+        path=f"/v1/{rest[:-1]}",
         query=dict(parse_qsl(parts.query)),
         headers=_headers(request.get("headers")),
         body=_bytes(_content(request)),

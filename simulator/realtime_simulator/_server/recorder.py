@@ -143,7 +143,7 @@ class Recorder:
     async def _converse(self, websocket: WebSocket) -> None:
         from websockets.exceptions import InvalidStatus, WebSocketException
 
-        path, query = websocket.scope["path"], dict(websocket.query_params)
+        path, query = f"/v1{_inside(websocket.scope['path'])}", dict(websocket.query_params)
         offered = tuple(websocket.scope["subprotocols"])
         headers = self._headers(websocket.headers)
         if (key := self._key(websocket.headers, offered)) is not None:
@@ -246,9 +246,14 @@ def _without_addresses(text: str) -> str:
 
 def _rest(scope: Scope) -> str:
     """The part after the base URL: the path after `/v1`, and the query."""
-    path = scope["raw_path"].decode("latin-1").removeprefix("/v1")
+    path = _inside(scope["raw_path"].decode("latin-1"))
     query = scope["query_string"].decode("latin-1")
     return f"{path}?{query}" if query else path
+
+
+def _inside(path: str) -> str:
+    """Return a path without the `/v1` that clients may omit."""
+    return path.removeprefix("/v1") if f"{path}/".startswith("/v1/") else path
 
 
 def _is_loopback(url: str) -> bool:
