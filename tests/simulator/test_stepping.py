@@ -11,6 +11,7 @@ import pytest
 from realtime_kit.auditor import Auditor
 from realtime_simulator import Simulator, call_tool, cli
 from realtime_simulator._media.voice import speech
+from realtime_simulator._recordings.recording import Writer
 from realtime_simulator._records.state import Event, state_after
 from realtime_simulator._stepping.change import Change, RerunError
 from realtime_simulator._stepping.history import History, load
@@ -125,6 +126,23 @@ def test_other_forms_have_the_same_items(recorded: Path, tape: History) -> None:
     assert words(state.items) == words(items)
     assert [one["output"] for one in state.tools] == ['"sunny in Paris"']
     assert load(recorded / "audit call.jsonl" / "transcript.jsonl").events == audit.events
+
+
+def test_sessions_of_a_recording_are_apart(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "calls.yaml")
+    for name in ("Ann", "Bob"):
+        session = writer.begin("/v1/realtime", {"model": "gpt-realtime-2.1"})
+        item = {"id": name, "type": "message", "role": "user", "content": [{"transcript": f"I am {name}"}]}
+        writer.message(session, 0.5, "server", {"type": "session.created", "session": {"type": "realtime"}})
+        writer.message(session, 1.5, "server", {"type": "conversation.item.done", "item": item})
+        writer.close(session, 2.0, 1000, "", "client")
+        writer.exchange({"method": "GET", "uri": "/v1/models"}, {"status": 404})
+    for number, name in ((1, "Ann"), (2, "Bob")):
+        history = load(tmp_path / "calls.yaml", number)
+        assert history.name == f"calls.yaml, session {number}" and history.events[-1].at == 1.0
+        assert words(state_after(history.events).items) == [f"I am {name}"]
+    with pytest.raises(ValueError, match="session: allowed is 1 to 2, got 3"):
+        load(tmp_path / "calls.yaml", 3)
 
 
 @each("mark", ["\u2028", "\u2029", "\u0085"])

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from realtime_simulator._recordings import recording
-from realtime_simulator._recordings.steps import Message
+from realtime_simulator._recordings.steps import Message, Open, Recording, Step
 from realtime_simulator._records.state import Event, Side
 from realtime_simulator._scenario import live_audio
 
@@ -49,7 +49,7 @@ def load(path: str | os.PathLike[str], session: int = 1) -> History:
     Args:
         path: A tape; a recording as YAML or JSON lines; the transcript of a recorder; or the folder of an
             auditor.
-        session: The number of the session on a tape, from 1.
+        session: The number of the session on a tape or in a recording, from 1.
 
     Raises:
         OSError: It can't be read.
@@ -59,7 +59,7 @@ def load(path: str | os.PathLike[str], session: int = 1) -> History:
     file = place / _TRANSCRIPT if place.is_dir() else place
     if (lines := _transcript(file)) is not None:
         return attrs.evolve(History.of(file.name, lines), is_transcript=True)
-    recordings = [one for one in recording.read(file) if any(isinstance(step, Message) for step in one.steps)]
+    recordings = [one for whole in recording.read(file) for one in _sessions(whole)]
     if not recordings:
         raise ValueError(f"{file.name}: it has no events")
     if not 1 <= session <= len(recordings):
@@ -74,6 +74,22 @@ def load(path: str | os.PathLike[str], session: int = 1) -> History:
     if not messages:
         raise ValueError(f"{chosen.name}: it has no events")
     return History.of(chosen.name, messages)
+
+
+def _sessions(whole: Recording) -> list[Recording]:
+    """Return the sessions of a recording, each on its own; without those that have no messages."""
+    parts: list[list[Step]] = [[]]
+    for step in whole.steps:
+        if isinstance(step, Open):
+            parts.append([])
+        parts[-1].append(step)
+    found = [part for part in parts if any(isinstance(step, Message) for step in part)]
+    if len(found) == 1:
+        return [attrs.evolve(whole, steps=found[0])]
+    return [
+        attrs.evolve(whole, name=f"{whole.name}, session {number}", steps=part)
+        for number, part in enumerate(found, 1)
+    ]
 
 
 def _transcript(file: Path) -> list[tuple[float, Side, Mapping[str, Any]]] | None:

@@ -94,7 +94,9 @@ def _script_of(words: list[str], program: str) -> int:
         "read the script before you share it.",
     )
     parser.add_argument("recording", help="the tape, recording or transcript, or the auditor's folder")
-    parser.add_argument("--session", type=count, default=1, metavar="N", help="the session on a tape (1)")
+    parser.add_argument(
+        "--session", type=count, default=1, metavar="N", help="the session of a tape or recording (1)"
+    )
     parser.add_argument("--out", metavar="FILE", help="file for the script (standard output)")
     parser.add_argument("--answers", metavar="FILE", help="file for the model's part, as a scenario")
     options = parser.parse_args(words)

@@ -22,7 +22,7 @@ def arguments(program: str) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("file", help="a tape, a recording, a transcript, an auditor's folder, or a rehearsed call (--keep)")
-    add("--session", type=count, default=1, metavar="N", help="the session on a tape (1)")
+    add("--session", type=count, default=1, metavar="N", help="the session of a tape or recording (1)")
     add("--at", metavar="PLACE", help="go to this event, by its number or a time such as 2.5s, and print")
     add("--show", action="append", default=[], choices=_VIEWS, help="what is printed (the event)")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="change the client's event there")
