@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -19,6 +20,7 @@ from realtime_simulator._conformance.conform import conform
 from realtime_simulator._recordings import recording
 from realtime_simulator._recordings.tape import TapeError, Writer, read
 from realtime_simulator._server.player import differences
+from realtime_simulator._server.recorder import Recorder
 from realtime_simulator.cli import main
 from realtime_simulator.scrub import Scrubber
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -161,6 +163,34 @@ def test_a_refused_handshake_and_a_close_by_the_server_are_played(upstream: Simu
                 socket.recv(10)
         assert cut.value.rcvd is None
     assert before.value.response.status_code == 404
+
+
+def test_the_close_of_a_client_is_recorded_that_leaves_while_the_api_sends(
+    upstream: Simulator, tape: Path
+) -> None:
+    recorder = Recorder(upstream.base_url, "sk-own", upstream.api_key, Writer(tape, upstream.base_url))
+    left = asyncio.Event()
+    received = iter(("websocket.connect", "websocket.disconnect"))
+
+    async def receive() -> dict[str, Any]:
+        type = next(received)
+        if type == "websocket.disconnect":
+            await left.wait()
+        return {"type": type, "code": 1001, "reason": "bye"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send":
+            left.set()
+            raise OSError("the client is gone")
+
+    headers = [(b"authorization", b"Bearer sk-own")]
+    path, query = "/v1/realtime", QUERY.encode()
+    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "query_string": query}
+    asyncio.run(recorder({**scope, "headers": headers, "subprotocols": []}, receive, send))
+    recorder.close()
+    [session] = read(tape)
+    assert session.close is not None
+    assert (session.close.code, session.close.reason, session.close.by) == (1001, "bye", "client")
 
 
 def until_closed(socket: ClientConnection) -> tuple[int, str]:

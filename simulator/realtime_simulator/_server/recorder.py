@@ -229,10 +229,11 @@ async def _back(websocket: WebSocket, upstream: ClientConnection, write: Any) ->
         while True:
             content = await upstream.recv()
             write("server", content)
-            if isinstance(content, str):
-                await websocket.send_text(content)
-            else:
-                await websocket.send_bytes(content)
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the other direction reports it
+                if isinstance(content, str):
+                    await websocket.send_text(content)
+                else:
+                    await websocket.send_bytes(content)
     except ConnectionClosed as closed:
         return (1006, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
 
