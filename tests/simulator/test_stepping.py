@@ -283,6 +283,78 @@ def test_a_run_calls_tools_anew_and_answers_those_calls(tape: History) -> None:
     assert call["output"] == before["output"] and call["call_id"] != before["call_id"]
 
 
+def turn(question: str, answer: str, *meanwhile: tuple[Any, dict[str, Any]]) -> list[tuple[Any, Any]]:
+    """The six events of a turn, and what is sent during the response."""
+    asked = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": question}]}
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": answer}]}
+    return [
+        ("client", {"type": "conversation.item.create", "item": asked}),
+        ("client", {"type": "response.create"}),
+        ("server", {"type": "conversation.item.added", "item": {"id": question, **asked}}),
+        ("server", {"type": "response.created", "response": {"id": answer}}),
+        *meanwhile,
+        ("server", {"type": "conversation.item.added", "item": {"id": answer, **said}}),
+        ("server", {"type": "response.done", "response": {"id": answer, "output": [said]}}),
+    ]
+
+
+def three_turns(*meanwhile: tuple[Any, dict[str, Any]]) -> History:
+    """A session whose turns begin with the events 2, 8 and 14; the last ones later, if more is sent."""
+    session = {"type": "realtime", "model": "gpt-realtime-2.1", "output_modalities": ["text"]}
+    events = [("server", {"type": "session.created", "session": session})]
+    events += [*turn("one", "First."), *turn("two", "Second.", *meanwhile), *turn("three", "Third.")]
+    return History.of("made", [(place / 10, side, data) for place, (side, data) in enumerate(events)])
+
+
+SAID = ["one", "First.", "two", "Second.", "three", "Third."]
+
+
+@each("number", [8, 9, 10, 11])
+def test_what_the_client_had_just_sent_is_part_of_the_run(number: int) -> None:
+    ran = run_on(three_turns(), number, Change())
+    assert words(state_after(ran.events).items) == SAID
+    kinds = [one.type for one in ran.events if one.side == "client"]
+    assert kinds == ["conversation.item.create", "response.create"] * 3
+
+
+@each(
+    "number, change, said",
+    [
+        (11, Change(answer="New."), ["New.", "three", "Third."]),
+        (12, Change(), ["three", "Third."]),
+        (12, Change(answer="New."), ["three", "New."]),
+        (13, Change(), ["Second.", "three", "Third."]),
+    ],
+)
+def test_the_answers_are_those_of_the_responses_that_begin_in_the_run(
+    number: int, change: Change, said: list[str]
+) -> None:
+    ran = run_on(three_turns(), number, change)
+    assert words(state_after(ran.events).items) == [*SAID[:3], *said]
+
+
+@each(
+    "fields, error",
+    [
+        ({}, {"code": "conversation_already_has_active_response"}),
+        ({"event_id": "event_mine"}, {"code": "other", "event_id": "event_mine"}),
+    ],
+)
+def test_a_request_that_was_refused_is_not_made_again(fields: dict[str, Any], error: dict[str, Any]) -> None:
+    request = {"type": "response.create", **fields}
+    history = three_turns(("client", request), ("server", {"type": "error", "error": error}))
+    for number in (2, 8):
+        assert words(state_after(run_on(history, number, Change()).events).items) == SAID
+    ran = run_on(history, 12, Change(event={"type": "response.create", "response": {"metadata": {}}}))
+    assert ran.events[11].data["response"] == {"metadata": {}}
+
+
+def test_an_answer_is_changed_after_a_call_that_is_not_made(tape: History) -> None:
+    number = number_of(tape, "response.output_item.done", 2)
+    said = words(state_after(run_on(tape, number, Change(answer="It is open.")).events).items)
+    assert said[-2:] == ["And in Rome?", "It is open."]
+
+
 def test_what_cannot_be_run_on_is_refused(recorded: Path, tape: History) -> None:
     with pytest.raises(RerunError, match="the session has not begun yet at this event"):
         run_on(tape, 1, Change())

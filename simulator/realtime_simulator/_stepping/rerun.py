@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,14 @@ _READ_ONLY = ("id", "object", "expires_at", "client_secret", "tracing", "model")
 _SOUND = ("input_audio_buffer.append", "input_audio_buffer.commit", "input_audio_buffer.clear")
 _OF_SOUND = (*_SOUND, "output_audio_buffer.clear", "conversation.item.truncate")
 _HEARD = "conversation.item.input_audio_transcription.completed"
+_REPLIES = {
+    "session.update": ("session.updated",),
+    "conversation.item.create": ("conversation.item.added", "conversation.item.created"),
+    "conversation.item.delete": ("conversation.item.deleted",),
+    "response.create": ("response.created",),
+}
+"""How the service says that it has done what the client sent."""
+_IS_RESPONDING = "conversation_already_has_active_response"
 
 
 def run_on(history: History, number: int, change: Change) -> History:
@@ -83,27 +91,77 @@ async def _run_on(
     events: Sequence[Event], number: int, change: Change, scenario: ScenarioFile | None
 ) -> list[Sent]:
     """Run on in a session of the Realtime API."""
+    if change.event is not None:
+        changed = attrs.evolve(events[number - 1], data=change.event)
+        events = [*events[: number - 1], changed, *events[number:]]
     before, rest = events[: number - 1], events[number - 1 :]
     state = state_after(before)
     if not state.session:
         raise RerunError("the session has not begun yet at this event; go to a later one")
     if kind_of(state.session) == TRANSLATION:
         raise RerunError("a translation session can be stepped through, but not run on")
+    done, refused = _replies(events)
+    if change.event is not None:
+        refused.discard(number)
     run = _Run(rest, change, scenario)
     with run.session:
         await run.restore(state)
-        for event in _sent(rest, change):
-            await run.send(event)
+        for event in before:
+            if done.get(event.number, 0) >= number:
+                await run.take_up(event)
+        for event in _sent(rest, set(done.values())):
+            if event.number not in refused:
+                await run.send(event)
         await run.settle()
     if change.answer is not None and not run.has_answered:
         raise RerunError(UNSAID, "answer")
     return run.events
 
 
-def _answers(events: Sequence[Event]) -> Iterator[list[Action]]:
-    """Yield what the model said and called in each response that is over."""
+def _replies(events: Sequence[Event]) -> tuple[dict[int, int], set[int]]:
+    """Return the numbers of the client's events that were done, each with that of its reply; and of those
+    that were refused.
+    """
+    done: dict[int, int] = {}
+    refused: set[int] = set()
+    waiting: list[Event] = []
     for event in events:
-        if event.side != "server" or event.type != "response.done":
+        if event.side == "client":
+            waiting += [event] if event.type in _REPLIES else []
+        elif (asked := next((one for one in waiting if _is_reply(event, one)), None)) is not None:
+            waiting.remove(asked)
+            if event.type == "error":
+                refused.add(asked.number)
+            else:
+                done[asked.number] = event.number
+    return done, refused
+
+
+def _is_reply(event: Event, asked: Event) -> bool:
+    """Return whether an event of the service may be the reply to one of the client."""
+    if event.type == "error":
+        error = event.data.get("error") or {}
+        if error.get("event_id") is not None:
+            return bool(error["event_id"] == asked.data.get("event_id"))
+        return asked.type == "response.create" and error.get("code") == _IS_RESPONDING
+    return event.type in _REPLIES[asked.type] and _subject(event) == _subject(asked)
+
+
+def _subject(event: Event) -> list[Any]:
+    """Return what of an event is the same in its reply."""
+    item = event.data.get("item") or {}
+    return [event.data.get("item_id"), *(item.get(name) for name in ("type", "role", "call_id"))]
+
+
+def _response_id(event: Event) -> Any:
+    return (event.data.get("response") or {}).get("id")
+
+
+def _answers(events: Sequence[Event]) -> Iterator[list[Action]]:
+    """Yield what the model said and called in each response that begins and ends in these events."""
+    begun = {_response_id(event) for event in events if event.type == "response.created"}
+    for event in events:
+        if event.side != "server" or event.type != "response.done" or _response_id(event) not in begun:
             continue
         answer: list[Action] = []
         for item in (event.data.get("response") or {}).get("output") or ():
@@ -114,11 +172,15 @@ def _answers(events: Sequence[Event]) -> Iterator[list[Action]]:
         yield answer or [Say("")]
 
 
-def _sent(events: Sequence[Event], change: Change) -> Iterator[Event]:
-    """Yield what the client sends; what the user said as words, and responses that began by themselves."""
+def _sent(events: Sequence[Event], replies: Set[int]) -> Iterator[Event]:
+    """Yield what the client sends; what the user said as words, and responses that began by themselves.
+
+    Args:
+        events: The recorded events.
+        replies: The numbers of those that reply to the client.
+    """
     words = {one.data.get("item_id"): str(one.data.get("transcript")) for one in events if one.type == _HEARD}
-    asked = False
-    for place, event in enumerate(events):
+    for event in events:
         if event.side == "server":
             if event.type == "input_audio_buffer.committed":
                 text = words.get(event.data.get("item_id")) or "(speech)"
@@ -128,17 +190,14 @@ def _sent(events: Sequence[Event], change: Change) -> Iterator[Event]:
                     "content": [{"type": "input_text", "text": text}],
                 }
                 yield attrs.evolve(event, data={"type": "conversation.item.create", "item": item})
-            elif event.type == "response.created":
-                if not asked:  # turn detection began it
-                    yield attrs.evolve(event, data={"type": "response.create"})
-                asked = False
-            continue
-        data = dict(event.data if place or change.event is None else change.event)
-        if data.get("type") in _OF_SOUND:
-            continue
-        asked = asked or data.get("type") == "response.create"
-        data.pop("event_id", None)
-        yield attrs.evolve(event, data=data)
+            elif event.type == "response.created" and event.number not in replies:  # turn detection began it
+                yield attrs.evolve(event, data={"type": "response.create"})
+        elif event.type not in _OF_SOUND:
+            yield event
+
+
+def _without_id(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "event_id"}
 
 
 class _Run:
@@ -156,10 +215,7 @@ class _Run:
         self._answers = deque([] if scenario is not None else _answers(rest))
         self.has_answered = False
         """Whether the model was asked for an answer."""
-        if change.answer is not None:
-            if self._answers:
-                self._answers.popleft()
-            self._answers.appendleft([Say(change.answer)])
+        self._changed: list[Action] | None = None if change.answer is None else [Say(change.answer)]
         behavior = Behavior()
         pacing = AT_ONCE
         if scenario is not None:
@@ -175,7 +231,9 @@ class _Run:
 
     def _answer(self, turn: Turn) -> list[Action] | None:
         self.has_answered = True
-        return self._answers.popleft() if self._answers else None
+        recorded = self._answers.popleft() if self._answers else None
+        changed, self._changed = self._changed, None
+        return changed or recorded
 
     async def restore(self, state: State) -> None:
         """Give the session the configuration and items of a state."""
@@ -194,10 +252,15 @@ class _Run:
                 )
         self._is_restored = True
 
+    async def take_up(self, event: Event) -> None:
+        """Send an event again that the client had sent before, and that the service did only afterwards."""
+        await self._until_over()
+        self.session.send(_without_id(event.data))
+
     async def send(self, event: Event) -> None:
         """Send an event of the client, once the response before is over."""
         await self._until_over()
-        sent = self._calls.translated(event.data)
+        sent = self._calls.translated(_without_id(event.data))
         if (
             sent is None
         ):  # the output of a call that the model did not make this time, or the request after it
