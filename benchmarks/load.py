@@ -58,7 +58,7 @@ class Process:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the worker {self._process.args[1]} ended: {self._process.wait()}")  # type: ignore[index]
+            raise RuntimeError(f"the worker {self._process.args[1]} ended: {self._process.wait()}")
         found: dict[str, Any] = json.loads(line)
         return found
 

@@ -74,7 +74,7 @@ def read_all(text: str) -> None:
     _ = description.candidates, description.codecs, description.bundle_groups
     _ = description.ice_ufrag, description.ice_pwd, description.fingerprint, description.attributes
     for media in description.media:
-        _ = media.direction, media.setup, media.attributes
+        _ = media.direction, media.ice_ufrag, media.fingerprints, media.attributes
 
 
 def seconds(work: Callable[[str], object], text: str, rounds: int, *, times: int = 1) -> float:
