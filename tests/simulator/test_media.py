@@ -98,7 +98,10 @@ def test_resampling_keeps_length_pitch_and_loudness_in_pieces_of_any_size() -> N
     assert rms(out) == pytest.approx(rms(source), rel=0.02)
 
 
-STAND_IN = """#!{python}
+# The second line is a command for sh, which can name a path with blanks, and a text for Python.
+STAND_IN = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import math, struct, sys
 rate = 22050
 said = sys.stdin.buffer.read()
