@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import socket
@@ -138,15 +139,21 @@ def test_an_event_that_came_in_the_meantime_is_returned(
         assert process.read() == "later.event"
 
 
-def test_the_end_of_a_session_that_came_in_the_meantime_is_waited_for(
-    peers: tuple[ScriptedServer, queue.SimpleQueue[Peer]],
-) -> None:
-    server, opened = peers
+@contextlib.contextmanager
+def closing(server: ScriptedServer, opened: queue.SimpleQueue[Peer]) -> Iterator[tuple[Process, Peer]]:
+    """A program that waits for the end of the session that it closes, and its peer."""
     with Process(program(CLOSE), server.base_url) as process:
         peer = opened.get(timeout=PATIENCE)
         peer.expect("session.update")
         peer.send("session.updated", session={})
         peer.expect("session.close")
+        yield process, peer
+
+
+def test_the_end_of_a_session_that_came_in_the_meantime_is_waited_for(
+    peers: tuple[ScriptedServer, queue.SimpleQueue[Peer]],
+) -> None:
+    with closing(*peers) as (process, peer):
 
         def end() -> None:
             peer.send("session.output_audio.delta", delta="A" * 2**20)  # more than is read at once
@@ -162,12 +169,7 @@ def test_the_end_of_a_session_that_came_in_the_meantime_is_waited_for(
 def test_the_end_of_a_session_is_waited_for_after_a_stop(
     peers: tuple[ScriptedServer, queue.SimpleQueue[Peer]],
 ) -> None:
-    server, opened = peers
-    with Process(program(CLOSE), server.base_url) as process:
-        peer = opened.get(timeout=PATIENCE)
-        peer.expect("session.update")
-        peer.send("session.updated", session={})
-        peer.expect("session.close")
+    with closing(*peers) as (process, peer):
         with process.stopped():
             pass
         for _ in range(50):  # longer than what has arrived takes to be processed
