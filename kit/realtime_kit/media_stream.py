@@ -192,7 +192,8 @@ class MediaStream:
         """
         start = await self.start()
         _check_formats(connection, start.format)
-        self._begin()
+        self._messages = self._iterate()  # a generator that was cancelled yields no more
+        self._forget_audio()
         registered = self._register(connection, start.format)
         reading = asyncio.create_task(contained_call("on_dtmf", self._read, connection, on_dtmf))
         hearing = asyncio.create_task(contained_call("a handler", connection.run))
@@ -219,19 +220,14 @@ class MediaStream:
         A Live model cannot be stopped: whatever else it says is played.
         """
         if self._waiting or self._sent:
-            self._waiting.clear()
-            self._sent.clear()  # marks also come back for cleared audio, and are ignored
-            self._on_the_way = 0
-            self._silent.set()
+            self._forget_audio()
             await self._send({"event": "clear"})
         if not isinstance(connection, AsyncLiveConnection):
             await connection.interrupt()
 
-    def _begin(self) -> None:
-        """Make ready for a session, which may follow another."""
-        self._messages = self._iterate()  # a cancelled generator yields nothing more
+    def _forget_audio(self) -> None:
         self._waiting.clear()
-        self._sent.clear()
+        self._sent.clear()  # marks also come back for this audio, and are ignored
         self._on_the_way = 0
         self._silent.set()
 

@@ -474,7 +474,7 @@ class Owner:
         self.tell("worker.stopped")
 
     async def _announce_draining(self) -> None:
-        """Let older workers have calls from now on."""
+        """Tell the store, so that workers of older generations get calls."""
         if self._number is not None:
             with contextlib.suppress(FleetError):
                 await self._store.ask_to_drain(self._number)

@@ -573,7 +573,7 @@ class PostgresStore:
             why = None if self._is_checked else await self._refusal()
             kind = SetupError if why is not None and any(text in why for text in _LASTING) else FleetError
             raise kind(f"the database failed: {why or f'{type(error).__name__}: {error}'}") from error
-        except DataError as error:  # which no repetition would mend
+        except DataError as error:  # a retry would fail as well
             raise ValueError(f"the database refuses a value: {error}") from error
         except (Error, ConnectorException, PoolClosed, OSError) as error:
             raise FleetError(f"the database failed: {type(error).__name__}: {error}".rstrip()) from error
