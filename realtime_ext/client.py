@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -35,7 +34,6 @@ from ._resources import (
 )
 
 if TYPE_CHECKING:
-    import httpx
     from realtime_api import AuthenticatedClient
     from realtime_api.types import AsyncHttpClient, HttpClient
 
@@ -227,8 +225,6 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
             raise TypeError("api_key: an async callable only works in AsyncRealtimeClient; pass a plain one")
         self._http = Http(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
-        self._raw_process = os.getpid()
-        self._raw_http: httpx.Client | None = None
         self.calls: Calls = Calls(self._http)
         self.client_secrets: ClientSecrets = ClientSecrets(self._http)
         self.live: Live = Live(self._http)
@@ -240,19 +236,18 @@ class RealtimeClient(_Client[ApiKey, "HttpClient"], Connections):
     @property
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
-        if self._raw is None or self._raw_process != os.getpid():  # a forked process shares no connections
-            self._raw_process = os.getpid()
+        if self._raw is None or self._http.raw is None:
             from ._http.raw import raw_client, raw_http
 
-            self._raw_http = raw_http(self._settings, self._http.handed_in)
-            self._raw = raw_client(self._settings, self._raw_http).set_httpx_client(self._raw_http)
+            self._http.raw = raw_http(self._settings, self._http.handed_in)
+            self._raw = raw_client(self._settings, self._http.raw).set_httpx_client(self._http.raw)
         return self._raw
 
     def close(self) -> None:
         """Close the connections that this client made; closing again has no effect."""
         self._http.close()
-        if self._raw_http is not None:
-            self._raw_http.close()
+        if self._http.raw is not None:
+            self._http.raw.close()
 
     def __enter__(self) -> Self:
         return self
@@ -295,8 +290,6 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
     def _start(self, http_client: AsyncHttpClient | None) -> None:
         self._http = AsyncHttp(self._settings, http_client)
         self._raw: AuthenticatedClient | None = None
-        self._raw_process = os.getpid()
-        self._raw_http: httpx.AsyncClient | None = None
         self.calls: AsyncCalls = AsyncCalls(self._http)
         self.client_secrets: AsyncClientSecrets = AsyncClientSecrets(self._http)
         self.live: AsyncLive = AsyncLive(self._http)
@@ -310,20 +303,19 @@ class AsyncRealtimeClient(_Client[AsyncApiKey, "AsyncHttpClient"], AsyncConnecti
     @property
     def raw(self) -> AuthenticatedClient:
         """The generated client, set up alike, for the functions in `realtime_api.api.realtime`."""
-        if self._raw is None or self._raw_process != os.getpid():  # a forked process shares no connections
-            self._raw_process = os.getpid()
+        if self._raw is None or self._http.raw is None:
             from ._http.raw import async_raw_http, raw_client
 
-            self._raw_http = async_raw_http(self._settings, self._http.handed_in)
-            raw = raw_client(self._settings, self._raw_http)
-            self._raw = raw.set_async_httpx_client(self._raw_http)
+            self._http.raw = async_raw_http(self._settings, self._http.handed_in)
+            raw = raw_client(self._settings, self._http.raw)
+            self._raw = raw.set_async_httpx_client(self._http.raw)
         return self._raw
 
     async def aclose(self) -> None:
         """Close the connections that this client made; closing again has no effect."""
         await self._http.aclose()
-        if self._raw_http is not None:
-            await self._raw_http.aclose()
+        if self._http.raw is not None:
+            await self._http.raw.aclose()
 
     async def __aenter__(self) -> Self:
         require_asyncio()

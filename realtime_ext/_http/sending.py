@@ -406,6 +406,7 @@ class _Holder(Generic[ClientT]):
         self.clock: Clock = clock or Clock()
         self.handed_in: ClientT | None = cast("ClientT | None", client)
         self._client: ClientT | None = self.handed_in
+        self.raw: ClientT | None = None
         self._lock = threading.Lock()
         self._closed = False
         _holders.add(self)
@@ -413,9 +414,8 @@ class _Holder(Generic[ClientT]):
     def leave_to_parent(self) -> None:
         """Detach after fork: answers over connections that two processes share could go to the wrong one."""
         self._lock = threading.Lock()
-        if self.handed_in is None and self._client is not None:
-            _of_parent.append(self._client)
-            self._client = None
+        _of_parent.extend((self._client, self.raw))
+        self._client, self.raw = self.handed_in, None
 
     def open(self) -> ClientT:
         """Return the httpx client, made now if this is the first use.
